@@ -1,0 +1,92 @@
+package workerfx
+
+import (
+	"context"
+	"runtime"
+	"sync"
+	"weak"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+const tracerName = "worker"
+
+// The attributes of every span that is started within a run.
+const (
+	attributeWorker      = attribute.Key("Worker")
+	attributeExecutionID = attribute.Key("WorkerExecutionID")
+)
+
+// AnnotateTracerProvider makes the spans that base starts within a run carry the attributes "Worker"
+// and "WorkerExecutionID". To an SDK provider it adds an [Annotator], once, and returns it; any other it
+// wraps. A nil base stands for the global provider. It may be called again and again, from any goroutine.
+func AnnotateTracerProvider(base trace.TracerProvider) trace.TracerProvider {
+	if isNil(base) {
+		base = otel.GetTracerProvider()
+	}
+	switch p := base.(type) {
+	case *annotatedProvider:
+		return p
+	case *sdktrace.TracerProvider:
+		annotateSDK(p)
+		return p
+	}
+	return &annotatedProvider{TracerProvider: base}
+}
+
+// annotated holds a weak pointer to each SDK provider that has its Annotator.
+var annotated sync.Map
+
+func annotateSDK(p *sdktrace.TracerProvider) {
+	key := weak.Make(p)
+	if _, done := annotated.LoadOrStore(key, struct{}{}); done {
+		return
+	}
+	p.RegisterSpanProcessor(&Annotator{})
+	runtime.AddCleanup(p, func(key weak.Pointer[sdktrace.TracerProvider]) { annotated.Delete(key) }, key)
+}
+
+// Annotator is a span processor that puts the worker's name and execution ID on every span started
+// within a run. It has no state; [AnnotateTracerProvider] registers it.
+type Annotator struct{}
+
+// OnStart sets the attributes if parent belongs to a run.
+func (*Annotator) OnStart(parent context.Context, span sdktrace.ReadWriteSpan) {
+	if run := runOf(parent); run != nil {
+		span.SetAttributes(run.attributes()...)
+	}
+}
+
+// OnEnd does nothing.
+func (*Annotator) OnEnd(sdktrace.ReadOnlySpan) {}
+
+// Shutdown does nothing.
+func (*Annotator) Shutdown(context.Context) error { return nil }
+
+// ForceFlush does nothing.
+func (*Annotator) ForceFlush(context.Context) error { return nil }
+
+func (c *runContext) attributes() []attribute.KeyValue {
+	return []attribute.KeyValue{attributeWorker.String(c.s.name), attributeExecutionID.String(c.id)}
+}
+
+// annotatedProvider does for any provider what Annotator does for the SDK's.
+type annotatedProvider struct{ trace.TracerProvider }
+
+func (p *annotatedProvider) Tracer(name string, opts ...trace.TracerOption) trace.Tracer {
+	return &annotatedTracer{Tracer: p.TracerProvider.Tracer(name, opts...)}
+}
+
+type annotatedTracer struct{ trace.Tracer }
+
+func (t *annotatedTracer) Start(ctx context.Context, name string, opts ...trace.SpanStartOption) (context.Context, trace.Span) {
+	if ctx != nil {
+		if run := runOf(ctx); run != nil {
+			opts = append(opts[:len(opts):len(opts)], trace.WithAttributes(run.attributes()...))
+		}
+	}
+	return t.Tracer.Start(ctx, name, opts...)
+}

@@ -1,0 +1,190 @@
+package workerfx
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config is a pool's configuration, to be filled from a file or the environment and given to the app
+// with fx.Supply, or to [NewPool] with [WithConfig]. Its zero value is a pool with all defaults.
+//
+// A setting is looked for in this order: Workers by the worker's name, the worker's own options, the
+// options of its group, Defaults, the option's documented default.
+type Config struct {
+	// Name tells several pools of one app apart, in logs and, as the label "pool", in metrics.
+	Name string `json:"name" yaml:"name" mapstructure:"name"`
+	// Only, if it has any, names the workers that this process runs, and Except those it does not.
+	// An entry is a worker's or group's name, or a pattern as of [path.Match], such as "report-*".
+	// A plain name that no worker has is an error.
+	Only   []string `json:"only" yaml:"only" mapstructure:"only"`
+	Except []string `json:"except" yaml:"except" mapstructure:"except"`
+	// StopTimeout bounds the stop at the end of [Pool.Run]; 0 means 15s. Under Fx the app's own
+	// stop timeout rules.
+	StopTimeout time.Duration `json:"stopTimeout" yaml:"stopTimeout" mapstructure:"stopTimeout"`
+	// Metrics names the pool's metrics.
+	Metrics MetricsConfig `json:"metrics" yaml:"metrics" mapstructure:"metrics"`
+	// Defaults are for every worker whose own code does not say otherwise.
+	Defaults WorkerConfig `json:"defaults" yaml:"defaults" mapstructure:"defaults"`
+	// Workers overrides settings by worker name; "group" holds for all workers of that group which are
+	// not named themselves. A name that no worker has is an error.
+	Workers map[string]WorkerConfig `json:"workers" yaml:"workers" mapstructure:"workers"`
+}
+
+// MetricsConfig names a pool's metrics.
+type MetricsConfig struct {
+	// Namespace and Subsystem are put before every metric's name, with underscores.
+	Namespace string `json:"namespace" yaml:"namespace" mapstructure:"namespace"`
+	Subsystem string `json:"subsystem" yaml:"subsystem" mapstructure:"subsystem"`
+	// Buckets are the rising upper bounds of worker_execution_duration_seconds. None means
+	// 5ms, 25ms, 100ms, 500ms, 1s, 5s, 30s, 1m, 10m and 1h.
+	Buckets []time.Duration `json:"buckets" yaml:"buckets" mapstructure:"buckets"`
+}
+
+// WorkerConfig sets options of a worker from configuration. A nil field leaves the option as it is;
+// new(5) and new(time.Second) make the others. In JSON durations may be strings such as "5s".
+type WorkerConfig struct {
+	// Disabled keeps the worker out of the pool. It has no meaning in Config.Defaults.
+	Disabled bool `json:"disabled" yaml:"disabled" mapstructure:"disabled"`
+	// Each of these is the option of the same name.
+	DeferredStart *time.Duration      `json:"deferredStart" yaml:"deferredStart" mapstructure:"deferredStart"`
+	MaxAttempts   *int                `json:"maxAttempts" yaml:"maxAttempts" mapstructure:"maxAttempts"`
+	Backoff       *ExponentialBackoff `json:"backoff" yaml:"backoff" mapstructure:"backoff"`
+	HealthyAfter  *time.Duration      `json:"healthyAfter" yaml:"healthyAfter" mapstructure:"healthyAfter"`
+	FailureLimit  *FailureLimit       `json:"failureLimit" yaml:"failureLimit" mapstructure:"failureLimit"`
+	StopTimeout   *time.Duration      `json:"stopTimeout" yaml:"stopTimeout" mapstructure:"stopTimeout"`
+	RunTimeout    *time.Duration      `json:"runTimeout" yaml:"runTimeout" mapstructure:"runTimeout"`
+	Essential     *bool               `json:"essential" yaml:"essential" mapstructure:"essential"`
+	Events        *int                `json:"events" yaml:"events" mapstructure:"events"`
+}
+
+const defaultPoolStopTimeout = 15 * time.Second
+
+var metricNamePart = regexp.MustCompile(`^([a-zA-Z_][a-zA-Z0-9_]*)?$`)
+
+// apply puts the fields that are set on top of s.
+func (c *WorkerConfig) apply(s *settings) {
+	set(&s.deferredStart, c.DeferredStart)
+	set(&s.maxAttempts, c.MaxAttempts)
+	set(&s.policy.failureLimit, c.FailureLimit)
+	set(&s.stopTimeout, c.StopTimeout)
+	set(&s.runTimeout, c.RunTimeout)
+	set(&s.essential, c.Essential)
+	set(&s.events, c.Events)
+	if c.HealthyAfter != nil {
+		s.healthyAfter = c.HealthyAfter
+	}
+	if c.Backoff != nil {
+		s.backoff, s.backoffSet = *c.Backoff, true
+	}
+}
+
+func set[T any](field, value *T) {
+	if value != nil {
+		*field = *value
+	}
+}
+
+// validate says which of the pool's own settings are wrong; those of workers are judged with the worker.
+func (c *Config) validate() error {
+	var errs []error
+	bad := func(field string, value any, why string) {
+		errs = append(errs, fmt.Errorf("pool %q: %s %v: %s", c.Name, field, value, why))
+	}
+	if c.Name != "" {
+		if err := checkName(c.Name); err != nil {
+			errs = append(errs, fmt.Errorf("pool %q: %w", cut(c.Name, maxName), err))
+		}
+	}
+	if c.StopTimeout < 0 {
+		bad("stop timeout", c.StopTimeout, "must not be negative")
+	}
+	if c.Defaults.Disabled {
+		bad("defaults.disabled", true, "has no meaning; use only or except")
+	}
+	for field, part := range map[string]string{"metrics.namespace": c.Metrics.Namespace, "metrics.subsystem": c.Metrics.Subsystem} {
+		if !metricNamePart.MatchString(part) {
+			bad(field, fmt.Sprintf("%q", part), "must be letters, digits and _, and not begin with a digit")
+		}
+	}
+	for i, bound := range c.Metrics.Buckets {
+		if bound <= 0 || i > 0 && bound <= c.Metrics.Buckets[i-1] {
+			bad("metrics.buckets", c.Metrics.Buckets, "must be positive and rise")
+			break
+		}
+	}
+	for _, pattern := range slices.Concat(c.Only, c.Except) {
+		if _, err := path.Match(pattern, ""); err != nil {
+			bad("only/except", fmt.Sprintf("%q", pattern), err.Error())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// overrides returns what Workers says about a worker: about its groups first, then about itself.
+func (c *Config) overrides(name string) (found []WorkerConfig) {
+	for ; name != "" && len(c.Workers) > 0; name = parentName(name) {
+		if override, ok := c.Workers[name]; ok {
+			found = append(found, override)
+		}
+	}
+	slices.Reverse(found)
+	return found
+}
+
+// excludes tells whether this process leaves the worker out.
+func (c *Config) excludes(name string) bool {
+	if slices.ContainsFunc(c.overrides(name), func(o WorkerConfig) bool { return o.Disabled }) {
+		return true
+	}
+	return len(c.Only) > 0 && !matchesAny(c.Only, name) || matchesAny(c.Except, name)
+}
+
+// matchesAny tells whether a pattern names the worker or one of the groups it is in.
+func matchesAny(patterns []string, name string) bool {
+	for ; name != ""; name = parentName(name) {
+		for _, pattern := range patterns {
+			if ok, err := path.Match(pattern, name); ok && err == nil || pattern == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// parentName is the group (or the parent) in a worker's name, or "".
+func parentName(name string) string {
+	return name[:max(strings.LastIndexByte(name, '/'), 0)]
+}
+
+// checkNames refuses overrides and plain patterns that name no worker.
+func (c *Config) checkNames(workers []string) error {
+	known := make(map[string]bool, len(workers))
+	for _, name := range workers {
+		for ; name != ""; name = parentName(name) {
+			known[name] = true
+		}
+	}
+	var errs []error
+	check := func(field, name string) {
+		if !known[name] {
+			errs = append(errs, fmt.Errorf("pool %q: %s names worker %q: %w%s", c.Name, field, name, ErrUnknownWorker, didYouMean(name, workers)))
+		}
+	}
+	for name := range c.Workers {
+		check("config", name)
+	}
+	for field, patterns := range map[string][]string{"only": c.Only, "except": c.Except} {
+		for _, pattern := range patterns {
+			if !strings.ContainsAny(pattern, `*?[\`) {
+				check(field, pattern)
+			}
+		}
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(errs...)
+}

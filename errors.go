@@ -1,0 +1,81 @@
+package workerfx
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// What a worker's Run may return to say more than "it failed".
+var (
+	// ErrDoNotRestart ends a worker for good: returned as it is, the worker succeeded; wrapped around a cause, it failed.
+	ErrDoNotRestart = errors.New("do not restart")
+)
+
+// What the pool says to a running worker and of a run that ended.
+var (
+	// ErrStopping is the cause of a run's context ([context.Cause]) once the worker was asked to stop.
+	ErrStopping = errors.New("worker is stopping")
+	// ErrGoexit is the error of a run that ended its goroutine with [runtime.Goexit] (as testing's FailNow does).
+	ErrGoexit = errors.New("run ended its goroutine (runtime.Goexit)")
+	// ErrExitedPrematurely says that an essential worker was done while the pool was up. The worker's own error is joined to it.
+	ErrExitedPrematurely = errors.New("essential worker exited prematurely")
+)
+
+// What the pool answers to calls that it cannot carry out.
+var (
+	// ErrUnknownWorker says that the pool has no worker of that name.
+	ErrUnknownWorker = errors.New("unknown worker")
+	// ErrDuplicateWorker says that the pool already has a worker of that name.
+	ErrDuplicateWorker = errors.New("a worker of this name is already in the pool")
+	// ErrPoolStarted answers a second Start.
+	ErrPoolStarted = errors.New("pool is already started")
+	// ErrPoolStopped answers Start and Add once the pool was stopped, also if it never started.
+	ErrPoolStopped = errors.New("pool is stopped")
+	// ErrNotStarted answers calls that need a started pool.
+	ErrNotStarted = errors.New("pool is not started")
+)
+
+// StopError says which replicas were still running when [Pool.Stop] or [Pool.Remove] gave up waiting for them.
+type StopError struct {
+	// Stragglers has one entry for each replica that had not stopped, sorted by worker, then replica.
+	Stragglers []Straggler
+}
+
+// Straggler is a replica that was asked to stop and did not.
+type Straggler struct {
+	Worker  string
+	Replica int
+	// Stack is where the replica's goroutine hung. It is empty where it could not be found.
+	Stack string
+}
+
+// String names the replica: "mailer", or "mailer#2" for its third one.
+func (s Straggler) String() string { return replicaName(s.Worker, s.Replica) }
+
+// Error names the stragglers; their stacks are left to whoever opens the error.
+func (e *StopError) Error() string {
+	const most = 10
+	names := make([]string, 0, most)
+	for _, s := range e.Stragglers[:min(most, len(e.Stragglers))] {
+		names = append(names, fmt.Sprintf("%q", s.String()))
+	}
+	more := ""
+	if n := len(e.Stragglers) - most; n > 0 {
+		more = fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Sprintf("%d did not stop in time: %s%s", len(e.Stragglers), strings.Join(names, ", "), more)
+}
+
+// replicaName is how a replica is called where one string must do.
+func replicaName(worker string, replica int) string {
+	if replica == 0 {
+		return worker
+	}
+	return fmt.Sprintf("%s#%d", worker, replica)
+}
+
+// badValue is the one form of every complaint about a setting: who, which field, which value, why.
+func badValue(worker, field string, value any, why string) error {
+	return fmt.Errorf("worker %q: %s %v: %s", cut(worker, maxName), field, value, why)
+}

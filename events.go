@@ -1,0 +1,74 @@
+package workerfx
+
+// event is an [Event] as it is kept: its message is put together when somebody asks for it.
+type event struct {
+	kind eventKind
+	id   string // of the execution, or empty
+	text string // what the kind's message ends with
+	at   instant
+}
+
+type eventKind uint8
+
+const (
+	eventNone eventKind = iota
+	eventDeferred
+	eventStarted
+	eventSucceeded
+	eventFailed
+	eventWaiting
+	eventStopped
+)
+
+// The messages of events. Those that end in a space are followed by a duration or an error's text.
+const (
+	EventDeferred  = "deferred for "    // the first run waits
+	EventStarted   = "started"          // a run began
+	EventSucceeded = "succeeded"        // a run ended well
+	EventFailed    = "failed: "         // a run failed with this error
+	EventWaiting   = "next attempt in " // the backoff after a failure
+	EventStopped   = "stopped"          // a run, or a wait, ended because it was asked to
+)
+
+var eventMessages = [...]string{
+	eventDeferred: EventDeferred, eventStarted: EventStarted, eventSucceeded: EventSucceeded,
+	eventFailed: EventFailed, eventWaiting: EventWaiting, eventStopped: EventStopped,
+}
+
+// appendTo appends the event to dst, if it is one.
+func (e *event) appendTo(dst []Event) []Event {
+	if e.kind == eventNone {
+		return dst
+	}
+	message := eventMessages[e.kind]
+	if e.text != "" {
+		message += oneLine(e.text)
+	}
+	return append(dst, Event{ExecutionID: e.id, Message: message, Time: e.at.time()})
+}
+
+// eventRing keeps the latest events. It grows up to its limit, then the newest takes the oldest's place.
+type eventRing struct {
+	limit  int
+	oldest int // index, once there are as many as the limit
+	events []event
+}
+
+func (r *eventRing) add(e event) {
+	switch {
+	case e.kind == eventNone || r.limit == 0:
+	case len(r.events) < r.limit:
+		r.events = append(r.events, e)
+	default:
+		r.events[r.oldest] = e
+		r.oldest = (r.oldest + 1) % r.limit
+	}
+}
+
+// appendTo appends the kept events to dst, the oldest first.
+func (r *eventRing) appendTo(dst []Event) []Event {
+	for i := range r.events {
+		dst = r.events[(r.oldest+i)%len(r.events)].appendTo(dst)
+	}
+	return dst
+}

@@ -1,0 +1,74 @@
+package workerfx
+
+import "time"
+
+// Status is what a replica of a worker is doing, or how it ended.
+type Status int
+
+// The statuses, in the order in which a worker meets them.
+const (
+	StatusPending  Status = iota // added to a pool that has not started
+	StatusDeferred               // waiting for its deferred start
+	StatusRunning                // its Run has been called
+	StatusWaiting                // waiting for its next attempt
+	StatusSuccess                // done: its last run succeeded
+	StatusError                  // done: its last run failed and there is no other attempt
+	StatusStopped                // done: it was asked to stop, and did
+)
+
+var statusNames = [...]string{"pending", "deferred", "running", "waiting", "success", "error", "stopped"}
+
+// String returns the status in lower case, such as "running".
+func (s Status) String() string {
+	if s < 0 || int(s) >= len(statusNames) {
+		return "unknown"
+	}
+	return statusNames[s]
+}
+
+// isDone tells whether the replica's life is over.
+func (s Status) isDone() bool { return s >= StatusSuccess }
+
+// Execution is the report on one replica of a worker. It is a copy: nothing in it changes later.
+type Execution struct {
+	Worker  string
+	Replica int
+	// ID is the execution ID of the current run, else of the last one; empty before the first.
+	ID     string
+	Status Status
+	// Attempt is the how-manieth run in a row since the last success the run ID is, 1 for the first; 0 before any.
+	Attempt int
+	// MaxAttempts is the worker's limit of attempts; 0 is no limit.
+	MaxAttempts int
+	// Runs counts all runs begun, Restarts those that followed a failed one, Failures those that failed.
+	Restarts, Runs, Failures int64
+	// DeferredStart is how long the first run waits after the pool's start.
+	DeferredStart time.Duration
+	// StartedAt and FinishedAt are the begin and the end of the run ID; FinishedAt is zero while it runs.
+	StartedAt, FinishedAt time.Time
+	// NextRunAt is when a waiting replica runs, zero if it is not waiting.
+	NextRunAt time.Time
+	// Err is the last failure. It stays while the next attempt runs, until a run succeeds.
+	Err error
+	// Events are the most recent events, the oldest first; see [WithEvents].
+	Events []Event
+}
+
+// Event is something that happened to a replica.
+type Event struct {
+	// ExecutionID is the run's that it happened to, or empty.
+	ExecutionID string
+	// Message is one of the Event constants, such as [EventStarted], and what follows it.
+	Message string
+	Time    time.Time
+}
+
+// HasEvent tells whether exactly this message is among the events kept.
+func (e Execution) HasEvent(message string) bool {
+	for _, event := range e.Events {
+		if event.Message == message {
+			return true
+		}
+	}
+	return false
+}

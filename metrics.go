@@ -1,0 +1,170 @@
+package workerfx
+
+import (
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// The values of the label "status".
+const (
+	statusStarted   = "started"
+	statusRestarted = "restarted"
+	statusSuccess   = "success"
+	statusError     = "error"
+)
+
+// defaultBuckets are the upper bounds of the histogram of run times: from a quick job to an hour.
+var defaultBuckets = []time.Duration{
+	5 * time.Millisecond, 25 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond,
+	time.Second, 5 * time.Second, 30 * time.Second, time.Minute, 10 * time.Minute, time.Hour,
+}
+
+// collector reads the reports of a pool's workers when Prometheus asks, so that a run costs the
+// metrics nothing. It describes nothing up front: a pool with the label "pool" and one without may
+// then share a registry, and workers come and go.
+type collector struct {
+	pool *Pool
+
+	executions, duration, running, replicas, panics, lastSuccess, nextRun *prometheus.Desc
+}
+
+func newCollector(p *Pool, config MetricsConfig, pool string) *collector {
+	var labels prometheus.Labels
+	if pool != "" {
+		labels = prometheus.Labels{fieldPool: pool}
+	}
+	desc := func(name, help string, more ...string) *prometheus.Desc {
+		fqName := prometheus.BuildFQName(config.Namespace, config.Subsystem, name)
+		return prometheus.NewDesc(fqName, help, append([]string{fieldWorker}, more...), labels)
+	}
+	return &collector{
+		pool:        p,
+		executions:  desc("worker_executions_total", "Runs of the worker: started, restarted after a failure, ended in success or error.", "status"),
+		duration:    desc("worker_execution_duration_seconds", "How long the worker's finished runs took.", "status"),
+		running:     desc("worker_running", "Replicas of the worker that are running now."),
+		replicas:    desc("worker_replicas", "Replicas of the worker that the pool keeps."),
+		panics:      desc("worker_panics_total", "Runs of the worker that panicked."),
+		lastSuccess: desc("worker_last_success_timestamp_seconds", "When a run of the worker last succeeded."),
+		nextRun:     desc("worker_next_run_timestamp_seconds", "When the worker, which is waiting, runs next."),
+	}
+}
+
+// Describe sends nothing, see collector.
+func (c *collector) Describe(chan<- *prometheus.Desc) {}
+
+// Collect sends the metrics of every worker.
+func (c *collector) Collect(out chan<- prometheus.Metric) {
+	for _, m := range c.pool.sorted() {
+		c.collectWorker(out, m)
+	}
+}
+
+func (c *collector) collectWorker(out chan<- prometheus.Metric, m *member) {
+	var sum totals
+	for s := range m.replicas() {
+		s.mu.Lock()
+		sum.add(&s.report)
+		s.mu.Unlock()
+	}
+	send := func(desc *prometheus.Desc, kind prometheus.ValueType, value float64, more ...string) {
+		out <- prometheus.MustNewConstMetric(desc, kind, value, append([]string{m.name}, more...)...)
+	}
+	send(c.executions, prometheus.CounterValue, float64(sum.runs), statusStarted)
+	send(c.executions, prometheus.CounterValue, float64(sum.restarts), statusRestarted)
+	send(c.executions, prometheus.CounterValue, float64(sum.successes), statusSuccess)
+	send(c.executions, prometheus.CounterValue, float64(sum.failures), statusError)
+	send(c.running, prometheus.GaugeValue, float64(sum.running))
+	send(c.replicas, prometheus.GaugeValue, float64(sum.replicas))
+	send(c.panics, prometheus.CounterValue, float64(sum.panics))
+	if sum.lastSuccess != 0 {
+		send(c.lastSuccess, prometheus.GaugeValue, sum.lastSuccess.seconds())
+	}
+	if sum.nextRun != 0 {
+		send(c.nextRun, prometheus.GaugeValue, sum.nextRun.seconds())
+	}
+	c.collectDuration(out, m.name, statusSuccess, sum.ranWell)
+	c.collectDuration(out, m.name, statusError, sum.ranBadly)
+}
+
+func (c *collector) collectDuration(out chan<- prometheus.Metric, worker, status string, h *histogram) {
+	if h == nil {
+		return
+	}
+	buckets := make(map[float64]uint64, len(c.pool.buckets))
+	var total uint64
+	for i, bound := range c.pool.buckets {
+		total += h.counts[i]
+		buckets[bound.Seconds()] = total
+	}
+	total += h.counts[len(c.pool.buckets)]
+	out <- prometheus.MustNewConstHistogram(c.duration, total, h.sum.Seconds(), buckets, worker, status)
+}
+
+func (i instant) seconds() float64 { return float64(i) / float64(time.Second) }
+
+// totals are the sums over a worker's replicas.
+type totals struct {
+	runs, restarts, successes, failures, panics int64
+
+	running, replicas    int
+	lastSuccess, nextRun instant
+	ranWell, ranBadly    *histogram
+}
+
+func (t *totals) add(r *report) {
+	t.replicas++
+	if r.status == StatusRunning {
+		t.running++
+	}
+	t.runs += r.runs
+	t.successes += r.successes
+	t.lastSuccess = max(t.lastSuccess, r.succeeded)
+	if t.nextRun == 0 || r.nextRunAt != 0 && r.nextRunAt < t.nextRun {
+		t.nextRun = r.nextRunAt
+	}
+	if p := r.past; p != nil {
+		t.restarts += p.restarts
+		t.failures += p.failures
+		t.panics += p.panics
+		t.ranWell = t.ranWell.plus(p.ranWell)
+		t.ranBadly = t.ranBadly.plus(p.ranBadly)
+	}
+}
+
+// histogram counts runs by how long they took: one count for each bucket and one for what is longer.
+// A nil histogram has counted nothing.
+type histogram struct {
+	sum    time.Duration
+	counts []uint64
+}
+
+// observe counts a run, and returns h or, for a nil h, a new histogram.
+func (h *histogram) observe(took time.Duration, buckets []time.Duration) *histogram {
+	if h == nil {
+		h = &histogram{counts: make([]uint64, len(buckets)+1)}
+	}
+	i := 0
+	for i < len(buckets) && took > buckets[i] {
+		i++
+	}
+	h.counts[i]++
+	h.sum += took
+	return h
+}
+
+// plus returns a new histogram with the counts of both, or nil if both are.
+func (h *histogram) plus(o *histogram) *histogram {
+	if o == nil {
+		return h
+	}
+	sum := &histogram{sum: o.sum, counts: slices.Clone(o.counts)}
+	if h != nil {
+		sum.sum += h.sum
+		for i, n := range h.counts {
+			sum.counts[i] += n
+		}
+	}
+	return sum
+}

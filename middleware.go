@@ -1,0 +1,34 @@
+package workerfx
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Middleware wraps the body of a worker. It is called once for each worker that it wraps; the function
+// it returns is called for every run, with the run's context, and may be called from many goroutines.
+type Middleware func(next RunFunc) RunFunc
+
+// wrap puts middleware around body, the first outermost. A middleware that is nil, panics or returns
+// nil is an error.
+func wrap(body Worker, ofPool, ofWorker []Middleware) (wrapped Worker, err error) {
+	middleware := slices.Concat(ofPool, ofWorker)
+	if len(middleware) == 0 {
+		return body, nil
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("middleware panicked: %v", r)
+		}
+	}()
+	run := RunFunc(body.Run)
+	for i := len(middleware) - 1; i >= 0; i-- {
+		if middleware[i] == nil {
+			return nil, fmt.Errorf("middleware %d is nil", i+1)
+		}
+		if run = middleware[i](run); run == nil {
+			return nil, fmt.Errorf("middleware %d returned nil", i+1)
+		}
+	}
+	return run, nil
+}

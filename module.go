@@ -1,0 +1,88 @@
+package workerfx
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/fx"
+)
+
+// Module gives an Fx app a *[Pool] with all workers that [ProvideWorker] and [UseWorker] contribute. The
+// pool starts and stops with the app, whether or not anybody asks for it.
+//
+// It works alone. If the app provides them, it uses a [Config] or *Config; a zerolog.Logger or *zerolog.Logger;
+// a trace.TracerProvider or *sdktrace.TracerProvider; a prometheus.Registerer or *prometheus.Registry.
+var Module = fx.Module("worker",
+	fx.Provide(New),
+	fx.Invoke(func(*Pool) {}),
+)
+
+// Params is what [New] needs. All but Lifecycle and Shutdowner may be left out. Where two fields
+// stand for the same thing, the pointer (or the SDK's own type) wins.
+type Params struct {
+	fx.In
+
+	Lifecycle  fx.Lifecycle
+	Shutdowner fx.Shutdowner
+
+	Config            Config                   `optional:"true"`
+	ConfigPointer     *Config                  `optional:"true"`
+	Logger            zerolog.Logger           `optional:"true"`
+	LoggerPointer     *zerolog.Logger          `optional:"true"`
+	TracerProvider    trace.TracerProvider     `optional:"true"`
+	SDKTracerProvider *sdktrace.TracerProvider `optional:"true"`
+	Registerer        prometheus.Registerer    `optional:"true"`
+	Registry          *prometheus.Registry     `optional:"true"`
+
+	Workers    []Worker     `group:"workers"`
+	Groups     []Group      `group:"workers"`
+	Middleware []Middleware `group:"workers"`
+}
+
+// Result is what [New] provides.
+type Result struct {
+	fx.Out
+
+	Pool *Pool
+}
+
+// New makes a pool of the params' workers and hooks it into their lifecycle. All errors in workers and
+// configuration are reported at once. An app with more than one pool calls it with Params of its own,
+// and gives each pool a [Config] with its own Name.
+func New(p Params) (Result, error) {
+	d := dependencies{
+		Config: p.Config, ConfigPointer: p.ConfigPointer, Logger: p.Logger, LoggerPointer: p.LoggerPointer,
+		TracerProvider: p.TracerProvider, SDKTracerProvider: p.SDKTracerProvider,
+		Registerer: p.Registerer, Registry: p.Registry,
+		Workers: p.Workers, Groups: p.Groups, Middleware: p.Middleware,
+	}
+	pool, err := d.newPool()
+	if err != nil {
+		return Result{}, err
+	}
+	pool.onFailure = func() {
+		if err := p.Shutdowner.Shutdown(fx.ExitCode(1)); err != nil {
+			pool.journal.Err(err).Msg("the app could not be told to shut down")
+		}
+	}
+	p.Lifecycle.Append(fx.Hook{OnStart: pool.Start, OnStop: func(ctx context.Context) error {
+		ctx, cancel := beforeOthersTurn(ctx)
+		defer cancel()
+		return pool.Stop(ctx)
+	}})
+	return Result{Pool: pool}, nil
+}
+
+// beforeOthersTurn returns ctx with an end a tenth of its time, a second at most, before its own: Fx
+// skips the stop hooks that are left once its budget is used up, and they may close a database.
+func beforeOthersTurn(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, bounded := ctx.Deadline()
+	if !bounded {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(time.Until(deadline)/10, time.Second)))
+}

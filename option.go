@@ -1,0 +1,157 @@
+package workerfx
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Option configures one worker, or all workers of a [Group]. A value out of range is an error of
+// whatever the worker is added to; the error names the worker, the field and the value.
+type Option func(*settings)
+
+// WithName names the worker, or the group. It wins over the worker's own Name.
+func WithName(name string) Option {
+	return func(s *settings) { s.name = &name }
+}
+
+// WithDeferredStart makes the first run wait for d after the pool's start. The default is 0.
+func WithDeferredStart(d time.Duration) Option {
+	return func(s *settings) { s.deferredStart = d }
+}
+
+// WithMaxAttempts sets how many runs in a row may fail before the worker is given up: 1, the default,
+// is one run and no other; 0 is no limit. A success starts the count anew, see also [WithHealthyAfter].
+func WithMaxAttempts(n int) Option {
+	return func(s *settings) { s.maxAttempts = n }
+}
+
+// WithBackoff sets the wait between attempts. By default a worker without a limit of attempts waits as
+// the zero [ExponentialBackoff] says, and one with a limit is run again at once.
+func WithBackoff(b Backoff) Option {
+	return func(s *settings) { s.backoff, s.backoffSet = b, true }
+}
+
+// WithHealthyAfter makes a run that lasted d or longer count as healthy: if it fails, that is the first
+// failure in a row again. 0 turns it off. The default is a minute for a worker without a limit of
+// attempts, and off for one with a limit.
+func WithHealthyAfter(d time.Duration) Option {
+	return func(s *settings) { s.healthyAfter = &d }
+}
+
+// WithFailureLimit slows the worker down while it fails too often. The default is no such limit.
+func WithFailureLimit(limit FailureLimit) Option {
+	return func(s *settings) { s.policy.failureLimit = limit }
+}
+
+// WithStopTimeout bounds how long a stop waits for this worker, from the moment it was asked to stop.
+// The default, 0, is no bound but the context given to [Pool.Stop].
+func WithStopTimeout(d time.Duration) Option {
+	return func(s *settings) { s.stopTimeout = d }
+}
+
+// WithRunTimeout ends the context of each run after d, with [context.DeadlineExceeded]. A run that ends
+// for that reason failed. The default, 0, is no timeout.
+func WithRunTimeout(d time.Duration) Option {
+	return func(s *settings) { s.runTimeout = d }
+}
+
+// WithMiddleware wraps the worker's runs: the first given is the outermost, inside those of the pool.
+// Given more than once, later ones are inside earlier ones.
+func WithMiddleware(mw ...Middleware) Option {
+	return func(s *settings) { s.middleware = append(s.middleware[:len(s.middleware):len(s.middleware)], mw...) }
+}
+
+// WithEssential makes the app depend on the worker: when it is done while the pool is up, whether it
+// succeeded or failed, the pool stops with [ErrExitedPrematurely].
+func WithEssential() Option {
+	return func(s *settings) { s.essential = true }
+}
+
+// WithEvents sets how many of the most recent events the worker's report keeps. The default is 32; 0 keeps none.
+func WithEvents(n int) Option {
+	return func(s *settings) { s.events = n }
+}
+
+const (
+	defaultEvents       = 32
+	defaultHealthyAfter = time.Minute
+)
+
+// settings are a worker's options put together. They do not change once the worker is added, so that
+// workers without options of their own share one copy.
+type settings struct {
+	policy
+
+	name          *string
+	deferredStart time.Duration
+	healthyAfter  *time.Duration
+	backoff       Backoff
+	backoffSet    bool
+	stopTimeout   time.Duration
+	runTimeout    time.Duration
+	middleware    []Middleware
+	essential     bool
+	events        int
+}
+
+func defaultSettings() settings {
+	return settings{policy: policy{maxAttempts: 1}, events: defaultEvents}
+}
+
+// apply puts options on top of s.
+func (s *settings) apply(opts []Option) error {
+	for i, opt := range opts {
+		if opt == nil {
+			return fmt.Errorf("option %d is nil", i+1)
+		}
+		opt(s)
+	}
+	return nil
+}
+
+// complete fills in the defaults that depend on other settings.
+func (s *settings) complete() {
+	endless := s.maxAttempts == 0
+	switch {
+	case s.healthyAfter != nil:
+		s.policy.healthyAfter = *s.healthyAfter
+	case endless:
+		s.policy.healthyAfter = defaultHealthyAfter
+	}
+	switch {
+	case s.backoffSet:
+	case endless:
+		s.backoff = ExponentialBackoff{}
+	default:
+		s.backoff = StaticBackoff{}
+	}
+}
+
+// validate says which settings of the worker are out of range.
+func (s *settings) validate(worker string) error {
+	var errs []error
+	atLeast0 := func(field string, n int) {
+		if n < 0 {
+			errs = append(errs, badValue(worker, field, n, "must not be negative"))
+		}
+	}
+	notNegative := func(field string, d time.Duration) {
+		if d < 0 {
+			errs = append(errs, badValue(worker, field, d, "must not be negative"))
+		}
+	}
+	notNegative("deferred start", s.deferredStart)
+	notNegative("healthy after", s.policy.healthyAfter)
+	notNegative("stop timeout", s.stopTimeout)
+	notNegative("run timeout", s.runTimeout)
+	atLeast0("max attempts", s.maxAttempts)
+	atLeast0("events", s.events)
+	if err := checkBackoff(s.backoff); err != nil {
+		errs = append(errs, badValue(worker, "backoff", fmt.Sprintf("%+v", s.backoff), err.Error()))
+	}
+	if err := s.failureLimit.validate(); err != nil {
+		errs = append(errs, badValue(worker, "failure limit", fmt.Sprintf("%+v", s.failureLimit), err.Error()))
+	}
+	return errors.Join(errs...)
+}

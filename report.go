@@ -1,0 +1,198 @@
+package workerfx
+
+import "time"
+
+// report is what a replica shows of itself. Its supervisor's lock guards it; its supervisor's goroutine,
+// which alone writes it, reads it without. A process may have a hundred thousand of them, so it holds
+// only what every replica has.
+type report struct {
+	run        *runContext // the current run, else the last one; nil before the first
+	runs       int64
+	successes  int64
+	startedAt  time.Time // of run
+	finishedAt instant   // of run; none while it is under way
+	nextRunAt  instant   // none unless the replica waits
+	succeeded  instant   // when a run last did
+	past       *past     // nil until there is something to tell
+	status     Status
+	unnoted    runEvents // events of run that are not in past.events yet
+}
+
+// past is what there is to tell of a replica that has done more than start and stop.
+type past struct {
+	err     error  // the last failure; nil after a success
+	errText string // its text: to ask the error again would be to call the user's code
+
+	restarts, failures, panics int64
+
+	ranWell, ranBadly *histogram // how long runs took that ended by themselves
+
+	events eventRing
+}
+
+// instant is a time in nanoseconds since 1970; 0 is none.
+type instant int64
+
+func instantOf(t time.Time) instant { return instant(t.UnixNano()) }
+
+func (i instant) time() time.Time {
+	if i == 0 {
+		return time.Time{}
+	}
+	return time.Unix(0, int64(i))
+}
+
+// runEvents are the two events that every run has. They wait here, without a time and a text of their
+// own, until another event comes: most workers run once and then need no ring at all.
+type runEvents struct {
+	begin, end eventKind
+}
+
+// started notes that a run began.
+func (s *supervisor) reportStart(run *runContext, now time.Time) {
+	r := &s.report
+	if r.run != nil {
+		s.settle()
+	}
+	r.run, r.status = run, StatusRunning
+	r.startedAt, r.finishedAt, r.nextRunAt = now, 0, 0
+	r.unnoted.begin = eventStarted
+	r.runs++
+	if run.attempt > 1 {
+		s.past().restarts++
+	}
+}
+
+// reportEnd notes how a run ended and what follows.
+func (s *supervisor) reportEnd(o outcome, next step, ran time.Duration, now time.Time) {
+	r := &s.report
+	r.status, r.finishedAt = next.status, instantOf(now)
+	switch {
+	case next.status == StatusStopped:
+		r.unnoted.end = eventStopped
+	case o.isGood():
+		r.unnoted.end = eventSucceeded
+		r.successes++
+		r.succeeded = instantOf(now)
+		if r.past != nil {
+			r.past.err, r.past.errText = nil, ""
+		}
+	default:
+		r.unnoted.end = eventFailed
+		s.past().failed(o)
+	}
+	if !s.stopping {
+		s.past().observe(o, ran, s.pool.buckets)
+	}
+	if next.retry && next.pause > 0 {
+		s.reportWait(eventWaiting, next, now)
+	}
+}
+
+// reportStop notes that the replica was asked to stop while no run was under way.
+func (s *supervisor) reportStop(now time.Time) {
+	s.report.status, s.report.nextRunAt = StatusStopped, 0
+	s.note(eventStopped, "", now)
+}
+
+// reportWait notes that the replica waits before its next run, and why.
+func (s *supervisor) reportWait(why eventKind, next step, now time.Time) {
+	s.report.status, s.report.nextRunAt = next.status, instantOf(now.Add(next.pause))
+	s.note(why, next.pause.String(), now)
+}
+
+// note adds an event.
+func (s *supervisor) note(kind eventKind, text string, now time.Time) {
+	s.settle()
+	s.past().events.add(event{kind: kind, id: s.report.runID(), text: text, at: instantOf(now)})
+}
+
+// settle puts the events of the last run where the others are.
+func (s *supervisor) settle() {
+	begin, end := s.report.pending()
+	ring := &s.past().events
+	ring.add(begin)
+	ring.add(end)
+	s.report.unnoted = runEvents{}
+}
+
+// past returns the part of the report that not every replica needs, and makes it if need be.
+func (s *supervisor) past() *past {
+	if s.report.past == nil {
+		s.report.past = &past{events: eventRing{limit: s.events}}
+	}
+	return s.report.past
+}
+
+// failed counts a failed run.
+func (p *past) failed(o outcome) {
+	p.failures++
+	if isPanic(o.err) {
+		p.panics++
+	}
+	p.err, p.errText = o.err, o.text
+}
+
+// observe counts how long a run took that ended by itself: one that was asked to stop would only tell
+// how long the app was up.
+func (p *past) observe(o outcome, ran time.Duration, buckets []time.Duration) {
+	if o.isGood() {
+		p.ranWell = p.ranWell.observe(ran, buckets)
+	} else {
+		p.ranBadly = p.ranBadly.observe(ran, buckets)
+	}
+}
+
+// pending returns the run's events that are not among the others yet; those that are have no kind.
+func (r *report) pending() (begin, end event) {
+	if r.unnoted.begin != eventNone {
+		begin = event{kind: r.unnoted.begin, id: r.run.id, at: instantOf(r.startedAt)}
+	}
+	if r.unnoted.end != eventNone {
+		end = event{kind: r.unnoted.end, id: r.run.id, at: r.finishedAt}
+		if end.kind == eventFailed {
+			end.text = r.past.errText
+		}
+	}
+	return begin, end
+}
+
+// lastFailure is the error of the last run, or nil if it succeeded.
+func (r *report) lastFailure() error {
+	if r.past == nil {
+		return nil
+	}
+	return r.past.err
+}
+
+func (r *report) runID() string {
+	if r.run == nil {
+		return ""
+	}
+	return r.run.id
+}
+
+// fill copies the report, without its events.
+func (r *report) fill(e *Execution) {
+	e.Status, e.Runs = r.status, r.runs
+	e.StartedAt, e.FinishedAt, e.NextRunAt = r.startedAt.Round(0), r.finishedAt.time(), r.nextRunAt.time()
+	if r.run != nil {
+		e.ID, e.Attempt = r.run.id, r.run.attempt
+	}
+	if p := r.past; p != nil {
+		e.Restarts, e.Failures, e.Err = p.restarts, p.failures, p.err
+	}
+}
+
+// appendEvents appends the latest events to dst, the oldest first.
+func (r *report) appendEvents(dst []Event, limit int) []Event {
+	start := len(dst)
+	if r.past != nil {
+		dst = r.past.events.appendTo(dst)
+	}
+	begin, end := r.pending()
+	dst = begin.appendTo(dst)
+	dst = end.appendTo(dst)
+	excess := max(0, len(dst)-start-limit)
+	return append(dst[:start], dst[start+excess:]...)
+}

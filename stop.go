@@ -1,0 +1,205 @@
+package workerfx
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Stop asks all workers to stop and waits until they have, or until ctx ends. No run begins once it
+// was called. A worker that has not stopped by then, or within its own stop timeout, is named in a
+// *[StopError], with the stack it hangs in. Stop may be called again, from many goroutines, and before
+// Start, which then fails.
+func (p *Pool) Stop(ctx context.Context) error {
+	p.requestStop()
+	if err := p.await(ctx); err != nil {
+		p.journal.stragglers(err)
+		return err
+	}
+	return nil
+}
+
+// requestStop asks all workers to stop and does not wait.
+func (p *Pool) requestStop() {
+	p.mu.Lock()
+	if p.phase == phaseStopped {
+		p.mu.Unlock()
+		return
+	}
+	started := p.phase == phaseStarted
+	p.phase = phaseStopped
+	if p.live.Load() == 0 {
+		close(p.idle)
+	}
+	p.mu.Unlock()
+
+	if !started {
+		return
+	}
+	now := time.Now()
+	for _, m := range p.all() {
+		for s := range m.replicas() {
+			s.requestStop(now)
+		}
+	}
+}
+
+// await waits until no replica is left to wait for. It returns a *StopError if one still runs.
+func (p *Pool) await(ctx context.Context) *StopError {
+	for {
+		left, bounded := p.giveUpOverdue()
+		var overdue <-chan time.Time
+		if bounded {
+			timer := time.NewTimer(left)
+			defer timer.Stop()
+			overdue = timer.C
+		}
+		select {
+		case <-p.idle:
+			return p.stragglers()
+		case <-ctx.Done():
+			return p.stragglers()
+		case <-overdue:
+		}
+	}
+}
+
+// giveUpOverdue gives up the replicas whose own stop timeout has passed, and returns the time until the
+// next one's does, if there is one.
+func (p *Pool) giveUpOverdue() (left time.Duration, bounded bool) {
+	now := time.Now()
+	for _, m := range p.all() {
+		if m.stopTimeout == 0 {
+			continue
+		}
+		for s := range m.replicas() {
+			remaining, gaveUp := s.giveUp(now)
+			if gaveUp {
+				p.countDown()
+			}
+			if remaining > 0 && (!bounded || remaining < left) {
+				left, bounded = remaining, true
+			}
+		}
+	}
+	return left, bounded
+}
+
+// left is called when a replica's goroutine is done.
+func (p *Pool) left(m *member, givenUp bool) {
+	if m.removed.Load() {
+		p.forget(m)
+	}
+	if !givenUp {
+		p.countDown()
+	}
+}
+
+// countDown says that there is one replica less to wait for.
+func (p *Pool) countDown() {
+	if p.live.Add(-1) > 0 {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.phase != phaseStopped || p.live.Load() > 0 {
+		return
+	}
+	select {
+	case <-p.idle:
+	default:
+		close(p.idle)
+	}
+}
+
+// stragglers returns a *StopError with all replicas that were asked to stop and have not, or nil.
+func (p *Pool) stragglers() *StopError {
+	return stopErrorOf(p.all())
+}
+
+func stopErrorOf(members []*member) *StopError {
+	var stop StopError
+	var ids []string
+	for _, m := range members {
+		for s := range m.replicas() {
+			if id, straggles := s.straggles(); straggles {
+				stop.Stragglers = append(stop.Stragglers, Straggler{Worker: m.name, Replica: int(s.replica)})
+				ids = append(ids, id)
+			}
+		}
+	}
+	if ids == nil {
+		return nil
+	}
+	stacks := goroutineStacks()
+	for i, id := range ids {
+		stop.Stragglers[i].Stack = stacks[id]
+	}
+	slices.SortFunc(stop.Stragglers, func(a, b Straggler) int {
+		return cmp.Or(strings.Compare(a.Worker, b.Worker), cmp.Compare(a.Replica, b.Replica))
+	})
+	return &stop
+}
+
+// Remove stops a worker, waits until it has stopped and forgets it. If it does not stop before ctx ends
+// or its stop timeout passes (15s if it has none and ctx has no deadline), a *[StopError] names it; it
+// keeps its name then until it has stopped. It fails with [ErrUnknownWorker].
+func (p *Pool) Remove(ctx context.Context, name string) error {
+	m, err := p.member(name)
+	if err != nil {
+		return err
+	}
+	m.removed.Store(true)
+	if p.forget(m) {
+		return nil
+	}
+	ctx, cancel := p.boundedStop(ctx, m)
+	defer cancel()
+	now := time.Now()
+	for s := range m.replicas() {
+		s.requestStop(now)
+	}
+	for s := range m.replicas() {
+		select {
+		case <-s.ended():
+		case <-ctx.Done():
+		}
+	}
+	if stop := stopErrorOf([]*member{m}); stop != nil {
+		return fmt.Errorf("worker %q: remove: %w", name, stop)
+	}
+	p.forget(m)
+	return nil
+}
+
+// boundedStop returns ctx with an end: an operator's call comes back even if the worker ignores it.
+func (p *Pool) boundedStop(ctx context.Context, m *member) (context.Context, context.CancelFunc) {
+	if m.stopTimeout > 0 {
+		return context.WithTimeout(ctx, m.stopTimeout)
+	}
+	if _, bounded := ctx.Deadline(); !bounded {
+		return context.WithTimeout(ctx, p.stopTimeout())
+	}
+	return ctx, func() {}
+}
+
+// forget takes a removed worker out of the pool, unless one of its replicas still has a goroutine.
+func (p *Pool) forget(m *member) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.base != nil { // started
+		for s := range m.replicas() {
+			if !s.isGone() {
+				return false
+			}
+		}
+	}
+	if p.members[m.name] == m {
+		delete(p.members, m.name)
+		p.order = nil
+	}
+	return true
+}

@@ -1,0 +1,67 @@
+package workerfx
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	// maxName bounds a worker's name, in bytes.
+	maxName = 200
+	// maxText bounds the text of an error that a report, an event or a log line keeps, in bytes.
+	maxText = 2048
+)
+
+const ellipsis = "…"
+
+// cut shortens text to at most limit bytes of valid UTF-8 and shows that it did.
+func cut(text string, limit int) string {
+	if len(text) > limit {
+		text = text[:limit-len(ellipsis)]
+		for len(text) > 0 && !utf8.RuneStart(text[len(text)-1]) {
+			text = text[:len(text)-1]
+		}
+		if r, _ := utf8.DecodeLastRuneInString(text); r == utf8.RuneError && text != "" {
+			text = text[:len(text)-1]
+		}
+		text += ellipsis
+	}
+	if utf8.ValidString(text) {
+		return text
+	}
+	return strings.ToValidUTF8(text, "\uFFFD")
+}
+
+// oneLine replaces control characters by spaces, so that a text cannot pass for two.
+func oneLine(text string) string {
+	if strings.IndexFunc(text, unicode.IsControl) < 0 {
+		return text
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
+// briefError is an error whose text was too long to keep. It is still the same error to errors.Is and errors.As.
+type briefError struct {
+	error
+	text string
+}
+
+func (e *briefError) Error() string { return e.text }
+func (e *briefError) Unwrap() error { return e.error }
+
+// brief returns err with its text, both cut short if the text is too long or not UTF-8.
+// It calls the error's own methods: call it only where a run may panic or end the goroutine.
+func brief(err error) (error, string) {
+	text := err.Error()
+	if len(text) <= maxText && utf8.ValidString(text) {
+		return err, text
+	}
+	text = cut(text, maxText)
+	return &briefError{error: err, text: text}, text
+}

@@ -1,0 +1,167 @@
+package workerfx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Worker is something that runs in the background. The pool calls Run in a goroutine of its own and
+// supervises it by these rules:
+//
+//   - Run works until its context ends, then returns soon. Returning the context's error is no failure then.
+//   - Returning nil means that the work is done; the worker is not run again (a schedule waits for its next tick).
+//   - Any other error, a panic and [runtime.Goexit] are one failed attempt. What follows is decided by the
+//     worker's options: by default nothing, see [WithMaxAttempts] and [WithBackoff].
+//   - [ErrDoNotRestart] ends the worker whatever its options say.
+//
+// The context carries a logger ([CtxLogger]), a tracer ([CtxTracer]), the worker's name, the run's
+// execution ID and its attempt. A pool never makes two runs of one replica at a time.
+//
+// A worker that also has a method Name() string is called by that name, else by its type ("pkg.Type").
+type Worker interface {
+	Run(ctx context.Context) error
+}
+
+// Group is something that configures its own workers. Workers is called once, when the group is added;
+// its workers are named "group/worker". A group that also has a method Name() string is called by that
+// name, else by its type ("pkg.Type"). Options given with a group are defaults for its workers.
+type Group interface {
+	Workers() []Worker
+}
+
+// RunFunc is a function that is a [Worker].
+type RunFunc func(ctx context.Context) error
+
+// Run calls f.
+func (f RunFunc) Run(ctx context.Context) error { return f(ctx) }
+
+// NewWorker returns a worker with that name and body. A bad name, a nil run and bad options are
+// errors of whatever the worker is added to.
+func NewWorker(name string, run RunFunc, opts ...Option) Worker {
+	return &namedWorker{name: name, RunFunc: run, opts: opts}
+}
+
+// With returns w with options attached. They win over options that w already has, and lose to those
+// given where w is added.
+func With(w Worker, opts ...Option) Worker {
+	return &workerWithOptions{Worker: w, opts: opts}
+}
+
+type namedWorker struct {
+	RunFunc
+
+	name string
+	opts []Option
+}
+
+func (w *namedWorker) Name() string { return w.name }
+
+type workerWithOptions struct {
+	Worker
+
+	opts []Option
+}
+
+type groupWithOptions struct {
+	Group
+
+	opts []Option
+}
+
+// unwrapWorker returns the body inside w's wrappers and all the options attached on the way, the
+// outermost, which win, last.
+func unwrapWorker(w Worker) (body Worker, opts []Option) {
+	switch w := w.(type) {
+	case *workerWithOptions:
+		body, inner := unwrapWorker(w.Worker)
+		return body, slices.Concat(inner, w.opts)
+	case *namedWorker:
+		return w, w.opts
+	}
+	return w, nil
+}
+
+var (
+	errNilWorker = errors.New("worker is nil")
+	errNilGroup  = errors.New("group is nil")
+)
+
+// checkBody refuses a worker that has nothing to run.
+func checkBody(w Worker) error {
+	switch w := w.(type) {
+	case *namedWorker:
+		if w != nil && w.RunFunc == nil {
+			return errors.New("run function is nil")
+		}
+	case RunFunc:
+		if w == nil {
+			return errors.New("run function is nil")
+		}
+	}
+	if isNil(w) {
+		return errNilWorker
+	}
+	return nil
+}
+
+// isNil tells whether v is nil or an interface around a nil.
+func isNil(v any) bool {
+	if v == nil {
+		return true
+	}
+	switch r := reflect.ValueOf(v); r.Kind() {
+	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Slice, reflect.Chan, reflect.Interface:
+		return r.IsNil()
+	default:
+		return false
+	}
+}
+
+// nameOf returns what v calls itself, else its type's name. A Name method that panics is an error.
+func nameOf(v any) (name string, err error) {
+	named, ok := v.(interface{ Name() string })
+	if !ok {
+		return typeName(v), nil
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%s: Name panicked: %v", typeName(v), r)
+		}
+	}()
+	return named.Name(), nil
+}
+
+// typeName is a type as "pkg.Type", without pointer and type parameters.
+func typeName(v any) string {
+	name, _, _ := strings.Cut(strings.TrimLeft(reflect.TypeOf(v).String(), "*"), "[")
+	return name
+}
+
+// checkName refuses a name that would not read well in logs, metrics and URLs.
+func checkName(name string) error {
+	var why string
+	switch {
+	case strings.TrimSpace(name) == "":
+		why = "must not be empty"
+	case len(name) > maxName:
+		why = fmt.Sprintf("is longer than %d bytes", maxName)
+	case !utf8.ValidString(name):
+		why = "is not valid UTF-8"
+	default:
+		bad := strings.IndexFunc(name, func(r rune) bool {
+			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("._-/#:@ ", r)
+		})
+		if bad < 0 {
+			return nil
+		}
+		r, _ := utf8.DecodeRuneInString(name[bad:])
+		why = fmt.Sprintf("must not contain %q (letters, digits and . _ - / # : @ space may be used; WithName sets another)", r)
+	}
+	return badValue(name, "name", fmt.Sprintf("%q", cut(name, maxName)), why)
+}
