@@ -35,16 +35,12 @@ var eventMessages = [...]string{
 	eventFailed: EventFailed, eventWaiting: EventWaiting, eventStopped: EventStopped,
 }
 
-// appendTo appends the event to dst, if it is one.
-func (e *event) appendTo(dst []Event) []Event {
-	if e.kind == eventNone {
-		return dst
-	}
+func (e *event) public() Event {
 	message := eventMessages[e.kind]
 	if e.text != "" {
 		message += oneLine(e.text)
 	}
-	return append(dst, Event{ExecutionID: e.id, Message: message, Time: e.at.time()})
+	return Event{ExecutionID: e.id, Message: message, Time: e.at.time()}
 }
 
 // eventRing keeps the latest events. It grows up to its limit, then the newest takes the oldest's place.
@@ -68,7 +64,7 @@ func (r *eventRing) add(e event) {
 // appendTo appends the kept events to dst, the oldest first.
 func (r *eventRing) appendTo(dst []Event) []Event {
 	for i := range r.events {
-		dst = r.events[(r.oldest+i)%len(r.events)].appendTo(dst)
+		dst = append(dst, r.events[(r.oldest+i)%len(r.events)].public())
 	}
 	return dst
 }

@@ -316,16 +316,20 @@ func (p *Pool) prematureEnd() error {
 // Executions reports on every replica of every worker, sorted by name, then replica.
 func (p *Pool) Executions() []Execution {
 	members := p.sorted()
-	executions := make([]Execution, 0, len(members))
+	executions := make([]Execution, len(members))
 	events := make([]Event, 0, p.eventsReported.Load())
+	n := 0
 	for _, m := range members {
 		for s := range m.replicas() {
-			executions = append(executions, Execution{})
-			events = s.execution(&executions[len(executions)-1], events)
+			if n == len(executions) {
+				executions = append(executions, Execution{})
+			}
+			events = s.execution(&executions[n], events)
+			n++
 		}
 	}
 	p.eventsReported.Store(int64(len(events)))
-	return executions
+	return executions[:n]
 }
 
 // Execution reports on replica 0 of a worker. It fails with [ErrUnknownWorker].

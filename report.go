@@ -190,9 +190,15 @@ func (r *report) appendEvents(dst []Event, limit int) []Event {
 	if r.past != nil {
 		dst = r.past.events.appendTo(dst)
 	}
-	begin, end := r.pending()
-	dst = begin.appendTo(dst)
-	dst = end.appendTo(dst)
-	excess := max(0, len(dst)-start-limit)
-	return append(dst[:start], dst[start+excess:]...)
+	if r.unnoted.begin != eventNone {
+		dst = append(dst, Event{ExecutionID: r.run.id, Message: EventStarted, Time: r.startedAt.Round(0)})
+	}
+	if r.unnoted.end != eventNone {
+		_, end := r.pending()
+		dst = append(dst, end.public())
+	}
+	if excess := len(dst) - start - limit; excess > 0 { // the run's events push out the oldest
+		dst = append(dst[:start], dst[start+excess:]...)
+	}
+	return dst
 }
