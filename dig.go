@@ -14,7 +14,7 @@ import (
 
 // ProvideDig is [ProvideWorker] for an app that uses dig without Fx.
 func ProvideDig(c *dig.Container, constructor any, opts ...Option) error {
-	made, err := inspect("ProvideDig", constructor)
+	made, err := inspectWorker("ProvideDig", constructor)
 	if err != nil {
 		return err
 	}

@@ -16,41 +16,50 @@ const workersGroup = `group:"workers"`
 // [Worker] or a [Group], as an interface or as its own type, and whose second, if any, is an error. Its
 // result stays private to the worker: use [UseWorker] for a worker that the app needs elsewhere too.
 func ProvideWorker(constructor any, opts ...Option) fx.Option {
-	c, err := inspect("ProvideWorker", constructor)
+	c, err := inspectWorker("ProvideWorker", constructor)
 	if err != nil {
 		return fx.Error(err)
 	}
-	return fx.Module(c.name,
-		fx.Provide(constructor, fx.Private),
-		fx.Provide(fx.Annotate(c.registration(opts), fx.ResultTags(workersGroup))),
-	)
+	return c.module(constructor, c.registration(opts))
 }
 
 // UseWorker adds a worker that the app already provides as a W to the app's pool, with these options.
 func UseWorker[W Worker](opts ...Option) fx.Option {
-	c := constructor{name: fmt.Sprintf("UseWorker[%v]", reflect.TypeFor[W]()), result: reflect.TypeFor[W]()}
+	w := reflect.TypeFor[W]()
+	c := constructor{name: fmt.Sprintf("workerfx.UseWorker[%v]", w), result: w}
 	return fx.Provide(fx.Annotate(c.registration(opts), fx.ResultTags(workersGroup)))
 }
 
 // ProvideMiddleware wraps every worker of the pool in the [Middleware] that constructor returns, which
-// takes what it needs from the app. With several, their order is not specified.
+// takes what it needs from the app. Several wrap each other in no particular order.
 func ProvideMiddleware(constructor any) fx.Option {
-	return fx.Provide(fx.Annotate(constructor, fx.As(new(Middleware)), fx.ResultTags(workersGroup)))
+	c, err := inspect("ProvideMiddleware", constructor)
+	if err == nil && !c.result.ConvertibleTo(middlewareType) {
+		err = c.complain("%v is not a Middleware", c.result)
+	}
+	if err != nil {
+		return fx.Error(err)
+	}
+	return c.module(constructor, c.convert(middlewareType, func(made reflect.Value) reflect.Value {
+		return made.Convert(middlewareType)
+	}))
 }
 
-// constructor is a function that makes a worker or a group.
+// constructor is a function of the user's that makes a worker, a group or a middleware.
 type constructor struct {
+	caller string // the function it was given to
 	name   string
 	result reflect.Type
 }
 
 var (
-	workerType = reflect.TypeFor[Worker]()
-	groupType  = reflect.TypeFor[Group]()
-	errorType  = reflect.TypeFor[error]()
+	workerType     = reflect.TypeFor[Worker]()
+	groupType      = reflect.TypeFor[Group]()
+	middlewareType = reflect.TypeFor[Middleware]()
+	errorType      = reflect.TypeFor[error]()
 )
 
-// inspect finds out what a constructor makes. caller is the function it was given to.
+// inspect finds out what a constructor makes.
 func inspect(caller string, fn any) (constructor, error) {
 	v := reflect.ValueOf(fn)
 	if isFxAnnotated(v) {
@@ -60,51 +69,74 @@ func inspect(caller string, fn any) (constructor, error) {
 		return constructor{}, fmt.Errorf("workerfx.%s: got %T, want a constructor", caller, fn)
 	}
 	t := v.Type()
-	c := constructor{name: runtime.FuncForPC(v.Pointer()).Name()}
-	complain := func(format string, args ...any) (constructor, error) {
-		return constructor{}, fmt.Errorf("workerfx.%s(%s): %s", caller, c.name, fmt.Sprintf(format, args...))
-	}
-	switch {
-	case t.NumOut() == 0:
-		return complain("the constructor returns nothing, want a Worker or a Group")
-	case t.NumOut() > 2 || t.NumOut() == 2 && t.Out(1) != errorType:
-		return complain("the constructor is a %v, want a Worker or a Group and at most an error", t)
+	c := constructor{caller: caller, name: runtime.FuncForPC(v.Pointer()).Name()}
+	if t.NumOut() == 0 || t.NumOut() > 2 || t.NumOut() == 2 && t.Out(1) != errorType {
+		return c, c.complain("%v must return one thing and at most an error beside it", t)
 	}
 	c.result = t.Out(0)
+	return c, nil
+}
+
+// inspectWorker is inspect for constructors of workers and groups.
+func inspectWorker(caller string, fn any) (constructor, error) {
+	c, err := inspect(caller, fn)
+	if err != nil {
+		return c, err
+	}
 	isWorker, isGroup := c.result.Implements(workerType), c.result.Implements(groupType)
 	switch {
 	case isWorker && isGroup:
-		return complain("%v is both a Worker and a Group, want one of them", c.result)
+		return c, c.complain("%v is both a Worker and a Group, want one of them", c.result)
 	case isWorker || isGroup:
 		return c, nil
 	}
 	if pointer := reflect.PointerTo(c.result); pointer.Implements(workerType) || pointer.Implements(groupType) {
-		return complain("%v is neither a Worker nor a Group, but %v is: return a pointer", c.result, pointer)
+		return c, c.complain("%v is neither a Worker nor a Group, but %v is: return a pointer", c.result, pointer)
 	}
-	return complain("%v is neither a Worker (Run(context.Context) error) nor a Group (Workers() []workerfx.Worker)", c.result)
+	return c, c.complain("%v is neither a Worker (Run(context.Context) error) nor a Group (Workers() []workerfx.Worker)", c.result)
 }
 
-// isFxAnnotated tells whether a constructor comes out of fx.Annotate, which names tags of its parameters.
+func (c *constructor) complain(format string, args ...any) error {
+	return fmt.Errorf("workerfx.%s(%s): %s", c.caller, c.name, fmt.Sprintf(format, args...))
+}
+
+// isFxAnnotated tells whether a constructor comes out of fx.Annotate, which may tag its parameters.
 func isFxAnnotated(v reflect.Value) bool {
 	return v.Kind() == reflect.Struct && v.Type().PkgPath() == "go.uber.org/fx" && v.FieldByName("Target").IsValid()
 }
 
-// registration returns a function that turns what the constructor made into a member of the value
-// group: a func(T) (Worker, error) or a func(T) (Group, error).
-func (c constructor) registration(opts []Option) any {
-	out, attach := workerType, func(v any) any { return With(v.(Worker), opts...) }
-	if !c.result.Implements(workerType) {
-		out, attach = groupType, func(v any) any { return &groupWithOptions{Group: v.(Group), opts: opts} }
+// module provides what the constructor makes to registration alone, so that two constructors of one
+// type do not collide, and what registration makes of it to the pool.
+func (c *constructor) module(fn, registration any) fx.Option {
+	return fx.Module(c.name,
+		fx.Provide(fn, fx.Private),
+		fx.Provide(fx.Annotate(registration, fx.ResultTags(workersGroup))),
+	)
+}
+
+// registration returns a function that attaches options to what the constructor made: a
+// func(T) (Worker, error) or a func(T) (Group, error).
+func (c *constructor) registration(opts []Option) any {
+	if c.result.Implements(workerType) {
+		return c.convert(workerType, func(made reflect.Value) reflect.Value {
+			return reflect.ValueOf(With(made.Interface().(Worker), opts...))
+		})
 	}
+	return c.convert(groupType, func(made reflect.Value) reflect.Value {
+		return reflect.ValueOf(&groupWithOptions{Group: made.Interface().(Group), opts: opts})
+	})
+}
+
+// convert returns a func(T) (out, error) that calls with, unless what the constructor made is nil.
+func (c *constructor) convert(out reflect.Type, with func(reflect.Value) reflect.Value) any {
 	t := reflect.FuncOf([]reflect.Type{c.result}, []reflect.Type{out, errorType}, false)
 	return reflect.MakeFunc(t, func(args []reflect.Value) []reflect.Value {
-		made := args[0].Interface()
-		if isNil(made) {
+		if isNil(args[0].Interface()) {
 			err := fmt.Errorf("%s: the constructor returned a nil %v", c.name, c.result)
 			return []reflect.Value{reflect.Zero(out), reflect.ValueOf(&err).Elem()}
 		}
 		result := reflect.New(out).Elem()
-		result.Set(reflect.ValueOf(attach(made)))
+		result.Set(with(args[0]))
 		return []reflect.Value{result, reflect.Zero(errorType)}
 	}).Interface()
 }

@@ -155,6 +155,9 @@ type keyProbe struct {
 	key any
 }
 
+// Err makes the probe one that has ended, so that those who look for a cause do.
+func (*keyProbe) Err() error { return context.Canceled }
+
 func (p *keyProbe) Value(key any) any {
 	p.key = key
 	return nil

@@ -139,6 +139,9 @@ func nameOf(v any) (name string, err error) {
 
 // typeName is a type as "pkg.Type", without pointer and type parameters.
 func typeName(v any) string {
+	if v == nil {
+		return "nil"
+	}
 	name, _, _ := strings.Cut(strings.TrimLeft(reflect.TypeOf(v).String(), "*"), "[")
 	return name
 }

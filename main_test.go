@@ -1,0 +1,79 @@
+package workerfx_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/workerfx/workerfx"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var errBoom = errors.New("boom")
+
+// silent is a logger that says nothing.
+var silent = workerfx.WithLogger(zerolog.Nop())
+
+// newPool makes a silent pool with these workers.
+func newPool(t testing.TB, workers ...workerfx.Worker) *workerfx.Pool {
+	t.Helper()
+	pool, err := workerfx.NewPool(workerfx.WithLogger(zerolog.Nop()))
+	require.NoError(t, err)
+	for _, w := range workers {
+		require.NoError(t, pool.Add(w))
+	}
+	return pool
+}
+
+// startPool makes a silent pool with these workers, starts it, and stops it when the test is over.
+func startPool(t testing.TB, workers ...workerfx.Worker) *workerfx.Pool {
+	t.Helper()
+	pool := newPool(t, workers...)
+	require.NoError(t, pool.Start(t.Context()))
+	t.Cleanup(func() { _ = pool.Stop(context.Background()) })
+	return pool
+}
+
+// bubble runs a test on fake time.
+func bubble(name string, t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { synctest.Test(t, test) })
+}
+
+// execution reports on a worker once nothing moves any more.
+func execution(t testing.TB, pool *workerfx.Pool, name string) workerfx.Execution {
+	t.Helper()
+	synctest.Wait()
+	e, err := pool.Execution(name)
+	require.NoError(t, err)
+	return e
+}
+
+// untilStopped is the body of a worker that does nothing and obeys.
+func untilStopped(ctx context.Context) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// stubborn returns the body of a worker that ignores its context until release is closed.
+func stubborn(release <-chan struct{}) workerfx.RunFunc {
+	return func(context.Context) error {
+		<-release
+		return nil
+	}
+}
+
+// within is a context that ends after d.
+func within(t testing.TB, d time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	t.Cleanup(cancel)
+	return ctx
+}

@@ -1,0 +1,158 @@
+package workerfx_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/workerfx/workerfx"
+)
+
+// gather returns all series by name and labels: values of counters and gauges, counts of histograms.
+func gather(t testing.TB, gatherer prometheus.Gatherer) map[string]float64 {
+	t.Helper()
+	families, err := gatherer.Gather()
+	require.NoError(t, err)
+	series := map[string]float64{}
+	for _, family := range families {
+		for _, m := range family.GetMetric() {
+			var labels []string
+			for _, label := range m.GetLabel() {
+				labels = append(labels, fmt.Sprintf("%s=%q", label.GetName(), label.GetValue()))
+			}
+			key := fmt.Sprintf("%s{%s}", family.GetName(), strings.Join(labels, ","))
+			series[key] = m.GetCounter().GetValue() + m.GetGauge().GetValue() + float64(m.GetHistogram().GetSampleCount())
+		}
+	}
+	return series
+}
+
+func registered(t testing.TB, pool *workerfx.Pool) prometheus.Gatherer {
+	t.Helper()
+	registry := prometheus.NewPedanticRegistry()
+	require.NoError(t, registry.Register(pool.Collector()))
+	return registry
+}
+
+func TestMetricsTellWhatHappened(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runs := 0
+		pool := startPool(t,
+			workerfx.NewWorker("flaky", func(context.Context) error {
+				time.Sleep(2 * time.Second)
+				switch runs++; runs {
+				case 1:
+					return errBoom
+				case 2:
+					panic("boom")
+				}
+				return nil
+			}, workerfx.WithMaxAttempts(0), static),
+			workerfx.NewWorker("busy", untilStopped),
+			workerfx.NewWorker("later", untilStopped, workerfx.WithDeferredStart(time.Hour)))
+		start := time.Now()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		got := gather(t, registered(t, pool))
+		for series, want := range map[string]float64{
+			`worker_executions_total{status="started",worker="flaky"}`:           3,
+			`worker_executions_total{status="restarted",worker="flaky"}`:         2,
+			`worker_executions_total{status="success",worker="flaky"}`:           1,
+			`worker_executions_total{status="error",worker="flaky"}`:             2,
+			`worker_execution_duration_seconds{status="success",worker="flaky"}`: 1,
+			`worker_execution_duration_seconds{status="error",worker="flaky"}`:   2,
+			`worker_panics_total{worker="flaky"}`:                                1,
+			`worker_running{worker="flaky"}`:                                     0,
+			`worker_running{worker="busy"}`:                                      1,
+			`worker_replicas{worker="busy"}`:                                     1,
+			`worker_last_success_timestamp_seconds{worker="flaky"}`:              float64(start.Add(8 * time.Second).Unix()),
+			`worker_next_run_timestamp_seconds{worker="later"}`:                  float64(start.Add(time.Hour).Unix()),
+			`worker_executions_total{status="started",worker="later"}`:           0,
+		} {
+			require.Contains(t, got, series)
+			assert.InDelta(t, want, got[series], 0, series)
+		}
+		assert.NotContains(t, got, `worker_last_success_timestamp_seconds{worker="busy"}`)
+	})
+}
+
+func TestHistogramHasTheConfiguredBuckets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := must(workerfx.NewPool(silent, workerfx.WithConfig(workerfx.Config{
+			Metrics: workerfx.MetricsConfig{Namespace: "my", Subsystem: "app", Buckets: []time.Duration{time.Second, time.Minute}}})))
+		for i, d := range []time.Duration{time.Second, 2 * time.Second, time.Hour} {
+			require.NoError(t, pool.Add(workerfx.NewWorker(fmt.Sprint(i), func(context.Context) error { time.Sleep(d); return nil })))
+		}
+		require.NoError(t, pool.Start(t.Context()))
+		time.Sleep(2 * time.Hour)
+		families, err := registered(t, pool).Gather()
+		require.NoError(t, err)
+		for _, family := range families {
+			if family.GetName() != "my_app_worker_execution_duration_seconds" {
+				continue
+			}
+			for i, m := range family.GetMetric() {
+				h := m.GetHistogram()
+				require.Len(t, h.GetBucket(), 2)
+				want := [][]uint64{{1, 1}, {0, 1}, {0, 0}}[i]
+				assert.Equal(t, want, []uint64{h.GetBucket()[0].GetCumulativeCount(), h.GetBucket()[1].GetCumulativeCount()})
+				assert.EqualValues(t, 1, h.GetSampleCount())
+			}
+			require.NoError(t, pool.Stop(t.Context()))
+			return
+		}
+		t.Fatal("no histogram")
+	})
+}
+
+func TestMetricsHaveOneSeriesAWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error { return fmt.Errorf("error at %v", time.Now()) },
+			workerfx.WithMaxAttempts(1000), static))
+		time.Sleep(time.Second)
+		before := len(gather(t, registered(t, pool)))
+		time.Sleep(time.Hour)
+		assert.LessOrEqual(t, len(gather(t, registered(t, pool))), before)
+		require.NoError(t, pool.Remove(t.Context(), "w"))
+		assert.Empty(t, gather(t, registered(t, pool)), "a worker that is gone leaves no series")
+	})
+}
+
+func TestPoolsShareARegistryUnderTheirNames(t *testing.T) {
+	newNamed := func(r prometheus.Registerer, name string) (*workerfx.Pool, error) {
+		pool, err := workerfx.NewPool(silent, workerfx.WithRegisterer(r), workerfx.WithConfig(workerfx.Config{Name: name}))
+		if err == nil {
+			err = pool.Add(workerfx.NewWorker("w", untilStopped))
+		}
+		return pool, err
+	}
+	registry := prometheus.NewPedanticRegistry()
+	unnamed, err := newNamed(registry, "")
+	require.NoError(t, err)
+	_, err = newNamed(registry, "a")
+	require.NoError(t, err)
+	_, err = newNamed(registry, "b")
+	require.NoError(t, err)
+	got := gather(t, registry)
+	assert.Contains(t, got, `worker_running{worker="w"}`)
+	assert.Contains(t, got, `worker_running{pool="a",worker="w"}`)
+	assert.Contains(t, got, `worker_running{pool="b",worker="w"}`)
+
+	_, err = newNamed(registry, "a")
+	require.ErrorContains(t, err, `pool "a"`)
+	require.ErrorContains(t, err, "Config.Name")
+	_, err = newNamed(registry, "")
+	require.Error(t, err)
+
+	require.NoError(t, unnamed.Stop(t.Context()))
+	_, err = newNamed(registry, "")
+	require.NoError(t, err, "a stopped pool gives way")
+	gather(t, registry)
+}
