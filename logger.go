@@ -128,6 +128,11 @@ func (j *journal) poolStarted(workers int, excluded []string) {
 	})
 }
 
+// poolStopped says that all workers have stopped.
+func (j *journal) poolStopped() {
+	j.line(zerolog.InfoLevel, "worker pool stopped", func(*zerolog.Event) {})
+}
+
 // essentialEnded says why the pool stops.
 func (j *journal) essentialEnded(worker string, err error) {
 	j.line(zerolog.ErrorLevel, "essential worker is done, the pool stops", func(e *zerolog.Event) {

@@ -70,12 +70,19 @@ func (p *caughtPanic) As(target any) bool {
 
 // panicText is the panic's value as text. The value's own String or Error may panic (fmt says so in the
 // text), block or end the goroutine: call it only where a run may do the same.
-func panicText(value any) string {
-	text, ok := value.(string)
-	if !ok {
-		text = fmt.Sprint(value)
+func panicText(value any) (text string) {
+	switch v := value.(type) {
+	case string:
+		return cut("panic: "+v, maxText)
+	case error:
+		defer func() {
+			if recover() != nil {
+				text = cut("panic: "+fmt.Sprint(value), maxText)
+			}
+		}()
+		return cut("panic: "+v.Error(), maxText)
 	}
-	return cut("panic: "+text, maxText)
+	return cut("panic: "+fmt.Sprint(value), maxText)
 }
 
 // formatFrames writes frames as the runtime does: a function's name, then its file and line.

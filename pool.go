@@ -42,6 +42,8 @@ type Pool struct {
 	idle      chan struct{} // closed once the pool is stopped and live is 0
 	premature chan struct{} // closed when an essential worker was done too early
 
+	saidStopped atomic.Bool // in the log
+
 	mu        sync.Mutex // guards the fields below
 	phase     phase
 	members   map[string]*member

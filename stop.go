@@ -19,6 +19,9 @@ func (p *Pool) Stop(ctx context.Context) error {
 		p.journal.stragglers(err)
 		return err
 	}
+	if p.saidStopped.CompareAndSwap(false, true) {
+		p.journal.poolStopped()
+	}
 	return nil
 }
 

@@ -41,7 +41,10 @@ type supervisor struct {
 }
 
 // supervise walks the replica's life.
-func (s *supervisor) supervise() { s.walk(outcome{kind: notRun}) }
+func (s *supervisor) supervise() {
+	pprof.SetGoroutineLabels(context.Background()) // not those of the goroutine that started it
+	s.walk(outcome{kind: notRun})
+}
 
 // resume walks on after something ended the goroutine that did (Goexit): a run, as a rule.
 func (s *supervisor) resume() {

@@ -1,0 +1,202 @@
+package workerfx_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"reflect"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
+	"go.yaml.in/yaml/v2"
+
+	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/testdata/sample"
+)
+
+// billing is what testdata/config.yaml and testdata/config.json say.
+var billing = workerfx.Config{
+	Name:        "billing",
+	Only:        []string{"git", "mailer"},
+	Except:      []string{"*/pulls"},
+	StopTimeout: 20 * time.Second,
+	Metrics: workerfx.MetricsConfig{
+		Namespace: "shop", Subsystem: "billing", Buckets: []time.Duration{10 * time.Millisecond, time.Second, time.Minute},
+	},
+	Defaults: workerfx.WorkerConfig{
+		MaxAttempts:  new(3),
+		Backoff:      &workerfx.ExponentialBackoff{Initial: 2 * time.Second, Max: 90 * time.Second, Multiplier: 3, Jitter: 0.1},
+		HealthyAfter: new(5 * time.Minute),
+	},
+	Workers: map[string]workerfx.WorkerConfig{
+		"mailer": {
+			DeferredStart: new(500 * time.Millisecond),
+			MaxAttempts:   new(0),
+			FailureLimit:  &workerfx.FailureLimit{Threshold: 5, Decay: 30 * time.Second, Pause: time.Minute},
+			StopTimeout:   new(10 * time.Second),
+			RunTimeout:    new(time.Hour),
+			Essential:     new(true),
+			Events:        new(8),
+		},
+		"git/pulls": {Disabled: true},
+	},
+}
+
+func TestConfigIsReadFromFiles(t *testing.T) {
+	var fromYAML, fromJSON workerfx.Config
+	data, err := os.ReadFile("testdata/config.yaml")
+	require.NoError(t, err)
+	require.NoError(t, yaml.UnmarshalStrict(data, &fromYAML))
+	assert.Equal(t, billing, fromYAML)
+
+	data, err = os.ReadFile("testdata/config.json")
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(data, &fromJSON))
+	assert.Equal(t, billing, fromJSON)
+
+	data, err = json.Marshal(billing)
+	require.NoError(t, err)
+	var again workerfx.Config
+	require.NoError(t, json.Unmarshal(data, &again))
+	assert.Equal(t, billing, again)
+}
+
+func TestConfigFieldsHaveAllTags(t *testing.T) {
+	for _, v := range []any{workerfx.Config{}, workerfx.WorkerConfig{}, workerfx.MetricsConfig{}, workerfx.ExponentialBackoff{}, workerfx.FailureLimit{}} {
+		for field := range reflect.TypeOf(v).Fields() {
+			name := field.Tag.Get("json")
+			assert.NotEmpty(t, name, field.Name)
+			assert.Equal(t, name, field.Tag.Get("yaml"), field.Name)
+			assert.Equal(t, name, field.Tag.Get("mapstructure"), field.Name)
+		}
+	}
+}
+
+func TestConfigJSONErrorsNameTheField(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"stopTimeout": "5 parsecs"}`:                   "stopTimeout",
+		`{"workers": {"w": {"runTimeout": "soon"}}}`:     "runTimeout",
+		`{"metrics": {"buckets": ["1s", "x"]}}`:          "buckets",
+		`{"defaults": {"backoff": {"initial": "x"}}}`:    "initial",
+		`{"defaults": {"failureLimit": {"decay": "x"}}}`: "decay",
+		`{"defaults": {"maxAttempts": "three"}}`:         "maxAttempts",
+		`[]`:                                             "",
+	} {
+		var config workerfx.Config
+		assert.ErrorContains(t, json.Unmarshal([]byte(text), &config), want, text)
+	}
+}
+
+func configured(t *testing.T, config workerfx.Config) (*workerfx.Pool, error) {
+	t.Helper()
+	var pool *workerfx.Pool
+	a := fx.New(fx.NopLogger, workerfx.Module, fx.Supply(config),
+		workerfx.ProvideWorker(sample.NewMailer, workerfx.WithName("mailer"), workerfx.WithMaxAttempts(1)),
+		workerfx.ProvideWorker(sample.NewFetcher),
+		fx.Populate(&pool))
+	return pool, a.Err()
+}
+
+func names(pool *workerfx.Pool) (names []string) {
+	for _, e := range pool.Executions() {
+		names = append(names, e.Worker)
+	}
+	return names
+}
+
+func TestConfigByNameWinsOverCodeWhichWinsOverDefaults(t *testing.T) {
+	pool, err := configured(t, workerfx.Config{
+		Defaults: workerfx.WorkerConfig{MaxAttempts: new(7), DeferredStart: new(time.Minute)},
+		Workers:  map[string]workerfx.WorkerConfig{"mailer": {MaxAttempts: new(9)}},
+	})
+	require.NoError(t, err)
+	got := map[string]int{}
+	for _, e := range pool.Executions() {
+		got[e.Worker] = e.MaxAttempts
+		assert.Equal(t, time.Minute, e.DeferredStart)
+	}
+	assert.Equal(t, map[string]int{"mailer": 9, "git/commits": 2, "git/pulls": 7}, got)
+}
+
+func TestConfigOfAGroupHoldsForItsWorkers(t *testing.T) {
+	pool, err := configured(t, workerfx.Config{
+		Workers: map[string]workerfx.WorkerConfig{"git": {MaxAttempts: new(5), DeferredStart: new(time.Hour)}, "git/pulls": {MaxAttempts: new(6)}},
+	})
+	require.NoError(t, err)
+	for name, want := range map[string]int{"git/commits": 5, "git/pulls": 6} {
+		e, err := pool.Execution(name)
+		require.NoError(t, err)
+		assert.Equal(t, want, e.MaxAttempts)
+		assert.Equal(t, time.Hour, e.DeferredStart)
+	}
+}
+
+func TestOnlyAndExceptChooseWorkers(t *testing.T) {
+	tests := []struct{ only, except, want []string }{
+		{nil, nil, []string{"git/commits", "git/pulls", "mailer"}},
+		{[]string{"mailer"}, nil, []string{"mailer"}},
+		{[]string{"git"}, nil, []string{"git/commits", "git/pulls"}},
+		{[]string{"git/*"}, []string{"*/pulls"}, []string{"git/commits"}},
+		{nil, []string{"git"}, []string{"mailer"}},
+		{[]string{"m*"}, nil, []string{"mailer"}},
+		{nil, []string{"*"}, nil},
+	}
+	for _, test := range tests {
+		pool, err := configured(t, workerfx.Config{Only: test.only, Except: test.except})
+		require.NoError(t, err)
+		assert.Equal(t, test.want, names(pool))
+	}
+}
+
+func TestDisabledWorkerIsLeftOut(t *testing.T) {
+	pool, err := configured(t, workerfx.Config{Workers: map[string]workerfx.WorkerConfig{"mailer": {Disabled: true}}})
+	require.NoError(t, err)
+	assert.Equal(t, []string{"git/commits", "git/pulls"}, names(pool))
+	_, err = pool.Execution("mailer")
+	assert.ErrorIs(t, err, workerfx.ErrUnknownWorker)
+}
+
+func TestConfigErrorsNameWhatIsWrong(t *testing.T) {
+	tests := map[string]workerfx.Config{
+		`config names worker "mialer": unknown worker; did you mean "mailer"?`: {Workers: map[string]workerfx.WorkerConfig{"mialer": {}}},
+		`only names worker "gti": unknown worker`:                              {Only: []string{"gti", "mailer"}},
+		`except names worker "x"`:                                              {Except: []string{"x"}},
+		`only/except "[": syntax error in pattern`:                             {Only: []string{"["}},
+		`worker "mailer": max attempts -1`:                                     {Workers: map[string]workerfx.WorkerConfig{"mailer": {MaxAttempts: new(-1)}}},
+		`worker "defaults": run timeout -1s`:                                   {Defaults: workerfx.WorkerConfig{RunTimeout: new(-time.Second)}},
+		`defaults.disabled`:                                                    {Defaults: workerfx.WorkerConfig{Disabled: true}},
+		`metrics.buckets`:                                                      {Metrics: workerfx.MetricsConfig{Buckets: []time.Duration{2, 1}}},
+		`metrics.namespace "my-app"`:                                           {Metrics: workerfx.MetricsConfig{Namespace: "my-app"}},
+		`jitter 2`:                                                             {Workers: map[string]workerfx.WorkerConfig{"git": {Backoff: &workerfx.ExponentialBackoff{Jitter: 2}}}},
+	}
+	for want, config := range tests {
+		_, err := configured(t, config)
+		assert.ErrorContains(t, err, want)
+	}
+}
+
+func TestConfigReachesTheSupervisor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := must(workerfx.NewPool(silent, workerfx.WithConfig(workerfx.Config{
+			Defaults: workerfx.WorkerConfig{MaxAttempts: new(2), Backoff: &workerfx.ExponentialBackoff{Initial: time.Minute}},
+			Workers:  map[string]workerfx.WorkerConfig{"w": {Backoff: &workerfx.ExponentialBackoff{Initial: time.Second}}},
+		})))
+		require.NoError(t, pool.Add(workerfx.NewWorker("w", func(context.Context) error { return errBoom })))
+		require.NoError(t, pool.Start(t.Context()))
+		time.Sleep(2 * time.Second)
+		assert.Equal(t, workerfx.StatusError, execution(t, pool, "w").Status)
+		require.NoError(t, pool.Stop(t.Context()))
+	})
+}
+
+func TestNameMissingAtStartIsAnError(t *testing.T) {
+	pool := must(workerfx.NewPool(silent, workerfx.WithConfig(workerfx.Config{Only: []string{"w"}})))
+	require.ErrorIs(t, pool.Start(t.Context()), workerfx.ErrUnknownWorker)
+	require.NoError(t, pool.Add(workerfx.NewWorker("w", untilStopped)))
+	require.NoError(t, pool.Start(t.Context()))
+	require.NoError(t, pool.Stop(t.Context()))
+}
