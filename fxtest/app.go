@@ -1,0 +1,83 @@
+package fxtest
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.uber.org/fx"
+	fxapp "go.uber.org/fx/fxtest"
+
+	"github.com/workerfx/workerfx"
+)
+
+// TB is what an [App] needs of a test. *testing.T, *testing.B and *testing.F have it.
+type TB interface {
+	fxapp.TB // Logf, Errorf, FailNow
+
+	Helper()
+	Cleanup(func())
+	Fatalf(format string, args ...any)
+}
+
+// App is an Fx app under test. Its methods may be called from any goroutine, but those that can fail the
+// test only from the test's own, as with [testing.T.FailNow]. Everything they return is a copy.
+type App struct {
+	*fxapp.App
+
+	// Pool is the app's pool, for all that App has no method for.
+	Pool *workerfx.Pool
+
+	tb       TB
+	patience time.Duration // 0 = the default
+	logs     *logbook
+	spans    *tracetest.SpanRecorder
+	registry *prometheus.Registry
+}
+
+// New makes an app of opts, with what the package's comment says, and does not start it. If it cannot be
+// made, the test fails. The app is stopped when the test is over, if it was not before; a worker that does
+// not stop fails the test.
+func New(tb TB, opts ...fx.Option) *App {
+	tb.Helper()
+	a := &App{tb: tb, logs: &logbook{}, spans: tracetest.NewSpanRecorder()}
+	own := newTracerProvider(a.spans)
+	a.App = fxapp.New(tb,
+		supplement(opts, a.logs, own),
+		fx.Options(opts...),
+		fx.Invoke(func(pool *workerfx.Pool, tracers *sdktrace.TracerProvider, registry *prometheus.Registry) {
+			a.Pool, a.registry = pool, registry
+			if tracers != own {
+				tracers.RegisterSpanProcessor(a.spans)
+			}
+		}),
+	)
+	tb.Cleanup(a.stop)
+	return a
+}
+
+// stop stops the app. It does nothing if the app was not started, or has stopped.
+func (a *App) stop() {
+	ctx, cancel := context.WithTimeout(context.Background(), a.StopTimeout())
+	defer cancel()
+	if err := a.Stop(ctx); err != nil {
+		a.tb.Errorf("application didn't stop cleanly: %v", err)
+	}
+}
+
+// RequireStart starts the app, and fails the test if it cannot be started. It returns the app.
+func (a *App) RequireStart() *App {
+	a.tb.Helper()
+	a.App.RequireStart()
+	return a
+}
+
+// Within returns the same app with another limit on how long AwaitStatus and AwaitRuns wait. The default,
+// also for 0, is 5s, and 48h inside a synctest bubble. With a negative limit they look once.
+func (a *App) Within(limit time.Duration) *App {
+	other := *a
+	other.patience = limit
+	return &other
+}

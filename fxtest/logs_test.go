@@ -1,0 +1,115 @@
+package fxtest_test
+
+import (
+	"context"
+	"strconv"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/rs/zerolog"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/fxtest"
+)
+
+func TestLogsCarryTheRunTheyAreOf(t *testing.T) {
+	inAndOutOfBubble(t, func(t *testing.T) {
+		app := fxtest.New(t, failing(1)).RequireStart()
+		e := app.AwaitStatus("mailer", workerfx.StatusError)
+
+		var log *fxtest.Log
+		for _, l := range app.Logs("mailer") {
+			if l.Message == "server is down" {
+				log = &l
+			}
+		}
+		require.NotNil(t, log)
+		require.Equal(t, zerolog.InfoLevel, log.Level)
+		require.WithinDuration(t, e.StartedAt, log.Time, time.Minute)
+		require.Equal(t, map[string]any{"worker": "mailer", "workerExecutionID": e.ID, "server": "localhost"}, log.Fields)
+	})
+}
+
+func TestLogsOfAllLevels(t *testing.T) {
+	app := fxtest.New(t, workerfx.ProvideWorker(func() workerfx.Worker {
+		return workerfx.NewWorker("talker", func(ctx context.Context) error {
+			logger := workerfx.CtxLogger(ctx)
+			logger.Trace().Int("n", 1).Msg("trace")
+			logger.Log().Dict("dict", zerolog.Dict().Bool("nested", true)).Msg("no level")
+			logger.Error().Send()
+			return nil
+		})
+	})).RequireStart()
+	app.AwaitStatus("talker", workerfx.StatusSuccess)
+	app.RequireStop()
+
+	levels := make(map[zerolog.Level]fxtest.Log)
+	for _, l := range app.Logs("talker") {
+		levels[l.Level] = l
+	}
+	require.Equal(t, "trace", levels[zerolog.TraceLevel].Message)
+	require.EqualValues(t, 1, levels[zerolog.TraceLevel].Fields["n"])
+	require.Equal(t, "no level", levels[zerolog.NoLevel].Message)
+	require.Equal(t, map[string]any{"nested": true}, levels[zerolog.NoLevel].Fields["dict"])
+	require.Contains(t, levels, zerolog.ErrorLevel)
+	require.Empty(t, app.Logs("nobody"))
+	require.Greater(t, len(app.Logs()), len(app.Logs("talker")), "the pool's own")
+}
+
+func TestRecordsAreCopies(t *testing.T) {
+	app := fxtest.New(t, failing(1)).RequireStart()
+	app.AwaitStatus("mailer", workerfx.StatusError)
+	app.RequireStop()
+	for _, l := range app.Logs("mailer") {
+		clear(l.Fields)
+	}
+	clear(app.Logs())
+	clear(app.Spans())
+	require.Equal(t, "mailer", app.Logs("mailer")[0].Fields["worker"])
+	require.NotNil(t, app.Spans()[0])
+}
+
+func TestSpansCarryTheRunTheyAreOf(t *testing.T) {
+	inAndOutOfBubble(t, func(t *testing.T) {
+		app := fxtest.New(t, failing(1)).RequireStart()
+		e := app.AwaitStatus("mailer", workerfx.StatusError)
+		spans := app.Spans("mailer")
+		require.Len(t, spans, 1)
+		require.Equal(t, "dial", spans[0].Name())
+		require.Equal(t, "worker", spans[0].InstrumentationScope().Name)
+		require.ElementsMatch(t, spans[0].Attributes(),
+			[]attribute.KeyValue{attribute.String("Worker", "mailer"), attribute.String("WorkerExecutionID", e.ID)})
+		require.Empty(t, app.Spans("nobody"))
+	})
+}
+
+func TestRecordsMayBeReadWhileTheyAreWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := fxtest.New(t)
+		const workers, runs = 4, 20
+		for i := range workers {
+			require.NoError(t, app.Pool.Add(newMailer(nil), workerfx.WithName(strconv.Itoa(i)),
+				workerfx.WithMaxAttempts(runs)))
+		}
+		var readers sync.WaitGroup
+		app.RequireStart()
+		for range workers {
+			readers.Go(func() {
+				for range 10 {
+					app.Logs("0")
+					app.Spans("1")
+					app.MetricExists("worker_running", "worker", "2")
+				}
+			})
+		}
+		for i := range workers {
+			app.AwaitStatus(strconv.Itoa(i), workerfx.StatusError)
+		}
+		readers.Wait()
+		require.Len(t, app.Spans(), workers*runs)
+	})
+}

@@ -1,0 +1,92 @@
+package fxtest
+
+import (
+	"reflect"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
+	"go.uber.org/fx"
+	"go.uber.org/fx/fxevent"
+
+	"github.com/workerfx/workerfx"
+)
+
+// supplement returns what opts lack, and what of theirs is to be replaced.
+func supplement(opts []fx.Option, logs *logbook, tracers *sdktrace.TracerProvider) fx.Option {
+	found := takeCensus(opts)
+	var added []fx.Option
+	if !found.provided["*workerfx.Pool"] {
+		added = append(added, workerfx.Module)
+	}
+	for _, constructor := range []any{
+		func() zerolog.Logger { return zerolog.New(logs) },
+		func(l zerolog.Logger) *zerolog.Logger { return &l },
+		func() *sdktrace.TracerProvider { return tracers },
+		func(p *sdktrace.TracerProvider) trace.TracerProvider { return p },
+		prometheus.NewRegistry,
+		func(r *prometheus.Registry) prometheus.Registerer { return r },
+		func(r *prometheus.Registry) prometheus.Gatherer { return r },
+	} {
+		made := reflect.TypeOf(constructor).Out(0).String()
+		switch {
+		case !found.provided[made]:
+			added = append(added, fx.Provide(constructor))
+		case !found.decorated[made]:
+			added = append(added, fx.Decorate(constructor))
+		}
+	}
+	return fx.Options(added...)
+}
+
+// newTracerProvider records every span, whatever the environment says about sampling.
+func newTracerProvider(spans *tracetest.SpanRecorder) *sdktrace.TracerProvider {
+	return sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.AlwaysSample()), sdktrace.WithSpanProcessor(spans))
+}
+
+// census lists types by name: those that an app provides, and those it decorates or replaces at the top
+// level, where nobody else can then.
+type census struct {
+	provided, decorated map[string]bool
+}
+
+// takeCensus has Fx go through opts. Fx tells an app's logger about all that is provided and decorated before
+// it makes anything. Then it makes nothing, as it does not take the same decorator twice.
+func takeCensus(opts []fx.Option) census {
+	c := census{provided: make(map[string]bool), decorated: make(map[string]bool)}
+	decorator := fx.Decorate(func() census { return c })
+	fx.New(
+		fx.Options(opts...),
+		fx.WithLogger(func() fxevent.Logger { return c }),
+		decorator, decorator,
+	)
+	return c
+}
+
+// LogEvent notes the types that the event is about.
+func (c census) LogEvent(event fxevent.Event) {
+	switch e := event.(type) {
+	case *fxevent.Provided:
+		if !e.Private {
+			note(c.provided, e.OutputTypeNames...)
+		}
+	case *fxevent.Supplied:
+		note(c.provided, e.TypeName)
+	case *fxevent.Decorated:
+		if e.ModuleName == "" {
+			note(c.decorated, e.OutputTypeNames...)
+		}
+	case *fxevent.Replaced:
+		if e.ModuleName == "" {
+			note(c.decorated, e.OutputTypeNames...)
+		}
+	}
+}
+
+func note(set map[string]bool, names ...string) {
+	for _, name := range names {
+		set[name] = true
+	}
+}
