@@ -10,6 +10,9 @@ import (
 var (
 	// ErrDoNotRestart ends a worker for good: returned as it is, the worker succeeded; wrapped around a cause, it failed.
 	ErrDoNotRestart = errors.New("do not restart")
+	// ErrSkip makes a tick of a schedule not count: neither as a success nor as a failure. From a worker
+	// without a schedule it is an error like any other.
+	ErrSkip = errors.New("skip this tick")
 )
 
 // What the pool says to a running worker and of a run that ended.
@@ -34,6 +37,10 @@ var (
 	ErrPoolStopped = errors.New("pool is stopped")
 	// ErrNotStarted answers calls that need a started pool.
 	ErrNotStarted = errors.New("pool is not started")
+	// ErrMinReplicas answers a Scale or Less below the worker's smallest number of replicas.
+	ErrMinReplicas = errors.New("below the worker's smallest number of replicas")
+	// ErrMaxReplicas answers a Scale or More above the worker's largest number of replicas.
+	ErrMaxReplicas = errors.New("above the worker's largest number of replicas")
 )
 
 // StopError says which replicas were still running when [Pool.Stop] or [Pool.Remove] gave up waiting for them.

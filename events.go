@@ -18,21 +18,40 @@ const (
 	eventFailed
 	eventWaiting
 	eventStopped
+	eventSkipped
+	eventPaused
+	eventResumed
+	eventRestarted
+	eventTriggered
 )
 
 // The messages of events. Those that end in a space are followed by a duration or an error's text.
 const (
-	EventDeferred  = "deferred for "    // the first run waits
-	EventStarted   = "started"          // a run began
-	EventSucceeded = "succeeded"        // a run ended well
-	EventFailed    = "failed: "         // a run failed with this error
-	EventWaiting   = "next attempt in " // the backoff after a failure
-	EventStopped   = "stopped"          // a run, or a wait, ended because it was asked to
+	EventDeferred  = "deferred for "     // the first run waits
+	EventStarted   = "started"           // a run began
+	EventSucceeded = "succeeded"         // a run ended well
+	EventFailed    = "failed: "          // a run failed with this error
+	EventWaiting   = "next attempt in "  // the backoff after a failure
+	EventStopped   = "stopped"           // a run, or a wait, ended because it was asked to
+	EventSkipped   = "skipped"           // a run of a schedule returned ErrSkip
+	EventPaused    = "paused"            // by Pause, or because the replica was scaled down
+	EventResumed   = "resumed"           // by Resume, or because the replica was scaled up again
+	EventRestarted = "restarted by hand" // by Restart
+	EventTriggered = "triggered by hand" // by Trigger
 )
 
 var eventMessages = [...]string{
-	eventDeferred: EventDeferred, eventStarted: EventStarted, eventSucceeded: EventSucceeded,
-	eventFailed: EventFailed, eventWaiting: EventWaiting, eventStopped: EventStopped,
+	eventDeferred:  EventDeferred,
+	eventStarted:   EventStarted,
+	eventSucceeded: EventSucceeded,
+	eventFailed:    EventFailed,
+	eventWaiting:   EventWaiting,
+	eventStopped:   EventStopped,
+	eventSkipped:   EventSkipped,
+	eventPaused:    EventPaused,
+	eventResumed:   EventResumed,
+	eventRestarted: EventRestarted,
+	eventTriggered: EventTriggered,
 }
 
 func (e *event) public() Event {

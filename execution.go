@@ -10,13 +10,14 @@ const (
 	StatusPending  Status = iota // added to a pool that has not started
 	StatusDeferred               // waiting for its deferred start
 	StatusRunning                // its Run has been called
-	StatusWaiting                // waiting for its next attempt
+	StatusWaiting                // waiting for its next attempt or tick
+	StatusPaused                 // paused, or scaled down to no replica
 	StatusSuccess                // done: its last run succeeded
 	StatusError                  // done: its last run failed and there is no other attempt
 	StatusStopped                // done: it was asked to stop, and did
 )
 
-var statusNames = [...]string{"pending", "deferred", "running", "waiting", "success", "error", "stopped"}
+var statusNames = [...]string{"pending", "deferred", "running", "waiting", "paused", "success", "error", "stopped"}
 
 // String returns the status in lower case, such as "running".
 func (s Status) String() string {
@@ -48,6 +49,10 @@ type Execution struct {
 	StartedAt, FinishedAt time.Time
 	// NextRunAt is when a waiting replica runs, zero if it is not waiting.
 	NextRunAt time.Time
+	// Jobs and FailedJobs count the jobs of bodies that handle many in one run, such as [Loop].
+	Jobs, FailedJobs int64
+	// MissedTicks counts the ticks of a schedule that passed while a run was still under way.
+	MissedTicks int64
 	// Err is the last failure. It stays while the next attempt runs, until a run succeeds.
 	Err error
 	// Events are the most recent events, the oldest first; see [WithEvents].

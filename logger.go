@@ -69,8 +69,7 @@ func (j *journal) runEnded(s *supervisor, o outcome, next step) {
 	case next.status == StatusError:
 		level, message = zerolog.ErrorLevel, "worker failed"
 	}
-	panicked := isPanic(o.err)
-	if panicked && next.retry && j.worthALine(s.history.failures) {
+	if o.panicked && next.retry && j.worthALine(s.history.failures) {
 		level = zerolog.ErrorLevel
 	}
 	if !j.enabled(level) {
@@ -81,7 +80,7 @@ func (j *journal) runEnded(s *supervisor, o outcome, next step) {
 		if o.err != nil {
 			e.Str(zerolog.ErrorFieldName, o.text)
 		}
-		if panicked {
+		if o.panicked {
 			e.Bytes(fieldStack, stackOf(o.err))
 		}
 		if next.retry {
@@ -90,11 +89,16 @@ func (j *journal) runEnded(s *supervisor, o outcome, next step) {
 	})
 }
 
-// brokenHook says that code of the user's beside the worker itself misbehaved, and was done without.
-func (j *journal) brokenHook(s *supervisor, hook, how string) {
-	j.line(zerolog.ErrorLevel, "worker's "+hook+" is broken, the default takes its place", func(e *zerolog.Event) {
+// brokenHook says that code of the user's beside the worker itself misbehaved, and is done without. why
+// is what it panicked with, nil if it ended the goroutine.
+func (j *journal) brokenHook(s *supervisor, hook string, why any) {
+	how := "ended the goroutine"
+	if why != nil {
+		how = panicText(why)
+	}
+	j.line(zerolog.ErrorLevel, "worker's "+hook+" is broken and not asked again", func(e *zerolog.Event) {
 		s.logFields(e)
-		e.Str(zerolog.ErrorFieldName, cut(how, maxText))
+		e.Str(zerolog.ErrorFieldName, how)
 	})
 }
 

@@ -1,6 +1,7 @@
 package workerfx
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
@@ -8,51 +9,101 @@ import (
 	"sync/atomic"
 )
 
-// member is a worker of a pool: what it runs, how, and the supervisors of its replicas. All but removed
-// is fixed when it is added.
+// member is a worker of a pool: what it runs, how, and the supervisors of its replicas.
 type member struct {
 	*settings
 
 	pool    *Pool
 	name    string
-	body    Worker // with the middleware around it
-	removed atomic.Bool
+	body    Worker      // with the middleware around it
+	parent  *runContext // of a child; nil for all others
+	removed atomic.Bool // it is to be forgotten once it has stopped
 
-	first supervisor
+	first supervisor // replica 0, which always is there
+
+	// more are the other replicas in their order. The slice is replaced, never changed, by who holds the
+	// pool's lock.
+	more    atomic.Pointer[[]*supervisor]
+	wanted  int     // replicas; guarded by the pool's lock
+	retired *totals // of replicas that were scaled down and are gone, or nil; guarded by the pool's lock
 }
 
-// replicas yields the supervisors of the member's replicas in their order.
+// replicas yields the supervisors of the member's replicas in their order, also of those that were
+// scaled down and have not ended yet.
 func (m *member) replicas() iter.Seq[*supervisor] {
-	return func(yield func(*supervisor) bool) { yield(&m.first) }
+	return func(yield func(*supervisor) bool) {
+		if !yield(&m.first) {
+			return
+		}
+		more := m.more.Load()
+		if more == nil {
+			return
+		}
+		for _, s := range *more {
+			if !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// base is the context whose values the member's runs have. It does not end.
+func (m *member) base() context.Context {
+	if m.parent != nil {
+		return context.WithoutCancel(m.parent)
+	}
+	return m.pool.base
+}
+
+// value looks a key up in base.
+func (m *member) value(key any) any {
+	if m.parent != nil {
+		return m.parent.Value(key)
+	}
+	return m.pool.base.Value(key)
+}
+
+// place is where a worker comes from.
+type place struct {
+	name    string   // of the group, or of the parent
+	child   bool     // it is a parent's name
+	options []Option // of the group
 }
 
 // newMember puts together a worker and all that is said about it: the pool's defaults, its group's
 // options, its own, those given where it is added and, last, the configuration for its name.
-func (p *Pool) newMember(group string, w Worker, groupOpts, addOpts []Option) (*member, error) {
+func (p *Pool) newMember(from place, w Worker, addOpts []Option) (*member, error) {
 	if w == nil {
 		return nil, errNilWorker
 	}
 	body, own := unwrapWorker(w)
 	if err := checkBody(body); err != nil {
-		return nil, fmt.Errorf("worker %q: %w", qualifiedName(group, givenName(body)), err)
+		return nil, fmt.Errorf("worker %q: %w", qualifiedName(from.name, givenName(body)), err)
 	}
-	s, err := p.newSettings(groupOpts, own, addOpts)
+	s, err := p.newSettings(from.options, own, addOpts)
 	if err != nil {
-		return nil, fmt.Errorf("worker %q: %w", qualifiedName(group, givenName(body)), err)
+		return nil, fmt.Errorf("worker %q: %w", qualifiedName(from.name, givenName(body)), err)
 	}
-	name, err := nameIn(group, s, body)
+	name, err := nameIn(from.name, s, body)
 	if err != nil {
 		return nil, err
 	}
-	if s, err = p.finishSettings(name, s); err != nil {
+	if s, err = p.finishSettings(name, s, from.child); err != nil {
 		return nil, err
 	}
 	body, err = wrap(plainBody(body), p.middleware, s.middleware)
 	if err != nil {
 		return nil, fmt.Errorf("worker %q: %w", name, err)
 	}
-	m := &member{settings: s, pool: p, name: name, body: body}
+	m := &member{settings: s, pool: p, name: name, body: body, wanted: s.replicas}
 	m.first.member = m
+	if m.wanted > 1 {
+		more := make([]*supervisor, m.wanted-1)
+		for i := range more {
+			more[i] = &supervisor{member: m, replica: int32(i + 1)}
+		}
+		m.more.Store(&more)
+	}
 	return m, nil
 }
 
@@ -68,8 +119,14 @@ func (p *Pool) newSettings(opts ...[]Option) (*settings, error) {
 
 // finishSettings applies what the configuration says about the worker, and checks the result. Workers
 // about which nothing is said share the pool's defaults.
-func (p *Pool) finishSettings(name string, s *settings) (*settings, error) {
+func (p *Pool) finishSettings(name string, s *settings, child bool) (*settings, error) {
 	overrides := p.config.overrides(name)
+	if child { // what is said about the parent is not about it
+		overrides = nil
+		if override, ok := p.config.Workers[name]; ok {
+			overrides = []WorkerConfig{override}
+		}
+	}
 	if s == nil {
 		if len(overrides) == 0 {
 			return p.completeDefaults, nil
@@ -147,7 +204,7 @@ func (p *Pool) newGroup(g Group, opts []Option) ([]*member, error) {
 	var errs []error
 	members := make([]*member, 0, len(workers))
 	for i, w := range workers {
-		m, err := p.newMember(name, w, append(opts[:len(opts):len(opts)], unnamed), nil)
+		m, err := p.newMember(place{name: name, options: append(opts[:len(opts):len(opts)], unnamed)}, w, nil)
 		if errors.Is(err, errNilWorker) {
 			err = fmt.Errorf("group %q: worker %d is nil", name, i+1)
 		}

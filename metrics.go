@@ -27,7 +27,7 @@ var defaultBuckets = []time.Duration{
 type collector struct {
 	pool *Pool
 
-	executions, duration, running, replicas, panics, lastSuccess, nextRun *prometheus.Desc
+	executions, duration, running, replicas, panics, lastSuccess, nextRun, jobs, missed *prometheus.Desc
 }
 
 func newCollector(p *Pool, config MetricsConfig, pool string) *collector {
@@ -47,6 +47,8 @@ func newCollector(p *Pool, config MetricsConfig, pool string) *collector {
 		replicas:    desc("worker_replicas", "Replicas of the worker that the pool keeps."),
 		panics:      desc("worker_panics_total", "Runs of the worker that panicked."),
 		lastSuccess: desc("worker_last_success_timestamp_seconds", "When a run of the worker last succeeded."),
+		jobs:        desc("worker_jobs_total", "Jobs of a worker that handles many in one run, by how they ended.", "status"),
+		missed:      desc("worker_missed_ticks_total", "Ticks of the worker's schedule that passed while a run was under way."),
 		nextRun:     desc("worker_next_run_timestamp_seconds", "When the worker, which is waiting, runs next."),
 	}
 }
@@ -62,7 +64,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 }
 
 func (c *collector) collectWorker(out chan<- prometheus.Metric, m *member) {
-	var sum totals
+	sum := c.pool.retiredTotals(m)
 	for s := range m.replicas() {
 		s.mu.Lock()
 		sum.add(&s.report)
@@ -78,6 +80,13 @@ func (c *collector) collectWorker(out chan<- prometheus.Metric, m *member) {
 	send(c.running, prometheus.GaugeValue, float64(sum.running))
 	send(c.replicas, prometheus.GaugeValue, float64(sum.replicas))
 	send(c.panics, prometheus.CounterValue, float64(sum.panics))
+	if m.schedule != nil {
+		send(c.missed, prometheus.CounterValue, float64(sum.missed))
+	}
+	if sum.hasJobs {
+		send(c.jobs, prometheus.CounterValue, float64(sum.jobs), statusSuccess)
+		send(c.jobs, prometheus.CounterValue, float64(sum.failedJobs), statusError)
+	}
 	if sum.lastSuccess != 0 {
 		send(c.lastSuccess, prometheus.GaugeValue, sum.lastSuccess.seconds())
 	}
@@ -107,14 +116,28 @@ func (i instant) seconds() float64 { return float64(i) / float64(time.Second) }
 // totals are the sums over a worker's replicas.
 type totals struct {
 	runs, restarts, successes, failures, panics int64
+	jobs, failedJobs, missed                    int64
 
+	hasJobs              bool
 	running, replicas    int
 	lastSuccess, nextRun instant
 	ranWell, ranBadly    *histogram
 }
 
+// retiredTotals are those of the replicas of m that are gone.
+func (p *Pool) retiredTotals(m *member) totals {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var sum totals
+	if m.retired != nil {
+		sum = *m.retired
+		sum.running, sum.nextRun = 0, 0
+	}
+	sum.replicas = m.wanted
+	return sum
+}
+
 func (t *totals) add(r *report) {
-	t.replicas++
 	if r.status == StatusRunning {
 		t.running++
 	}
@@ -128,6 +151,12 @@ func (t *totals) add(r *report) {
 		t.restarts += p.restarts
 		t.failures += p.failures
 		t.panics += p.panics
+		t.missed += p.missed
+		if p.jobs != nil {
+			t.hasJobs = true
+			t.jobs += p.jobs.succeeded.Load()
+			t.failedJobs += p.jobs.failed.Load()
+		}
 		t.ranWell = t.ranWell.plus(p.ranWell)
 		t.ranBadly = t.ranBadly.plus(p.ranBadly)
 	}

@@ -93,10 +93,17 @@ type settings struct {
 	middleware    []Middleware
 	essential     bool
 	events        int
+
+	schedule         Schedule // nil for a worker that runs once
+	scheduleErr      *badSchedule
+	startImmediately bool
+	jitter           float64
+
+	replicas, minReplicas, maxReplicas int // maxReplicas 0 = no limit
 }
 
 func defaultSettings() settings {
-	return settings{policy: policy{maxAttempts: 1}, events: defaultEvents}
+	return settings{policy: policy{maxAttempts: 1}, events: defaultEvents, replicas: 1}
 }
 
 // apply puts options on top of s.
@@ -112,6 +119,7 @@ func (s *settings) apply(opts []Option) error {
 
 // complete fills in the defaults that depend on other settings.
 func (s *settings) complete() {
+	s.scheduled = s.schedule != nil
 	endless := s.maxAttempts == 0
 	switch {
 	case s.healthyAfter != nil:
@@ -147,6 +155,8 @@ func (s *settings) validate(worker string) error {
 	notNegative("run timeout", s.runTimeout)
 	atLeast0("max attempts", s.maxAttempts)
 	atLeast0("events", s.events)
+	s.validateSchedule(worker, &errs)
+	s.validateReplicas(worker, &errs)
 	if err := checkBackoff(s.backoff); err != nil {
 		errs = append(errs, badValue(worker, "backoff", fmt.Sprintf("%+v", s.backoff), err.Error()))
 	}

@@ -105,12 +105,6 @@ func formatFrames(pcs []uintptr) []byte {
 	}
 }
 
-// isPanic tells whether a run ended with a panic.
-func isPanic(err error) bool {
-	_, ok := err.(*caughtPanic) //nolint:errorlint // that is how call returns it
-	return ok
-}
-
 // stackOf returns the stack of the panic in err's chain, or nil.
 func stackOf(err error) []byte {
 	if p, ok := errors.AsType[*PanicError](err); ok {

@@ -11,6 +11,8 @@ type outcome struct {
 	kind outcomeKind
 	err  error
 	text string // of err
+
+	panicked bool
 }
 
 type outcomeKind uint8
@@ -20,6 +22,7 @@ const (
 	succeeded                    // nil
 	finished                     // ErrDoNotRestart and nothing else
 	gaveUp                       // ErrDoNotRestart around a cause
+	skipped                      // ErrSkip, of a worker with a schedule
 	obeyed                       // the error or the cause of its own context, which had ended
 	failed                       // any other error, a panic, a Goexit
 )
@@ -32,6 +35,7 @@ type policy struct {
 	maxAttempts  int           // 0 = no limit
 	healthyAfter time.Duration // 0 = attempts are counted until a success
 	failureLimit FailureLimit
+	scheduled    bool // a tick that is over is followed by the next
 }
 
 // history is what a policy remembers of a replica's failures.
@@ -46,7 +50,11 @@ type step struct {
 	status Status        // what it is until then
 	done   bool          // nothing: its life is over
 	retry  bool          // wait as its backoff says for that many failures
-	pause  time.Duration // but at least so long
+	tick   bool          // wait for the schedule's next tick
+	held   bool          // look at what others asked for before it runs
+	pause  time.Duration // wait at least so long
+	missed int64         // ticks, before the next
+	err    error         // why it is done, if no run's error says so
 }
 
 // next decides what follows from a run that ended at now after running for ran, and keeps h up to
@@ -55,8 +63,11 @@ func (p *policy) next(o outcomeKind, ran time.Duration, h *history, stopping boo
 	switch o {
 	case succeeded:
 		h.failures = 0
+		if p.scheduled && !stopping {
+			return step{status: StatusWaiting, tick: true}
+		}
 		return step{status: StatusSuccess, done: true}
-	case finished, gaveUp, obeyed:
+	case finished, gaveUp, obeyed, skipped:
 		if stopping {
 			return step{status: StatusStopped, done: true}
 		}
@@ -70,6 +81,8 @@ func (p *policy) next(o outcomeKind, ran time.Duration, h *history, stopping boo
 		return step{status: StatusSuccess, done: true}
 	case gaveUp:
 		return step{status: StatusError, done: true}
+	case skipped:
+		return step{status: StatusWaiting, tick: true}
 	}
 	return p.afterFailure(ran, h, now)
 }
@@ -87,6 +100,10 @@ func (p *policy) afterFailure(ran time.Duration, h *history, now time.Time) step
 		next.pause = p.failureLimit.Pause
 	}
 	if p.maxAttempts > 0 && h.failures >= p.maxAttempts {
+		if p.scheduled {
+			h.failures = 0 // the next tick has attempts of its own
+			return step{status: StatusWaiting, tick: true, pause: next.pause}
+		}
 		return step{status: StatusError, done: true}
 	}
 	return next

@@ -34,7 +34,9 @@ type Pool struct {
 	defaults         settings  // what options are applied to
 	completeDefaults *settings // the settings of workers without options
 
-	base context.Context // of every run; set before the first one
+	base     context.Context // of every run; set before the first one. It does not end
+	patience context.Context // ends once Stop no longer waits; set with base
+	giveUp   context.CancelCauseFunc
 
 	eventsReported atomic.Int64 // by the last Executions, as a hint for the next
 
@@ -163,7 +165,7 @@ func (p *Pool) Collector() prometheus.Collector { return p.collector }
 // left out. It fails with [ErrDuplicateWorker], with [ErrPoolStopped], or because of a setting that is
 // out of range.
 func (p *Pool) Add(w Worker, opts ...Option) error {
-	m, err := p.newMember("", w, nil, opts)
+	m, err := p.newMember(place{}, w, opts)
 	if err != nil {
 		return err
 	}
@@ -193,7 +195,7 @@ func (p *Pool) join(members []*member) error {
 		}
 	}
 	for _, m := range members {
-		if p.config.excludes(m.name) {
+		if m.parent == nil && p.config.excludes(m.name) {
 			p.excluded = append(p.excluded, m.name)
 			continue
 		}
@@ -210,6 +212,9 @@ func (p *Pool) join(members []*member) error {
 func (p *Pool) launch(m *member) {
 	for s := range m.replicas() {
 		p.live.Add(1)
+		if m.wanted == 0 {
+			s.orders.retired = true
+		}
 		go s.supervise()
 	}
 }
@@ -234,6 +239,7 @@ func (p *Pool) Start(ctx context.Context) error {
 	}
 	p.phase = phaseStarted
 	p.base = context.WithoutCancel(ctx)
+	p.patience, p.giveUp = context.WithCancelCause(p.base)
 	for _, m := range p.members {
 		p.launch(m)
 	}
@@ -279,8 +285,13 @@ func (p *Pool) stopTimeout() time.Duration {
 	return defaultPoolStopTimeout
 }
 
-// essentialEnded stops the pool because an essential worker is done. It does not wait.
-func (p *Pool) essentialEnded(m *member, err error) {
+// essentialDone stops the pool if all replicas of an essential worker are done. It does not wait.
+func (p *Pool) essentialDone(m *member, err error) {
+	for s := range m.replicas() {
+		if !s.isDoneByItself() {
+			return
+		}
+	}
 	p.mu.Lock()
 	if p.phase != phaseStarted || p.failure != nil {
 		p.mu.Unlock()

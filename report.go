@@ -24,6 +24,9 @@ type past struct {
 	errText string // its text: to ask the error again would be to call the user's code
 
 	restarts, failures, panics int64
+	missed                     int64 // ticks of the schedule
+
+	jobs *jobCounts // nil unless the body handles many jobs in one run
 
 	ranWell, ranBadly *histogram // how long runs took that ended by themselves
 
@@ -64,12 +67,14 @@ func (s *supervisor) reportStart(run *runContext, now time.Time) {
 }
 
 // reportEnd notes how a run ended and what follows.
-func (s *supervisor) reportEnd(o outcome, next step, ran time.Duration, now time.Time) {
+func (s *supervisor) reportEnd(o outcome, next step, ran time.Duration, now time.Time, asked bool) {
 	r := &s.report
 	r.status, r.finishedAt = next.status, instantOf(now)
 	switch {
 	case next.status == StatusStopped:
 		r.unnoted.end = eventStopped
+	case o.kind == skipped:
+		r.unnoted.end = eventSkipped
 	case o.isGood():
 		r.unnoted.end = eventSucceeded
 		r.successes++
@@ -81,11 +86,36 @@ func (s *supervisor) reportEnd(o outcome, next step, ran time.Duration, now time
 		r.unnoted.end = eventFailed
 		s.past().failed(o)
 	}
-	if !s.stopping {
+	if !asked && o.kind != skipped {
 		s.past().observe(o, ran, s.pool.buckets)
 	}
 	if next.retry && next.pause > 0 {
-		s.reportWait(eventWaiting, next, now)
+		s.note(eventWaiting, next.pause.String(), now)
+	}
+	s.reportNext(next, now)
+}
+
+// reportFirst notes what a replica does before its first run.
+func (s *supervisor) reportFirst(next step, now time.Time) {
+	s.report.status = next.status
+	if s.deferredStart > 0 {
+		s.report.status = StatusDeferred
+		s.note(eventDeferred, s.deferredStart.String(), now)
+	}
+	s.reportNext(next, now)
+}
+
+// reportNext notes what the step after a run says beside its status.
+func (s *supervisor) reportNext(next step, now time.Time) {
+	if next.pause > 0 {
+		s.report.nextRunAt = instantOf(now.Add(next.pause))
+	}
+	if next.missed > 0 {
+		s.past().missed += next.missed
+	}
+	if next.err != nil {
+		s.past().err, s.past().errText = next.err, next.err.Error()
+		s.note(eventFailed, next.err.Error(), now)
 	}
 }
 
@@ -95,10 +125,12 @@ func (s *supervisor) reportStop(now time.Time) {
 	s.note(eventStopped, "", now)
 }
 
-// reportWait notes that the replica waits before its next run, and why.
-func (s *supervisor) reportWait(why eventKind, next step, now time.Time) {
-	s.report.status, s.report.nextRunAt = next.status, instantOf(now.Add(next.pause))
-	s.note(why, next.pause.String(), now)
+// reportPause notes that the replica waits for somebody.
+func (s *supervisor) reportPause(now time.Time) {
+	if s.report.status != StatusPaused {
+		s.report.status = StatusPaused
+		s.note(eventPaused, "", now)
+	}
 }
 
 // note adds an event.
@@ -124,10 +156,21 @@ func (s *supervisor) past() *past {
 	return s.report.past
 }
 
+// jobCounts returns where the jobs of the replica's body are counted.
+func (s *supervisor) jobCounts() *jobCounts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.past()
+	if p.jobs == nil {
+		p.jobs = new(jobCounts)
+	}
+	return p.jobs
+}
+
 // failed counts a failed run.
 func (p *past) failed(o outcome) {
 	p.failures++
-	if isPanic(o.err) {
+	if o.panicked {
 		p.panics++
 	}
 	p.err, p.errText = o.err, o.text
@@ -181,6 +224,10 @@ func (r *report) fill(e *Execution) {
 	}
 	if p := r.past; p != nil {
 		e.Restarts, e.Failures, e.Err = p.restarts, p.failures, p.err
+		e.MissedTicks = p.missed
+		if p.jobs != nil {
+			e.Jobs, e.FailedJobs = p.jobs.succeeded.Load(), p.jobs.failed.Load()
+		}
 	}
 }
 

@@ -19,8 +19,10 @@ type runContext struct {
 	attempt int
 	labels  any // what pprof keeps in a context
 
-	logger atomic.Pointer[zerolog.Logger] // made when first asked for
-	life   atomic.Pointer[lifetime]       // made when first asked for
+	// Made when first asked for:
+	logger atomic.Pointer[zerolog.Logger]
+	life   atomic.Pointer[lifetime]
+	ties   atomic.Pointer[ties]
 }
 
 // lifetime is the part of a run's context that ends.
@@ -51,7 +53,7 @@ func newRun(s *supervisor, now time.Time) *runContext {
 }
 
 func (c *runContext) newLifetime() *lifetime {
-	ctx, end := context.WithCancelCause(c.s.pool.base)
+	ctx, end := context.WithCancelCause(c.s.base())
 	return &lifetime{ctx, end}
 }
 
@@ -73,8 +75,11 @@ func (c *runContext) lifetime() *lifetime {
 	return c.life.Load()
 }
 
-// end ends the context because the run is over.
-func (c *runContext) end() { c.endAs(ended, context.Canceled) }
+// end ends the context because the run is over, and waits until the run's children have ended too.
+func (c *runContext) end() {
+	c.endAs(ended, context.Canceled)
+	c.endChildren()
+}
 
 // stop ends the context because the worker is to stop.
 func (c *runContext) stop() { c.endAs(asked, ErrStopping) }
@@ -124,7 +129,7 @@ func (c *runContext) Value(key any) any {
 	case cancelKey:
 		return c.lifetime().Value(key)
 	}
-	return c.s.pool.base.Value(key)
+	return c.s.value(key)
 }
 
 func (c *runContext) ctxLogger() *zerolog.Logger {

@@ -15,7 +15,9 @@ import (
 // Start, which then fails.
 func (p *Pool) Stop(ctx context.Context) error {
 	p.requestStop()
-	if err := p.await(ctx); err != nil {
+	err := p.await(ctx)
+	p.losePatience()
+	if err != nil {
 		p.journal.stragglers(err)
 		return err
 	}
@@ -23,6 +25,16 @@ func (p *Pool) Stop(ctx context.Context) error {
 		p.journal.poolStopped()
 	}
 	return nil
+}
+
+// losePatience ends the contexts that outlive the order to stop.
+func (p *Pool) losePatience() {
+	p.mu.Lock()
+	giveUp := p.giveUp
+	p.mu.Unlock()
+	if giveUp != nil {
+		giveUp(ErrStopping)
+	}
 }
 
 // requestStop asks all workers to stop and does not wait.
@@ -92,9 +104,15 @@ func (p *Pool) giveUpOverdue() (left time.Duration, bounded bool) {
 }
 
 // left is called when a replica's goroutine is done.
-func (p *Pool) left(m *member, givenUp bool) {
-	if m.removed.Load() {
-		p.forget(m)
+func (p *Pool) left(s *supervisor, givenUp bool) {
+	m := s.member
+	switch {
+	case m.parent != nil || m.removed.Load():
+		if p.forget(m) && m.parent != nil {
+			m.parent.disown(m.name[len(replicaName(m.parent.s.name, int(m.parent.s.replica)))+1:], m)
+		}
+	case s.replica > 0:
+		p.dropIfRetired(s)
 	}
 	if !givenUp {
 		p.countDown()
@@ -124,27 +142,31 @@ func (p *Pool) stragglers() *StopError {
 }
 
 func stopErrorOf(members []*member) *StopError {
-	var stop StopError
-	var ids []string
+	var found []*supervisor
 	for _, m := range members {
 		for s := range m.replicas() {
-			if id, straggles := s.straggles(); straggles {
-				stop.Stragglers = append(stop.Stragglers, Straggler{Worker: m.name, Replica: int(s.replica)})
-				ids = append(ids, id)
+			if s.straggles() {
+				found = append(found, s)
 			}
 		}
 	}
-	if ids == nil {
+	if found == nil {
 		return nil
 	}
+	return stopErrorAbout(found)
+}
+
+// stopErrorAbout tells where replicas hang.
+func stopErrorAbout(found []*supervisor) *StopError {
 	stacks := goroutineStacks()
-	for i, id := range ids {
-		stop.Stragglers[i].Stack = stacks[id]
+	stop := &StopError{Stragglers: make([]Straggler, len(found))}
+	for i, s := range found {
+		stop.Stragglers[i] = Straggler{Worker: s.name, Replica: int(s.replica), Stack: stacks[s.runID()]}
 	}
 	slices.SortFunc(stop.Stragglers, func(a, b Straggler) int {
 		return cmp.Or(strings.Compare(a.Worker, b.Worker), cmp.Compare(a.Replica, b.Replica))
 	})
-	return &stop
+	return stop
 }
 
 // Remove stops a worker, waits until it has stopped and forgets it. If it does not stop before ctx ends
@@ -159,7 +181,16 @@ func (p *Pool) Remove(ctx context.Context, name string) error {
 	if p.forget(m) {
 		return nil
 	}
-	ctx, cancel := p.boundedStop(ctx, m)
+	if err := m.stopAndWait(ctx); err != nil {
+		return fmt.Errorf("worker %q: remove: %w", name, err)
+	}
+	p.forget(m)
+	return nil
+}
+
+// stopAndWait stops a member for good. It returns a *StopError if that takes too long.
+func (m *member) stopAndWait(ctx context.Context) error {
+	ctx, cancel := m.pool.boundedStop(ctx, m)
 	defer cancel()
 	now := time.Now()
 	for s := range m.replicas() {
@@ -172,9 +203,8 @@ func (p *Pool) Remove(ctx context.Context, name string) error {
 		}
 	}
 	if stop := stopErrorOf([]*member{m}); stop != nil {
-		return fmt.Errorf("worker %q: remove: %w", name, stop)
+		return stop
 	}
-	p.forget(m)
 	return nil
 }
 

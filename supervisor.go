@@ -12,9 +12,9 @@ import (
 // supervisor is the life of one replica of a worker:
 //
 //	┌──────────────► wait ───────────► run ───────────► decide ───┐
-//	│     deferred start, backoff    the worker's     policy.next │
-//	│                                    Run                      │
-//	└──────────────────── pending, waiting ◄──────────────────────┤
+//	│     deferred start, backoff,   the worker's     policy.next │
+//	│     next tick, pause               Run                      │
+//	└─────────────── pending, waiting, paused ◄───────────────────┤
 //	                                                              ▼
 //	                                        done: success, error, stopped
 //
@@ -24,20 +24,22 @@ type supervisor struct {
 	*member
 
 	history history // of failures
+	ticker  *ticker // nil without a schedule
+	timer   *time.Timer
 	replica int32
 
-	// backoffBroken is set while the worker's backoff is asked, and stays set if it panicked or ended
-	// the goroutine. The default backoff stands in for it then.
-	backoffBroken bool
+	// hookBroken is set while the worker's backoff or schedule is asked, and stays set if it panicked or
+	// ended the goroutine: it is not asked again.
+	hookBroken bool
 
-	stopping bool          // guarded by mu, like all below. It was asked to stop: no run may begin any more
-	givenUp  bool          // it outlasted its stop timeout: the pool no longer waits for it
-	gone     bool          // its goroutine is done
-	mu       sync.Mutex    // guards the fields around it, from stopping to report
-	stopAt   instant       // when it was asked to stop
-	wake     chan struct{} // closed to end a wait; nil before the first one
-	done     chan struct{} // closed once gone; nil unless somebody waits for it
-	report   report        // written by the supervisor's goroutine alone, which reads it without mu
+	orders orders        // guarded by mu, like all below: what others ask of it
+	gone   bool          // its goroutine is done
+	mu     sync.Mutex    // guards the fields around it, from orders to report
+	stopAt instant       // when it was asked to stop
+	wake   chan struct{} // tells a wait that orders changed; nil before the first wait
+	done   chan struct{} // closed once gone; nil unless somebody waits for it
+	turn   chan struct{} // closed once the current run is over; nil unless somebody waits for it
+	report report        // written by the supervisor's goroutine alone, which reads it without mu
 }
 
 // supervise walks the replica's life.
@@ -50,7 +52,7 @@ func (s *supervisor) supervise() {
 func (s *supervisor) resume() {
 	last := outcome{kind: notRun}
 	if s.report.status == StatusRunning {
-		last = outcome{kind: failed, err: ErrGoexit, text: ErrGoexit.Error()}
+		last = s.report.run.itemsWait(outcome{kind: failed, err: ErrGoexit, text: ErrGoexit.Error()})
 	}
 	s.walk(last)
 }
@@ -62,11 +64,13 @@ func (s *supervisor) walk(last outcome) {
 			go s.resume()
 		}
 	}()
-	for s.wait(s.decide(last)) {
-		last = s.execute()
+	for left := false; !left; left = s.leave() {
+		for s.wait(s.decide(last)) {
+			last = s.execute()
+		}
+		last = outcome{kind: notRun}
 	}
 	alive = true
-	s.leave()
 }
 
 // decide concludes the run that ended, reports it and says what is next.
@@ -74,104 +78,167 @@ func (s *supervisor) decide(last outcome) step {
 	if last.kind == notRun {
 		return s.idle()
 	}
+	s.report.run.end()
 	now := time.Now()
 	ran := now.Sub(s.report.startedAt)
-	stopping := s.endRun()
-	next := s.policy.next(last.kind, ran, &s.history, stopping, now)
-	if next.retry {
+	asked, forGood := s.conclude(last)
+	next := s.policy.next(last.kind, ran, &s.history, asked, now)
+	switch {
+	case next.retry:
 		next.pause = max(next.pause, s.backoffAfter(s.history.failures))
+	case next.tick:
+		next = s.untilTick(next, now)
 	}
 	s.mu.Lock()
-	s.reportEnd(last, next, ran, now)
+	s.reportEnd(last, next, ran, now, asked)
 	s.mu.Unlock()
 	s.pool.journal.runEnded(s, last, next)
-	return next
-}
-
-// idle is the step of a replica that has no run to conclude: it is new, or was asked to stop before
-// its run could begin.
-func (s *supervisor) idle() (next step) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := &s.report
-	switch {
-	case r.status.isDone():
-		next = step{status: r.status, done: true}
-	case s.stopping:
-		next = step{status: StatusStopped, done: true}
-		s.reportStop(time.Now())
-	case r.status == StatusPending && s.deferredStart > 0:
-		next = step{status: StatusDeferred, pause: s.deferredStart}
-		s.reportWait(eventDeferred, next, time.Now())
+	if asked && !forGood {
+		return step{status: StatusWaiting, held: true}
 	}
 	return next
 }
 
-// endRun ends the context of the run that is over, and tells whether the replica was asked to stop.
-func (s *supervisor) endRun() (stopping bool) {
-	s.report.run.end()
+// idle is the step of a replica that has no run to conclude: it is new, or was asked for something
+// before its run could begin.
+func (s *supervisor) idle() step {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.stopping
+	r := &s.report
+	next := step{status: r.status, held: true}
+	isNew := r.status == StatusPending && r.runs == 0 && !s.orders.forbid()
+	switch {
+	case r.status.isDone():
+		next.done = true
+	case s.orders.stopping:
+		s.reportStop(time.Now())
+		next = step{status: StatusStopped, done: true}
+	}
+	s.mu.Unlock()
+	if isNew {
+		return s.first(time.Now())
+	}
+	return next
+}
+
+// first is the step before a replica's first run.
+func (s *supervisor) first(now time.Time) step {
+	next := step{status: StatusDeferred, pause: s.deferredStart}
+	if s.schedule != nil {
+		s.ticker = &ticker{origin: now.Add(s.deferredStart)}
+		if !s.startImmediately {
+			next = s.untilTick(step{status: StatusWaiting}, s.ticker.origin)
+			next.pause += s.deferredStart
+		}
+	}
+	if next.pause > 0 || next.done {
+		s.mu.Lock()
+		s.reportFirst(next, now)
+		s.mu.Unlock()
+	}
+	return next
 }
 
 // backoffAfter asks the worker's backoff, which is the user's code.
 func (s *supervisor) backoffAfter(failures int) (pause time.Duration) {
-	if s.backoffBroken {
+	if s.hookBroken {
 		return ExponentialBackoff{}.Duration(failures)
 	}
-	s.backoffBroken = true
+	s.hookBroken = true
 	defer func() {
-		if s.backoffBroken {
-			pause = s.instead(failures, recover())
+		if s.hookBroken {
+			s.pool.journal.brokenHook(s, "backoff", recover())
+			pause = ExponentialBackoff{}.Duration(failures)
 		}
 	}()
 	pause = s.backoff.Duration(failures)
 	if pause < 0 {
 		panic(fmt.Sprintf("returned %v", pause))
 	}
-	s.backoffBroken = false
+	s.hookBroken = false
 	return pause
 }
 
-// instead is the default backoff, in place of one that is broken.
-func (s *supervisor) instead(failures int, why any) time.Duration {
-	if why != nil { // nil if the goroutine is ending
-		s.pool.journal.brokenHook(s, "backoff", panicText(why))
+// untilTick makes next a wait for the first tick after now. A schedule without one ends the worker; so
+// does, as an error, one that is broken.
+func (s *supervisor) untilTick(next step, now time.Time) step {
+	tick, missed, err := s.askSchedule(now)
+	switch {
+	case err != nil:
+		return step{status: StatusError, done: true, err: err}
+	case tick.IsZero():
+		return step{status: StatusSuccess, done: true, missed: missed}
 	}
-	return ExponentialBackoff{}.Duration(failures)
+	next.missed = missed
+	next.pause = max(next.pause, jittered(tick, s.schedule, s.jitter).Sub(now))
+	return next
 }
 
-// wait lets the time until the next step pass. It returns false if there is none. A stop ends the wait;
-// it is begin that then refuses to run.
-func (s *supervisor) wait(next step) bool {
-	if next.done || next.pause <= 0 {
-		return !next.done
+// askSchedule asks the worker's schedule, which may be the user's code.
+func (s *supervisor) askSchedule(now time.Time) (tick time.Time, missed int64, err error) {
+	if s.hookBroken {
+		return tick, 0, errBrokenSchedule
 	}
-	wake := s.waker()
-	if wake == nil {
+	s.hookBroken = true
+	defer func() {
+		if s.hookBroken {
+			s.pool.journal.brokenHook(s, "schedule", recover())
+			err = errBrokenSchedule
+		}
+	}()
+	if s.ticker == nil {
+		s.ticker = &ticker{origin: now}
+	}
+	tick, missed = s.ticker.next(s.schedule, now)
+	s.ticker.last = tick
+	s.hookBroken = false
+	return tick, missed, nil
+}
+
+var errBrokenSchedule = errors.New("schedule is broken")
+
+// wait lets the time until the next step pass. It returns false if there is none. What others ask for
+// ends the wait, or makes it longer.
+func (s *supervisor) wait(next step) bool {
+	switch {
+	case next.done:
+		return false
+	case next.pause <= 0 && !next.held:
 		return true
 	}
-	timer := time.NewTimer(next.pause)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-wake:
+	if next.status == StatusPending || next.status == StatusDeferred && next.pause == 0 {
+		next.status = StatusWaiting
 	}
-	return true
+	due := time.Now().Add(next.pause)
+	for {
+		wake, hold := s.heed(next, due)
+		var alarm <-chan time.Time
+		switch hold {
+		case goOn:
+			return true
+		case leave:
+			return false
+		case untilDue:
+			alarm = s.alarm(due)
+		}
+		select {
+		case <-alarm:
+		case <-wake:
+		}
+	}
 }
 
-// waker returns the channel that ends a wait, or nil if the replica was asked to stop already.
-func (s *supervisor) waker() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.stopping {
-		return nil
+// longestSleep bounds how late a schedule that follows the wall clock sees that the clock was set.
+const longestSleep = time.Minute
+
+// alarm returns a channel that tells when due has come, or earlier: wait looks again.
+func (s *supervisor) alarm(due time.Time) <-chan time.Time {
+	d := time.Until(due)
+	if s.timer == nil {
+		s.timer = time.NewTimer(d)
+	} else {
+		s.timer.Reset(d)
 	}
-	if s.wake == nil {
-		s.wake = make(chan struct{})
-	}
-	return s.wake
+	return s.timer.C
 }
 
 // execute makes one run and tells how it ended. If the run ends its goroutine, it does not return.
@@ -181,7 +248,7 @@ func (s *supervisor) execute() outcome {
 		return outcome{kind: notRun}
 	}
 	s.pool.journal.runStarted(s)
-	return s.call(run)
+	return run.itemsWait(s.call(run))
 }
 
 // begin prepares a run. It returns nil if the replica was asked to stop.
@@ -192,12 +259,12 @@ func (s *supervisor) begin() *runContext {
 	}
 	run := newRun(s, now)
 	s.mu.Lock()
-	stopping := s.stopping
-	if !stopping {
+	refused := s.orders.forbid()
+	if !refused {
 		s.reportStart(run, now)
 	}
 	s.mu.Unlock()
-	if stopping {
+	if refused {
 		run.stop()
 		return nil
 	}
@@ -215,7 +282,7 @@ func (s *supervisor) call(run *runContext) (o outcome) {
 		}
 		if value := recover(); value != nil { // nil if the goroutine is ending
 			caught := catchPanic(value)
-			o = outcome{kind: failed, err: caught, text: caught.Error()}
+			o = outcome{kind: failed, err: caught, text: caught.Error(), panicked: true}
 		}
 	}()
 	o = classify(s.body.Run(run), run)
@@ -234,6 +301,10 @@ func classify(err error, run *runContext) outcome {
 	kind := failed
 	if ended := run.Err(); errors.Is(err, ErrDoNotRestart) {
 		kind = gaveUp
+	} else if run.s.schedule != nil && errors.Is(err, ErrSkip) {
+		kind = skipped
+	} else if run.drained() && errors.Is(err, ErrStopping) {
+		kind = obeyed
 	} else if ended != nil && (errors.Is(err, ended) || errors.Is(err, context.Cause(run))) {
 		kind = obeyed
 		if err == ended { //nolint:errorlint // a bare ctx.Err() tells less than its cause
@@ -242,84 +313,6 @@ func classify(err error, run *runContext) outcome {
 	}
 	err, text := brief(err)
 	return outcome{kind: kind, err: err, text: text}
-}
-
-// leave is the end of the replica's goroutine.
-func (s *supervisor) leave() {
-	s.mu.Lock()
-	s.gone = true
-	if s.done != nil {
-		close(s.done)
-	}
-	stopping, givenUp := s.stopping, s.givenUp
-	s.mu.Unlock()
-	if s.essential && !stopping {
-		s.pool.essentialEnded(s.member, s.report.lastFailure())
-	}
-	s.pool.left(s.member, givenUp)
-}
-
-// requestStop asks the replica to stop: its run's context ends, or its wait does, and no run begins
-// any more.
-func (s *supervisor) requestStop(now time.Time) {
-	s.mu.Lock()
-	if s.stopping {
-		s.mu.Unlock()
-		return
-	}
-	s.stopping, s.stopAt = true, instantOf(now)
-	if s.wake != nil {
-		close(s.wake)
-	}
-	var run *runContext
-	if s.report.status == StatusRunning {
-		run = s.report.run
-	}
-	s.mu.Unlock()
-	if run != nil {
-		run.stop()
-	}
-}
-
-// ended returns a channel that is closed once the replica's goroutine is done.
-func (s *supervisor) ended() <-chan struct{} {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.done == nil {
-		s.done = make(chan struct{})
-		if s.gone {
-			close(s.done)
-		}
-	}
-	return s.done
-}
-
-// giveUp stops counting on the replica if its own stop timeout has passed. Otherwise it returns how much
-// of it is left, or 0 if there is nothing to wait for.
-func (s *supervisor) giveUp(now time.Time) (left time.Duration, gaveUp bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.gone || s.givenUp {
-		return 0, false
-	}
-	if left = s.stopAt.time().Add(s.stopTimeout).Sub(now); left > 0 {
-		return left, false
-	}
-	s.givenUp = true
-	return 0, true
-}
-
-func (s *supervisor) isGone() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.gone
-}
-
-// straggles tells whether the replica was asked to stop and has not, and in which run it is.
-func (s *supervisor) straggles() (runID string, straggles bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.report.runID(), s.stopping && !s.gone
 }
 
 // execution fills in e, and appends the replica's events to events, of which e gets its own part.

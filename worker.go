@@ -94,20 +94,30 @@ var (
 
 // checkBody refuses a worker that has nothing to run.
 func checkBody(w Worker) error {
+	var run RunFunc
 	switch w := w.(type) {
 	case *namedWorker:
-		if w != nil && w.RunFunc == nil {
-			return errors.New("run function is nil")
-		}
-	case RunFunc:
 		if w == nil {
-			return errors.New("run function is nil")
+			return errNilWorker
 		}
-	}
-	if isNil(w) {
+		run = w.RunFunc
+	case RunFunc:
+		run = w
+	case *Autoscaler:
+		if w != nil {
+			return w.validate()
+		}
 		return errNilWorker
+	default:
+		if isNil(w) {
+			return errNilWorker
+		}
+		return nil
 	}
-	return nil
+	if run == nil {
+		return errors.New("run function is nil")
+	}
+	return buildError(run)
 }
 
 // isNil tells whether v is nil or an interface around a nil.

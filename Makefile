@@ -1,0 +1,67 @@
+# What one does with this project, each as one word. `make` and `make help` list them.
+
+# The linter is pinned in tools/go.mod, apart from the library's own dependencies. -modfile does not go
+# together with a workspace, hence GOWORK=off.
+GOLANGCI := GOWORK=off go tool -modfile=tools/go.mod golangci-lint
+
+# Arguments for some of the targets: make test RUN=Stop PKG=. ; make bench BENCH=Restart
+PKG   ?= ./...
+RUN   ?= .
+BENCH ?= .
+DIR   ?= $(shell go env GOROOT)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## download what the project depends on
+	go mod download
+
+.PHONY: run
+run: ## run the example: find the duplicate files below DIR (default: the Go installation)
+	go run ./examples/dupwatch -once -dir "$(DIR)"
+
+.PHONY: test
+test: ## run the tests with the race detector (RUN=pattern, PKG=packages)
+	go test -race -run '$(RUN)' $(PKG)
+
+.PHONY: quick
+quick: ## run the tests without the race detector
+	go test $(PKG)
+
+.PHONY: race
+race: ## run the tests ten times with the race detector, in random order
+	go test -race -count=10 -shuffle=on -run '$(RUN)' $(PKG)
+
+.PHONY: bench
+bench: ## run the benchmarks (BENCH=pattern)
+	go test -run '^$$' -bench '$(BENCH)' -benchmem .
+
+.PHONY: cover
+cover: ## run the tests and show which code they reach
+	go test -coverpkg=./... -coverprofile=coverage.out $(PKG)
+	go tool cover -func=coverage.out | tail -n 1
+
+.PHONY: doc
+doc: ## show the package documentation
+	go doc -all .
+
+.PHONY: lint
+lint: ## run the linters (the first time builds them, which takes minutes)
+	$(GOLANGCI) run $(PKG)
+
+.PHONY: fmt
+fmt: ## format the code
+	$(GOLANGCI) fmt
+
+.PHONY: tidy
+tidy: ## tidy the go.mod files
+	GOWORK=off go mod tidy
+	cd tools && GOWORK=off go mod tidy
+
+.PHONY: check
+check: ## do all that CI does
+	bash .ci/run

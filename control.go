@@ -1,0 +1,233 @@
+package workerfx
+
+import (
+	"context"
+	"fmt"
+	"slices"
+)
+
+// WithReplicas runs n copies of the worker side by side. The default is 1; 0 begins with none.
+func WithReplicas(n int) Option {
+	return func(s *settings) { s.replicas = n }
+}
+
+// WithReplicaLimits sets the bounds of [Pool.Scale]. The default is 0 and, for max, 0: no limit.
+func WithReplicaLimits(min, max int) Option { //nolint:revive // the words that users know
+	return func(s *settings) { s.minReplicas, s.maxReplicas = min, max }
+}
+
+func (s *settings) validateReplicas(worker string, errs *[]error) {
+	bad := func(field string, value any, why string) {
+		*errs = append(*errs, badValue(worker, field, value, why))
+	}
+	const most = 1 << 20 // far above what makes sense, far below what int32 holds
+	switch {
+	case s.minReplicas < 0:
+		bad("min replicas", s.minReplicas, "must not be negative")
+	case s.maxReplicas < 0:
+		bad("max replicas", s.maxReplicas, "must not be negative")
+	case s.maxReplicas > 0 && s.minReplicas > s.maxReplicas:
+		bad("min replicas", s.minReplicas, fmt.Sprintf("is above max replicas %d", s.maxReplicas))
+	case s.replicas < s.minReplicas:
+		bad("replicas", s.replicas, fmt.Sprintf("is below min replicas %d", s.minReplicas))
+	case s.maxReplicas > 0 && s.replicas > s.maxReplicas:
+		bad("replicas", s.replicas, fmt.Sprintf("is above max replicas %d", s.maxReplicas))
+	case s.replicas > most:
+		bad("replicas", s.replicas, fmt.Sprintf("is above %d", most))
+	}
+}
+
+// Scale sets how many replicas of a worker run, and does not wait: a replica that is too many ends after
+// the job it is at, or its context ends if it does not handle jobs. With none the worker is paused. It
+// fails with [ErrUnknownWorker], [ErrNotStarted], [ErrPoolStopped], [ErrMinReplicas] or [ErrMaxReplicas].
+func (p *Pool) Scale(name string, replicas int) error {
+	return p.scale("scale", name, func(int) int { return replicas })
+}
+
+// More is [Pool.Scale] by one replica up.
+func (p *Pool) More(name string) error {
+	return p.scale("more", name, func(n int) int { return n + 1 })
+}
+
+// Less is [Pool.Scale] by one replica down.
+func (p *Pool) Less(name string) error {
+	return p.scale("less", name, func(n int) int { return n - 1 })
+}
+
+func (p *Pool) scale(call, name string, wanted func(now int) int) error {
+	m, err := p.running(call, name)
+	if err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.phase == phaseStopped {
+		return fmt.Errorf("worker %q: %s: %w", name, call, ErrPoolStopped)
+	}
+	n := wanted(m.wanted)
+	if n < max(m.minReplicas, 0) {
+		return fmt.Errorf("worker %q: %s: replicas %d: %w (%d)", name, call, n, ErrMinReplicas, m.minReplicas)
+	}
+	if m.maxReplicas > 0 && n > m.maxReplicas {
+		return fmt.Errorf("worker %q: %s: replicas %d: %w (%d)", name, call, n, ErrMaxReplicas, m.maxReplicas)
+	}
+	p.resize(m, n)
+	return nil
+}
+
+// resize makes the first n replicas run and retires all others. p.mu is held.
+func (p *Pool) resize(m *member, n int) {
+	m.wanted = n
+	present := make(map[int32]bool)
+	for s := range m.replicas() {
+		present[s.replica] = true
+		if int(s.replica) >= n {
+			s.retire()
+		} else {
+			p.recall(s)
+		}
+	}
+	more := m.others()
+	for i := int32(1); int(i) < n; i++ {
+		if !present[i] {
+			s := &supervisor{member: m, replica: i}
+			more = append(more, s)
+			p.live.Add(1)
+			go s.supervise()
+		}
+	}
+	slices.SortFunc(more, func(a, b *supervisor) int { return int(a.replica - b.replica) })
+	m.more.Store(&more)
+}
+
+// others returns a copy of the replicas but the first.
+func (m *member) others() []*supervisor {
+	if more := m.more.Load(); more != nil {
+		return slices.Clone(*more)
+	}
+	return nil
+}
+
+// recall makes a replica run again that was scaled down. p.mu is held.
+func (p *Pool) recall(s *supervisor) {
+	if s.unretire() {
+		p.live.Add(1)
+		go s.supervise()
+	}
+}
+
+// dropIfRetired forgets a replica that was scaled down and is gone; its counts stay with the worker.
+func (p *Pool) dropIfRetired(s *supervisor) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := s.member
+	s.mu.Lock()
+	drop := s.gone && s.orders.retired && int(s.replica) >= m.wanted
+	if drop {
+		if m.retired == nil {
+			m.retired = new(totals)
+		}
+		m.retired.add(&s.report)
+	}
+	s.mu.Unlock()
+	if drop {
+		more := slices.DeleteFunc(m.others(), func(o *supervisor) bool { return o == s })
+		m.more.Store(&more)
+	}
+}
+
+// Pause lets the worker's current runs end and begins no others until [Pool.Resume]. It does not wait.
+// A body that handles many jobs in one run, such as [Loop], pauses after the job it is at.
+func (p *Pool) Pause(name string) error {
+	return p.each("pause", name, (*supervisor).pause)
+}
+
+// Resume ends a pause.
+func (p *Pool) Resume(name string) error {
+	return p.each("resume", name, (*supervisor).unpause)
+}
+
+// Trigger ends a wait: a worker that waits for its next tick, its next attempt or its deferred start
+// runs now; one with a schedule that is running runs once more after that. The schedule itself does
+// not move. It is an error if there is nothing to run: the worker is paused or done.
+func (p *Pool) Trigger(name string) error {
+	triggered := false
+	err := p.each("trigger", name, func(s *supervisor) { triggered = s.trigger() || triggered })
+	if err == nil && !triggered {
+		e, _ := p.Execution(name)
+		return fmt.Errorf("worker %q: trigger: it is %v, there is no wait to end", name, e.Status)
+	}
+	return err
+}
+
+// Restart ends the worker's current runs and begins others, with no failures behind them; a worker that
+// is done begins anew. It waits until the old runs have ended: if they do not within the stop timeout
+// (15s if there is none) a *[StopError] names them, and the new ones follow as soon as they do.
+func (p *Pool) Restart(name string) error {
+	m, err := p.running("restart", name)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := p.boundedStop(context.Background(), m)
+	defer cancel()
+	var stuck []*supervisor
+	for s := range m.replicas() {
+		over, alive := s.restart()
+		if !alive {
+			p.revive(s)
+		}
+		if over == nil {
+			continue
+		}
+		select {
+		case <-over:
+		case <-ctx.Done():
+			stuck = append(stuck, s)
+		}
+	}
+	if len(stuck) > 0 {
+		return fmt.Errorf("worker %q: restart: %w", name, stopErrorAbout(stuck))
+	}
+	return nil
+}
+
+// revive starts a replica anew that was done.
+func (p *Pool) revive(s *supervisor) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.phase == phaseStarted && s.renewIfGone() {
+		p.live.Add(1)
+		go s.supervise()
+	}
+}
+
+// each calls do for each replica of a worker.
+func (p *Pool) each(call, name string, do func(*supervisor)) error {
+	m, err := p.running(call, name)
+	if err != nil {
+		return err
+	}
+	for s := range m.replicas() {
+		do(s)
+	}
+	return nil
+}
+
+// running returns a worker of a pool that is started.
+func (p *Pool) running(call, name string) (*member, error) {
+	m, err := p.member(name)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch p.phase {
+	case phaseNew:
+		err = ErrNotStarted
+	case phaseStopped:
+		err = ErrPoolStopped
+	default:
+		return m, nil
+	}
+	return nil, fmt.Errorf("worker %q: %s: %w", name, call, err)
+}

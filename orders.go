@@ -1,0 +1,278 @@
+package workerfx
+
+import "time"
+
+// orders are what others ask of a replica. They are carried out by its supervisor's goroutine: at once
+// while it waits, after its run where one is under way.
+type orders struct {
+	stopping  bool // for good: no run may begin any more
+	givenUp   bool // and it outlasted its stop timeout: the pool no longer waits for it
+	paused    bool // no run may begin until it is resumed
+	retired   bool // scaled down: its goroutine is to end
+	restarted bool // the run is to end, and another to begin with no failures behind it
+	triggered bool // the wait is to end
+}
+
+// forbid tells whether no run may begin now.
+func (o *orders) forbid() bool { return o.stopping || o.paused || o.retired }
+
+// hold is what keeps a waiting replica.
+type hold uint8
+
+const (
+	goOn       hold = iota // nothing
+	leave                  // nothing will make it run again
+	untilDue               // time
+	untilAsked             // somebody
+)
+
+// heed looks at the orders of a replica that waits until due, and returns what ends the wait.
+func (s *supervisor) heed(next step, due time.Time) (wake <-chan struct{}, _ hold) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wake == nil {
+		s.wake = make(chan struct{}, 1)
+	}
+	o := &s.orders
+	if s.report.status == StatusPaused && !o.forbid() {
+		s.report.status = next.status
+		s.note(eventResumed, "", now)
+	}
+	switch {
+	case o.stopping:
+		return nil, goOn // to be refused and concluded like any other
+	case o.retired:
+		s.reportPause(now)
+		return nil, leave
+	case o.paused:
+		s.reportPause(now)
+		return s.wake, untilAsked
+	case o.restarted:
+		o.restarted = false
+		s.history = history{}
+		s.note(eventRestarted, "", now)
+		return nil, goOn
+	case o.triggered:
+		o.triggered = false
+		s.note(eventTriggered, "", now)
+		return nil, goOn
+	case !now.Before(due):
+		return nil, goOn
+	}
+	return s.wake, untilDue
+}
+
+// conclude notes that the current run is over, and tells whether it was asked to be: for good, or only
+// to make room for something else.
+func (s *supervisor) conclude(last outcome) (asked, forGood bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.turn != nil {
+		close(s.turn)
+		s.turn = nil
+	}
+	o := &s.orders
+	forGood = o.stopping
+	asked = forGood || o.retired || o.restarted || o.paused && last.kind == obeyed
+	if o.restarted && !forGood {
+		o.restarted = false
+		s.history = history{}
+	}
+	return asked, forGood
+}
+
+// leave ends the replica's goroutine, unless something was asked for meanwhile that needs it.
+func (s *supervisor) leave() bool {
+	s.mu.Lock()
+	o := &s.orders
+	switch {
+	case o.restarted && !o.stopping:
+		o.restarted = false
+		s.renew()
+		fallthrough
+	case s.report.status == StatusPaused && (o.stopping || !o.retired):
+		s.mu.Unlock()
+		return false
+	}
+	s.gone = true
+	if s.done != nil {
+		close(s.done)
+	}
+	byItself, givenUp := !o.stopping && !o.retired, o.givenUp
+	s.mu.Unlock()
+	if s.timer != nil {
+		s.timer.Stop()
+	}
+	if byItself && s.essential {
+		s.pool.essentialDone(s.member, s.report.lastFailure())
+	}
+	s.pool.left(s, givenUp)
+	return true
+}
+
+// renew makes a replica that was done ready to run again. s.mu is held.
+func (s *supervisor) renew() {
+	s.history = history{}
+	s.report.status, s.report.nextRunAt = StatusPending, 0
+}
+
+// order changes what is asked of the replica, by change, and makes its goroutine look at it. It returns
+// the run that is under way, or nil.
+func (s *supervisor) order(change func(*orders)) *runContext {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.orders)
+	select {
+	case s.wake <- struct{}{}: // blocks if there is no wake
+	default:
+	}
+	if s.report.status != StatusRunning {
+		return nil
+	}
+	return s.report.run
+}
+
+// requestStop asks the replica to stop: its run's context ends, or its wait does, and no run begins
+// any more.
+func (s *supervisor) requestStop(now time.Time) {
+	run := s.order(func(o *orders) {
+		if !o.stopping {
+			o.stopping, s.stopAt = true, instantOf(now)
+		}
+	})
+	if run != nil {
+		run.stop()
+	}
+}
+
+// pause makes the replica wait once its run is over; a body that handles many jobs ends after one.
+func (s *supervisor) pause() {
+	if run := s.order(func(o *orders) { o.paused = true }); run != nil {
+		run.drain()
+	}
+}
+
+func (s *supervisor) unpause() { s.order(func(o *orders) { o.paused = false }) }
+
+// trigger ends the replica's wait, and tells whether it will run for it.
+func (s *supervisor) trigger() (ok bool) {
+	s.order(func(o *orders) {
+		switch s.report.status {
+		case StatusWaiting, StatusDeferred:
+			ok = !o.forbid()
+		case StatusRunning:
+			ok = !o.forbid() && s.schedule != nil
+		}
+		o.triggered = o.triggered || ok
+	})
+	return ok
+}
+
+// retire ends the replica after the job it is at.
+func (s *supervisor) retire() {
+	if run := s.order(func(o *orders) { o.retired = true }); run != nil {
+		if run.drain(); !run.drains() {
+			run.stop()
+		}
+	}
+}
+
+// restart ends the replica's run and makes it begin another. It returns a channel that is closed once
+// the run is over, or nil if none is under way. alive is false if there is no goroutine that could.
+func (s *supervisor) restart() (over <-chan struct{}, alive bool) {
+	run := s.order(func(o *orders) {
+		if alive = !s.gone; !alive {
+			return
+		}
+		o.restarted = true
+		if s.report.status == StatusRunning {
+			if s.turn == nil {
+				s.turn = make(chan struct{})
+			}
+			over = s.turn
+		}
+	})
+	if run != nil {
+		run.stop()
+	}
+	return over, alive
+}
+
+// ended returns a channel that is closed once the replica's goroutine is done.
+func (s *supervisor) ended() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.done == nil {
+		s.done = make(chan struct{})
+		if s.gone {
+			close(s.done)
+		}
+	}
+	return s.done
+}
+
+// giveUp stops counting on the replica if its own stop timeout has passed. Otherwise it returns how much
+// of it is left, or 0 if there is nothing to wait for.
+func (s *supervisor) giveUp(now time.Time) (left time.Duration, gaveUp bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.gone || s.orders.givenUp {
+		return 0, false
+	}
+	if left = s.stopAt.time().Add(s.stopTimeout).Sub(now); left > 0 {
+		return left, false
+	}
+	s.orders.givenUp = true
+	return 0, true
+}
+
+// unretire takes a retirement back, and tells whether the replica needs a goroutine for it.
+func (s *supervisor) unretire() (needsGoroutine bool) {
+	s.order(func(o *orders) {
+		needsGoroutine = o.retired && s.gone && !o.stopping
+		o.retired = false
+		if needsGoroutine {
+			s.gone, s.done = false, nil
+			s.renew()
+		}
+	})
+	return needsGoroutine
+}
+
+// renewIfGone makes a replica ready for a new goroutine if its last one is done.
+func (s *supervisor) renewIfGone() (renewed bool) {
+	s.order(func(o *orders) {
+		if renewed = s.gone && !o.stopping && !o.retired; renewed {
+			s.gone, s.done = false, nil
+			s.renew()
+		}
+	})
+	return renewed
+}
+
+// isDoneByItself tells whether nothing but its own end ended the replica's goroutine.
+func (s *supervisor) isDoneByItself() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gone && !s.orders.stopping && !s.orders.retired
+}
+
+func (s *supervisor) isGone() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gone
+}
+
+// straggles tells whether the replica was asked to stop and has not.
+func (s *supervisor) straggles() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return (s.orders.stopping || s.orders.retired) && !s.gone
+}
+
+func (s *supervisor) runID() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.report.runID()
+}

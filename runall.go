@@ -1,0 +1,73 @@
+package workerfx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/rs/zerolog"
+)
+
+// RunAll runs workers, with the options attached to them, until the first of them is done or ctx ends;
+// then it stops the others. It returns nil if ctx ended and all stopped well, else the errors,
+// joined: [ErrExitedPrematurely] with the worker's own, and those of the stop. Logs go where the
+// logger in ctx does. Workers of one name are told apart by ":2", ":3" and so on.
+func RunAll(ctx context.Context, workers ...Worker) error {
+	var opts []PoolOption
+	if logger := zerolog.Ctx(ctx); logger.GetLevel() != zerolog.Disabled {
+		opts = append(opts, WithLogger(*logger))
+	}
+	pool, err := NewPool(opts...)
+	if err != nil {
+		return err
+	}
+	if len(workers) == 0 {
+		return nil
+	}
+	for _, w := range workers {
+		if err := pool.addUnderAnyName(w, WithEssential()); err != nil {
+			return err
+		}
+	}
+	return pool.Run(ctx)
+}
+
+// addUnderAnyName adds a worker under its name, or under that name and a number if it is taken.
+func (p *Pool) addUnderAnyName(w Worker, opts ...Option) error {
+	m, err := p.newMember(place{}, w, opts)
+	if err != nil {
+		return err
+	}
+	name := m.name
+	for n := 2; ; n++ {
+		if err = p.join([]*member{m}); !errors.Is(err, ErrDuplicateWorker) {
+			return err
+		}
+		m.name = fmt.Sprintf("%s:%d", name, n)
+	}
+}
+
+// RunAllJobs runs jobs side by side, all to their end, and returns their errors, joined in the jobs'
+// order. A panic is a *[PanicError], a [runtime.Goexit] is [ErrGoexit].
+func RunAllJobs(ctx context.Context, jobs ...RunFunc) error {
+	errs := make([]error, len(jobs))
+	var wg sync.WaitGroup
+	for i, job := range jobs {
+		if job == nil {
+			errs[i] = fmt.Errorf("job %d is nil", i+1)
+			continue
+		}
+		wg.Go(func() {
+			errs[i] = ErrGoexit // unless something better is known
+			defer func() {
+				if value := recover(); value != nil {
+					errs[i] = catchPanic(value)
+				}
+			}()
+			errs[i] = job(ctx)
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}

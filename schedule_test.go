@@ -1,0 +1,252 @@
+package workerfx_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/workerfx/workerfx"
+)
+
+// ticks returns when a worker ran within d, from its start on.
+func ticks(t *testing.T, d time.Duration, took time.Duration, opts ...workerfx.Option) (at []time.Duration, e workerfx.Execution) {
+	t.Helper()
+	start := time.Now()
+	pool := startPool(t, workerfx.NewWorker("w", func(ctx context.Context) error {
+		at = append(at, time.Since(start))
+		time.Sleep(took)
+		return nil
+	}, opts...))
+	time.Sleep(d)
+	e = execution(t, pool, "w")
+	require.NoError(t, pool.Stop(context.Background()))
+	return at, e
+}
+
+func TestIntervalTicksLieOnAGrid(t *testing.T) {
+	tests := map[string]struct {
+		took   time.Duration
+		opts   []workerfx.Option
+		want   []time.Duration
+		missed int64
+	}{
+		"instant":        {0, nil, []time.Duration{1e9, 2e9, 3e9, 4e9}, 0},
+		"quick":          {300 * time.Millisecond, nil, []time.Duration{1e9, 2e9, 3e9, 4e9}, 0},
+		"slow":           {1500 * time.Millisecond, nil, []time.Duration{1e9, 3e9}, 2},
+		"at once":        {0, []workerfx.Option{workerfx.WithStartImmediately()}, []time.Duration{0, 1e9, 2e9, 3e9, 4e9}, 0},
+		"deferred":       {0, []workerfx.Option{workerfx.WithDeferredStart(1500 * time.Millisecond)}, []time.Duration{2500e6, 3500e6, 4500e6}, 0},
+		"both":           {0, []workerfx.Option{workerfx.WithDeferredStart(1500 * time.Millisecond), workerfx.WithStartImmediately()}, []time.Duration{1500e6, 2500e6, 3500e6, 4500e6}, 0},
+		"below a second": {0, []workerfx.Option{workerfx.WithInterval(1200 * time.Microsecond * 1000)}, []time.Duration{1200e6, 2400e6, 3600e6}, 0},
+	}
+	for name, test := range tests {
+		bubble(name, t, func(t *testing.T) {
+			opts := append([]workerfx.Option{workerfx.WithInterval(time.Second)}, test.opts...)
+			at, e := ticks(t, 4700*time.Millisecond, test.took, opts...)
+			assert.Equal(t, test.want, at)
+			assert.Equal(t, test.missed, e.MissedTicks)
+		})
+	}
+}
+
+func TestScheduledWorkerReportsItsNextTick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error { return nil }, workerfx.WithInterval(time.Minute)))
+		start := time.Now()
+		e := execution(t, pool, "w")
+		assert.Equal(t, workerfx.StatusWaiting, e.Status)
+		assert.True(t, e.NextRunAt.Equal(start.Add(time.Minute)), e.NextRunAt)
+		time.Sleep(90 * time.Second)
+		e = execution(t, pool, "w")
+		assert.Equal(t, workerfx.StatusWaiting, e.Status)
+		assert.True(t, e.NextRunAt.Equal(start.Add(2*time.Minute)), e.NextRunAt)
+		assert.EqualValues(t, 1, e.Runs)
+		require.NoError(t, pool.Stop(context.Background()))
+		assert.Equal(t, workerfx.StatusStopped, execution(t, pool, "w").Status)
+	})
+}
+
+func TestFailingTickIsRetriedWithinItsTick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		var at []time.Duration
+		var attempts []int
+		pool := startPool(t, workerfx.NewWorker("w", func(ctx context.Context) error {
+			at = append(at, time.Since(start))
+			attempts = append(attempts, workerfx.CtxAttempt(ctx))
+			return errBoom
+		}, workerfx.WithInterval(time.Minute), workerfx.WithMaxAttempts(3), static))
+		time.Sleep(150 * time.Second)
+		e := execution(t, pool, "w")
+		assert.Equal(t, []time.Duration{60e9, 61e9, 62e9, 120e9, 121e9, 122e9}, at)
+		assert.Equal(t, []int{1, 2, 3, 1, 2, 3}, attempts)
+		assert.Equal(t, workerfx.StatusWaiting, e.Status)
+		assert.ErrorIs(t, e.Err, errBoom)
+	})
+}
+
+func TestSkippedTickDoesNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error {
+			return fmt.Errorf("nothing to do: %w", workerfx.ErrSkip)
+		}, workerfx.WithInterval(time.Minute)), workerfx.NewWorker("plain", func(context.Context) error { return workerfx.ErrSkip }))
+		time.Sleep(150 * time.Second)
+		e := execution(t, pool, "w")
+		assert.Equal(t, workerfx.StatusWaiting, e.Status)
+		assert.NoError(t, e.Err)
+		assert.EqualValues(t, 2, e.Runs)
+		assert.Zero(t, e.Failures)
+		assert.True(t, e.HasEvent(workerfx.EventSkipped))
+		got := gather(t, registered(t, pool))
+		assert.Zero(t, got[`worker_executions_total{status="success",worker="w"}`])
+		assert.Equal(t, workerfx.StatusError, execution(t, pool, "plain").Status, "without a schedule it is an error like any other")
+	})
+}
+
+func TestDoNotRestartEndsASchedule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error { return workerfx.ErrDoNotRestart }, workerfx.WithInterval(time.Minute)))
+		time.Sleep(time.Hour)
+		e := execution(t, pool, "w")
+		assert.Equal(t, workerfx.StatusSuccess, e.Status)
+		assert.EqualValues(t, 1, e.Runs)
+	})
+}
+
+func TestCronInEveryForm(t *testing.T) {
+	// A bubble's clock begins at midnight UTC of 2000-01-01, a Saturday.
+	tests := map[string]time.Duration{
+		"CRON_TZ=UTC */5 * * * *":          5 * time.Minute,
+		"CRON_TZ=UTC 30 * * * * *":         30 * time.Second,
+		"@every 90s":                       90 * time.Second,
+		"@every 250ms":                     250 * time.Millisecond,
+		"CRON_TZ=UTC @daily":               24 * time.Hour,
+		"CRON_TZ=UTC @hourly":              time.Hour,
+		"CRON_TZ=UTC 0 9 * * MON":          57 * time.Hour,
+		"CRON_TZ=Europe/Berlin 30 1 * * *": 30 * time.Minute,
+		"CRON_TZ=UTC 0 0 2 * MON":          24 * time.Hour, // the 2nd or a Monday
+	}
+	for spec, first := range tests {
+		bubble(spec, t, func(t *testing.T) {
+			at, _ := ticks(t, first+time.Millisecond, 0, workerfx.WithCron(spec))
+			assert.Equal(t, []time.Duration{first}, at)
+		})
+	}
+}
+
+func TestBadSchedulesAreErrorsThatNameThem(t *testing.T) {
+	tests := map[string]workerfx.Option{
+		`cron "61 * * * *": end of range (61) above maximum (59)`: workerfx.WithCron("61 * * * *"),
+		`cron "0 0 30 2 *": never comes`:                          workerfx.WithCron("0 0 30 2 *"),
+		`cron ""`:                                                 workerfx.WithCron(""),
+		`cron "@every -1s"`:                                       workerfx.WithCron("@every -1s"),
+		`cron "@every soon"`:                                      workerfx.WithCron("@every soon"),
+		`cron "CRON_TZ=Mars/Base * * * * *"`:                      workerfx.WithCron("CRON_TZ=Mars/Base * * * * *"),
+		`interval 0s: must be positive`:                           workerfx.WithInterval(0),
+		`interval -1s`:                                            workerfx.WithInterval(-time.Second),
+		`schedule <nil>: is nil`:                                  workerfx.WithSchedule(nil),
+		`jitter 1.5`:                                              workerfx.WithJitter(1.5),
+		`needs a schedule`:                                        workerfx.WithStartImmediately(),
+	}
+	for want, option := range tests {
+		err := newPool(t).Add(workerfx.NewWorker("mailer", untilStopped, option))
+		assert.ErrorContains(t, err, `worker "mailer": `)
+		assert.ErrorContains(t, err, want)
+	}
+}
+
+type scheduleFunc func(time.Time) time.Time
+
+func (f scheduleFunc) Next(t time.Time) time.Time { return f(t) }
+
+func TestCustomSchedule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := 0
+		at, e := ticks(t, time.Hour, 0, workerfx.WithSchedule(scheduleFunc(func(t time.Time) time.Time {
+			if n++; n > 3 {
+				return time.Time{}
+			}
+			return t.Add(time.Duration(n) * time.Second)
+		})))
+		assert.NotEmpty(t, at)
+		assert.Equal(t, workerfx.StatusSuccess, e.Status, "a schedule that has no more ticks ends the worker well")
+	})
+}
+
+func TestBrokenScheduleEndsTheWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, e := ticks(t, time.Hour, 0, workerfx.WithSchedule(scheduleFunc(func(time.Time) time.Time { panic("no") })))
+		assert.Equal(t, workerfx.StatusError, e.Status)
+		_, e = ticks(t, time.Minute, 0, workerfx.WithSchedule(scheduleFunc(func(t time.Time) time.Time { return t })))
+		assert.LessOrEqual(t, e.Runs, int64(60), "one that does not move on is no hot loop")
+	})
+}
+
+func TestJitterDelaysWithinTheInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		at, _ := ticks(t, 100*time.Second, 0, workerfx.WithInterval(time.Second), workerfx.WithJitter(0.5))
+		require.Greater(t, len(at), 95)
+		late := map[time.Duration]bool{}
+		for i, d := range at {
+			grid := time.Duration(i+1) * time.Second
+			assert.GreaterOrEqual(t, d, grid)
+			assert.LessOrEqual(t, d, grid+500*time.Millisecond)
+			late[d-grid] = true
+		}
+		assert.Greater(t, len(late), 50)
+	})
+}
+
+// TestCronOverAYear runs daily and hourly jobs through both clock changes of two zones.
+func TestCronOverAYear(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a year takes a second")
+	}
+	for _, zone := range []string{"America/New_York", "Europe/Berlin"} {
+		location, err := time.LoadLocation(zone)
+		require.NoError(t, err)
+		for spec, want := range map[string]int{
+			"30 2 * * *": 366, // 2000 was a leap year; the night without 2:30 has its run after the gap
+			"30 1 * * *": 366, // once also in the night that has 1:30 twice
+			"0 12 * * *": 366,
+			"0 * * * *":  366 * 24, // every hour that was
+		} {
+			bubble(zone+" "+spec, t, func(t *testing.T) {
+				var local []time.Time
+				pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error {
+					local = append(local, time.Now().In(location))
+					return nil
+				}, workerfx.WithCron("CRON_TZ="+zone+" "+spec)))
+				time.Sleep(366 * 24 * time.Hour)
+				synctest.Wait()
+				assert.InDelta(t, want, len(local), 1)
+				days := map[string]int{}
+				for _, at := range local {
+					days[at.Format(time.DateOnly)]++
+				}
+				if want == 366 {
+					for day, n := range days {
+						assert.Equal(t, 1, n, "%s", day)
+					}
+				}
+				require.NoError(t, pool.Stop(context.Background()))
+			})
+		}
+	}
+}
+
+func FuzzCron(f *testing.F) {
+	for _, spec := range []string{"* * * * *", "*/5 1-3,7 L * MON", "@every 1s", "CRON_TZ=UTC 0 0 29 2 *", "@reboot", "\xff"} {
+		f.Add(spec)
+	}
+	f.Fuzz(func(t *testing.T, spec string) {
+		err := newPool(t).Add(workerfx.NewWorker("w", untilStopped, workerfx.WithCron(spec)))
+		if err != nil && len(err.Error()) > 5000 {
+			t.Errorf("an error of %d bytes", len(err.Error()))
+		}
+	})
+}
