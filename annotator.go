@@ -3,6 +3,7 @@ package workerfx
 import (
 	"context"
 	"runtime"
+	"slices"
 	"sync"
 	"weak"
 
@@ -85,7 +86,7 @@ type annotatedTracer struct{ trace.Tracer }
 func (t *annotatedTracer) Start(ctx context.Context, name string, opts ...trace.SpanStartOption) (context.Context, trace.Span) {
 	if ctx != nil {
 		if run := runOf(ctx); run != nil {
-			opts = append(opts[:len(opts):len(opts)], trace.WithAttributes(run.attributes()...))
+			opts = append(slices.Clip(opts), trace.WithAttributes(run.attributes()...))
 		}
 	}
 	return t.Tracer.Start(ctx, name, opts...)

@@ -44,10 +44,10 @@ func unmarshalDurations(data []byte, into any) error {
 		return err
 	}
 	t := reflect.TypeOf(into).Elem()
-	for i := range t.NumField() {
-		name := t.Field(i).Tag.Get("json")
+	for field := range t.Fields() {
+		name := field.Tag.Get("json")
 		raw, ok := fields[name]
-		if !ok || !holdsDuration(t.Field(i).Type) {
+		if !ok || !holdsDuration(field.Type) {
 			continue
 		}
 		nanoseconds, err := parseDurations(raw)

@@ -11,9 +11,10 @@ func WithReplicas(n int) Option {
 	return func(s *settings) { s.replicas = n }
 }
 
-// WithReplicaLimits sets the bounds of [Pool.Scale]. The default is 0 and, for max, 0: no limit.
-func WithReplicaLimits(min, max int) Option { //nolint:revive // the words that users know
-	return func(s *settings) { s.minReplicas, s.maxReplicas = min, max }
+// WithReplicaLimits sets the bounds of [Pool.Scale]. The default is 0 and 0; 0 as
+// the most is no limit.
+func WithReplicaLimits(least, most int) Option {
+	return func(s *settings) { s.minReplicas, s.maxReplicas = least, most }
 }
 
 func (s *settings) validateReplicas(worker string, errs *[]error) {

@@ -389,7 +389,7 @@ func buildError(run RunFunc) error {
 	if reflect.ValueOf(run).Pointer() != badBodyCode {
 		return nil
 	}
-	joined, ok := run(context.Background()).(interface{ Unwrap() []error }) //nolint:errorlint // made by badBody
+	joined, ok := run(context.Background()).(interface{ Unwrap() []error })
 	if !ok {
 		return nil
 	}

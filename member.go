@@ -204,7 +204,7 @@ func (p *Pool) newGroup(g Group, opts []Option) ([]*member, error) {
 	var errs []error
 	members := make([]*member, 0, len(workers))
 	for i, w := range workers {
-		m, err := p.newMember(place{name: name, options: append(opts[:len(opts):len(opts)], unnamed)}, w, nil)
+		m, err := p.newMember(place{name: name, options: append(slices.Clip(opts), unnamed)}, w, nil)
 		if errors.Is(err, errNilWorker) {
 			err = fmt.Errorf("group %q: worker %d is nil", name, i+1)
 		}

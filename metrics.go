@@ -54,7 +54,7 @@ func newCollector(p *Pool, config MetricsConfig, pool string) *collector {
 }
 
 // Describe sends nothing, see collector.
-func (c *collector) Describe(chan<- *prometheus.Desc) {}
+func (*collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect sends the metrics of every worker.
 func (c *collector) Collect(out chan<- prometheus.Metric) {

@@ -22,11 +22,11 @@ func wrap(body Worker, ofPool, ofWorker []Middleware) (wrapped Worker, err error
 		}
 	}()
 	run := RunFunc(body.Run)
-	for i := len(middleware) - 1; i >= 0; i-- {
-		if middleware[i] == nil {
+	for i, mw := range slices.Backward(middleware) {
+		if mw == nil {
 			return nil, fmt.Errorf("middleware %d is nil", i+1)
 		}
-		if run = middleware[i](run); run == nil {
+		if run = mw(run); run == nil {
 			return nil, fmt.Errorf("middleware %d returned nil", i+1)
 		}
 	}

@@ -2,7 +2,6 @@ package workerfx_test
 
 import (
 	"context"
-	"errors"
 	"os"
 	"testing"
 	"testing/synctest"
@@ -285,5 +284,5 @@ func TestDigReportsErrors(t *testing.T) {
 	c := dig.New()
 	assert.ErrorContains(t, workerfx.ProvideDig(c, newString), "workerfx.ProvideDig(github.com/workerfx/workerfx_test.newString)")
 	require.NoError(t, workerfx.ProvideDig(c, newBrokenJob))
-	assert.True(t, errors.Is(workerfx.RunDig(t.Context(), c), errBoom))
+	assert.ErrorIs(t, workerfx.RunDig(t.Context(), c), errBoom)
 }

@@ -3,6 +3,7 @@ package workerfx
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -59,7 +60,7 @@ func WithRunTimeout(d time.Duration) Option {
 // WithMiddleware wraps the worker's runs: the first given is the outermost, inside those of the pool.
 // Given more than once, later ones are inside earlier ones.
 func WithMiddleware(mw ...Middleware) Option {
-	return func(s *settings) { s.middleware = append(s.middleware[:len(s.middleware):len(s.middleware)], mw...) }
+	return func(s *settings) { s.middleware = append(slices.Clip(s.middleware), mw...) }
 }
 
 // WithEssential makes the app depend on the worker: when it is done while the pool is up, whether it

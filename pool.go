@@ -129,7 +129,6 @@ func NewPool(opts ...PoolOption) (*Pool, error) {
 		generateID: o.generateID,
 		middleware: o.middleware,
 		buckets:    o.config.Metrics.Buckets,
-		defaults:   defaultSettings(),
 		idle:       make(chan struct{}),
 		premature:  make(chan struct{}),
 		members:    make(map[string]*member),
@@ -140,12 +139,8 @@ func NewPool(opts ...PoolOption) (*Pool, error) {
 	if len(p.buckets) == 0 {
 		p.buckets = defaultBuckets
 	}
-	p.config.Defaults.apply(&p.defaults)
-	complete := p.defaults
-	complete.complete()
-	p.completeDefaults = &complete
-	if err := complete.validate("defaults"); err != nil {
-		return nil, fmt.Errorf("pool %q: %w", p.config.Name, err)
+	if err := p.setDefaults(); err != nil {
+		return nil, err
 	}
 	p.collector = newCollector(p, p.config.Metrics, p.config.Name)
 	if !isNil(o.registerer) {
@@ -155,6 +150,19 @@ func NewPool(opts ...PoolOption) (*Pool, error) {
 		}
 	}
 	return p, nil
+}
+
+// setDefaults applies the configuration's defaults for all workers.
+func (p *Pool) setDefaults() error {
+	p.defaults = defaultSettings()
+	p.config.Defaults.apply(&p.defaults)
+	complete := p.defaults
+	complete.complete()
+	p.completeDefaults = &complete
+	if err := complete.validate("defaults"); err != nil {
+		return fmt.Errorf("pool %q: %w", p.config.Name, err)
+	}
+	return nil
 }
 
 // Collector returns the pool's metrics, for a pool that was given no registerer.

@@ -350,7 +350,7 @@ func TestFailureIsVisibleOnStderrWithoutALogger(t *testing.T) {
 		_ = pool.Run(within(t, 100*time.Millisecond))
 		return
 	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFailureIsVisibleOnStderrWithoutALogger$") //nolint:gosec // this very program
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFailureIsVisibleOnStderrWithoutALogger$")
 	cmd.Env = append(os.Environ(), "WORKERFX_TEST_CHILD=1")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

@@ -64,12 +64,12 @@ func (p *Pool) requestStop() {
 
 // await waits until no replica is left to wait for. It returns a *StopError if one still runs.
 func (p *Pool) await(ctx context.Context) *StopError {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
 	for {
-		left, bounded := p.giveUpOverdue()
 		var overdue <-chan time.Time
-		if bounded {
-			timer := time.NewTimer(left)
-			defer timer.Stop()
+		if left, bounded := p.giveUpOverdue(); bounded {
+			timer.Reset(left)
 			overdue = timer.C
 		}
 		select {

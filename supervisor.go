@@ -209,6 +209,9 @@ func (s *supervisor) wait(next step) bool {
 		next.status = StatusWaiting
 	}
 	due := time.Now().Add(next.pause)
+	if s.followsWallClock() {
+		due = due.Round(0) // without its monotonic reading it is compared by the wall clock
+	}
 	for {
 		wake, hold := s.heed(next, due)
 		var alarm <-chan time.Time
@@ -228,17 +231,25 @@ func (s *supervisor) wait(next step) bool {
 }
 
 // longestSleep bounds how late a schedule that follows the wall clock sees that the clock was set.
-const longestSleep = time.Minute
+const longestSleep = 5 * time.Minute
 
 // alarm returns a channel that tells when due has come, or earlier: wait looks again.
 func (s *supervisor) alarm(due time.Time) <-chan time.Time {
 	d := time.Until(due)
+	if s.followsWallClock() {
+		d = min(d, longestSleep)
+	}
 	if s.timer == nil {
 		s.timer = time.NewTimer(d)
 	} else {
 		s.timer.Reset(d)
 	}
 	return s.timer.C
+}
+
+func (s *supervisor) followsWallClock() bool {
+	_, onGrid := s.schedule.(interval)
+	return s.schedule != nil && !onGrid
 }
 
 // execute makes one run and tells how it ended. If the run ends its goroutine, it does not return.
@@ -298,20 +309,22 @@ func classify(err error, run *runContext) outcome {
 	if err == ErrDoNotRestart { //nolint:errorlint // only the bare sentinel says that nothing went wrong
 		return outcome{kind: finished}
 	}
+	ended := run.Err()
 	kind := failed
-	if ended := run.Err(); errors.Is(err, ErrDoNotRestart) {
+	switch {
+	case errors.Is(err, ErrDoNotRestart):
 		kind = gaveUp
-	} else if run.s.schedule != nil && errors.Is(err, ErrSkip) {
+	case run.s.scheduled && errors.Is(err, ErrSkip):
 		kind = skipped
-	} else if run.drained() && errors.Is(err, ErrStopping) {
+	case run.drained() && errors.Is(err, ErrStopping):
 		kind = obeyed
-	} else if ended != nil && (errors.Is(err, ended) || errors.Is(err, context.Cause(run))) {
+	case ended != nil && (errors.Is(err, ended) || errors.Is(err, context.Cause(run))):
 		kind = obeyed
 		if err == ended { //nolint:errorlint // a bare ctx.Err() tells less than its cause
 			err = context.Cause(run)
 		}
 	}
-	err, text := brief(err)
+	text, err := brief(err)
 	return outcome{kind: kind, err: err, text: text}
 }
 

@@ -57,11 +57,11 @@ func (e *briefError) Unwrap() error { return e.error }
 
 // brief returns err with its text, both cut short if the text is too long or not UTF-8.
 // It calls the error's own methods: call it only where a run may panic or end the goroutine.
-func brief(err error) (error, string) {
-	text := err.Error()
+func brief(err error) (text string, _ error) {
+	text = err.Error()
 	if len(text) <= maxText && utf8.ValidString(text) {
-		return err, text
+		return text, err
 	}
 	text = cut(text, maxText)
-	return &briefError{error: err, text: text}, text
+	return text, &briefError{error: err, text: text}
 }

@@ -36,7 +36,7 @@ func TestMetricReadsEveryKind(t *testing.T) {
 		app := newAppWithMetrics(t, t)
 		require.EqualValues(t, 2, app.Metric("mails_total", "to", "ann"))
 		require.EqualValues(t, 3, app.Metric("mails_total", "via", "smtp", "to", "bob"))
-		require.EqualValues(t, -1.5, app.Metric("queue"))
+		require.Equal(t, -1.5, app.Metric("queue"))
 		require.EqualValues(t, 2, app.Metric("size"))
 		require.EqualValues(t, 1, app.Metric("delay"))
 	})
