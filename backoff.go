@@ -11,7 +11,7 @@ import (
 
 // Backoff says how long to wait before a failed worker's next attempt. Duration is given the number of
 // attempts that failed in a row: 1 after the first failure; for 0 it returns 0. It may be called from
-// many goroutines at once. A backoff that panics or returns a negative duration is replaced by the
+// many goroutines at once. If it also has a method Validate() error, that is asked first. A backoff that panics or returns a negative duration is replaced by the
 // default one, with an error in the log.
 type Backoff interface {
 	Duration(attempt int) time.Duration
@@ -81,8 +81,8 @@ func (b ExponentialBackoff) withDefaults() ExponentialBackoff {
 	return b
 }
 
-// validate says which field is out of range.
-func (b ExponentialBackoff) validate() error {
+// Validate says which field is out of range. It is asked when a worker is added.
+func (b ExponentialBackoff) Validate() error {
 	switch {
 	case b.Initial < 0:
 		return fmt.Errorf("initial %v must not be negative", b.Initial)
@@ -98,7 +98,8 @@ func (b ExponentialBackoff) validate() error {
 	return nil
 }
 
-func (b StaticBackoff) validate() error {
+// Validate says whether Sleep is out of range. It is asked when a worker is added.
+func (b StaticBackoff) Validate() error {
 	if b.Sleep < 0 {
 		return fmt.Errorf("sleep %v must not be negative", b.Sleep)
 	}
@@ -110,8 +111,8 @@ func checkBackoff(b Backoff) error {
 	if isNil(b) {
 		return errors.New("backoff is nil")
 	}
-	if b, ok := b.(interface{ validate() error }); ok {
-		return b.validate()
+	if b, ok := b.(interface{ Validate() error }); ok {
+		return b.Validate()
 	}
 	return nil
 }

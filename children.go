@@ -184,6 +184,19 @@ func (c *runContext) heedDrain() <-chan struct{} {
 	return t.drain
 }
 
+// unheedDrain notes that nobody looks at the channel of heedDrain any more. What runs on, a middleware
+// around the body perhaps, is told by the context then.
+func (c *runContext) unheedDrain() {
+	t := c.tied()
+	t.mu.Lock()
+	t.drains = false
+	drained := t.drained
+	t.mu.Unlock()
+	if drained {
+		c.stop()
+	}
+}
+
 // drains tells whether the run's body ends by itself when it is drained.
 func (c *runContext) drains() bool {
 	t := c.tied()

@@ -60,6 +60,15 @@ type WorkerConfig struct {
 	RunTimeout    *time.Duration      `json:"runTimeout" yaml:"runTimeout" mapstructure:"runTimeout"`
 	Essential     *bool               `json:"essential" yaml:"essential" mapstructure:"essential"`
 	Events        *int                `json:"events" yaml:"events" mapstructure:"events"`
+
+	// Interval and Cron each replace the worker's schedule; only one of them may be set.
+	Interval         *time.Duration `json:"interval" yaml:"interval" mapstructure:"interval"`
+	Cron             *string        `json:"cron" yaml:"cron" mapstructure:"cron"`
+	StartImmediately *bool          `json:"startImmediately" yaml:"startImmediately" mapstructure:"startImmediately"`
+	Jitter           *float64       `json:"jitter" yaml:"jitter" mapstructure:"jitter"`
+	Replicas         *int           `json:"replicas" yaml:"replicas" mapstructure:"replicas"`
+	MinReplicas      *int           `json:"minReplicas" yaml:"minReplicas" mapstructure:"minReplicas"`
+	MaxReplicas      *int           `json:"maxReplicas" yaml:"maxReplicas" mapstructure:"maxReplicas"`
 }
 
 const defaultPoolStopTimeout = 15 * time.Second
@@ -75,11 +84,29 @@ func (c *WorkerConfig) apply(s *settings) {
 	set(&s.runTimeout, c.RunTimeout)
 	set(&s.essential, c.Essential)
 	set(&s.events, c.Events)
+	set(&s.startImmediately, c.StartImmediately)
+	set(&s.jitter, c.Jitter)
+	set(&s.replicas, c.Replicas)
+	set(&s.minReplicas, c.MinReplicas)
+	set(&s.maxReplicas, c.MaxReplicas)
+	c.applySchedule(s)
 	if c.HealthyAfter != nil {
 		s.healthyAfter = c.HealthyAfter
 	}
 	if c.Backoff != nil {
 		s.backoff, s.backoffSet = *c.Backoff, true
+	}
+}
+
+func (c *WorkerConfig) applySchedule(s *settings) {
+	if c.Interval != nil {
+		WithInterval(*c.Interval)(s)
+	}
+	if c.Cron != nil {
+		WithCron(*c.Cron)(s)
+	}
+	if c.Interval != nil && c.Cron != nil {
+		s.scheduleErr = scheduleError("interval", *c.Interval, fmt.Errorf("stands beside cron %q: only one of them may be set", *c.Cron))
 	}
 }
 

@@ -41,8 +41,13 @@ var billing = workerfx.Config{
 			RunTimeout:    new(time.Hour),
 			Essential:     new(true),
 			Events:        new(8),
+			Interval:      new(30 * time.Second),
+			Replicas:      new(2),
+			MaxReplicas:   new(4),
+			Jitter:        new(0.2),
 		},
-		"git/pulls": {Disabled: true},
+		"git/commits": {Cron: new("*/5 * * * *"), StartImmediately: new(true), MinReplicas: new(1)},
+		"git/pulls":   {Disabled: true},
 	},
 }
 
@@ -171,6 +176,9 @@ func TestConfigErrorsNameWhatIsWrong(t *testing.T) {
 		`defaults.disabled`:                                                    {Defaults: workerfx.WorkerConfig{Disabled: true}},
 		`metrics.buckets`:                                                      {Metrics: workerfx.MetricsConfig{Buckets: []time.Duration{2, 1}}},
 		`metrics.namespace "my-app"`:                                           {Metrics: workerfx.MetricsConfig{Namespace: "my-app"}},
+		`interval 1s: stands beside cron "@daily"`:                             {Workers: map[string]workerfx.WorkerConfig{"git": {Interval: new(time.Second), Cron: new("@daily")}}},
+		`cron "61 * * * *"`:                                                    {Workers: map[string]workerfx.WorkerConfig{"mailer": {Cron: new("61 * * * *")}}},
+		`replicas 3: is above max replicas 2`:                                  {Workers: map[string]workerfx.WorkerConfig{"mailer": {Replicas: new(3), MaxReplicas: new(2)}}},
 		`jitter 2`:                                                             {Workers: map[string]workerfx.WorkerConfig{"git": {Backoff: &workerfx.ExponentialBackoff{Jitter: 2}}}},
 	}
 	for want, config := range tests {

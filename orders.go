@@ -21,6 +21,7 @@ type hold uint8
 
 const (
 	goOn       hold = iota // nothing
+	resumed                // nothing any more
 	leave                  // nothing will make it run again
 	untilDue               // time
 	untilAsked             // somebody
@@ -38,6 +39,7 @@ func (s *supervisor) heed(next step, due time.Time) (wake <-chan struct{}, _ hol
 	if s.report.status == StatusPaused && !o.forbid() {
 		s.report.status = next.status
 		s.note(eventResumed, "", now)
+		return nil, resumed
 	}
 	switch {
 	case o.stopping:

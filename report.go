@@ -105,6 +105,14 @@ func (s *supervisor) reportFirst(next step, now time.Time) {
 	s.reportNext(next, now)
 }
 
+// reportResumed notes what a replica with a schedule does after a pause.
+func (s *supervisor) reportResumed(next step) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.report.status = next.status
+	s.reportNext(next, time.Now())
+}
+
 // reportNext notes what the step after a run says beside its status.
 func (s *supervisor) reportNext(next step, now time.Time) {
 	if next.pause > 0 {

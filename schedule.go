@@ -29,7 +29,7 @@ func WithInterval(d time.Duration) Option {
 }
 
 // WithCron runs the worker at the times that a cron expression names: five fields (minute, hour, day of
-// month, month, day of week), six with seconds first, or a descriptor such as @daily or
+// the month, month, day of the week), six with seconds first, or a descriptor such as @daily or
 // @every 90s. The zone is the process's local one, unless the expression begins with CRON_TZ=Zone.
 // In a night in which an hour is skipped its runs take place after it; in one in which an hour comes
 // twice, runs at a named hour take place once.
@@ -179,7 +179,7 @@ func (t *ticker) nextOnGrid(d time.Duration, now time.Time) (tick time.Time, mis
 	if !t.last.IsZero() {
 		missed = max(0, int64(n-t.last.Sub(t.origin)/d))
 	}
-	return t.origin.Add((n + 1) * d), missed
+	return t.origin.Add(d * (n + 1)), missed
 }
 
 // countTicks counts the ticks after one time up to another, up to a limit: nobody needs more.

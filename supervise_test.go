@@ -2,7 +2,6 @@ package workerfx_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"sync/atomic"
@@ -55,7 +54,7 @@ func TestOutcomeWhileStopping(t *testing.T) {
 		"nil is success":             {func(context.Context) error { return nil }, workerfx.StatusSuccess},
 		"ErrDoNotRestart is stopped": {func(context.Context) error { return workerfx.ErrDoNotRestart }, workerfx.StatusStopped},
 		"ctx.Err() is stopped":       {func(ctx context.Context) error { return ctx.Err() }, workerfx.StatusStopped},
-		"its cause is stopped":       {func(ctx context.Context) error { return context.Cause(ctx) }, workerfx.StatusStopped},
+		"its cause is stopped":       {context.Cause, workerfx.StatusStopped},
 		"a wrapped one is stopped":   {func(ctx context.Context) error { return fmt.Errorf("query: %w", ctx.Err()) }, workerfx.StatusStopped},
 		"another error is an error":  {func(context.Context) error { return errBoom }, workerfx.StatusError},
 		"a panic is an error":        {func(context.Context) error { panic("boom") }, workerfx.StatusError},
@@ -395,5 +394,3 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		assert.Equal(t, time.Second+time.Minute, time.Since(start))
 	})
 }
-
-var _ = errors.Is

@@ -208,10 +208,7 @@ func (s *supervisor) wait(next step) bool {
 	if next.status == StatusPending || next.status == StatusDeferred && next.pause == 0 {
 		next.status = StatusWaiting
 	}
-	due := time.Now().Add(next.pause)
-	if s.followsWallClock() {
-		due = due.Round(0) // without its monotonic reading it is compared by the wall clock
-	}
+	due := s.due(next)
 	for {
 		wake, hold := s.heed(next, due)
 		var alarm <-chan time.Time
@@ -220,6 +217,16 @@ func (s *supervisor) wait(next step) bool {
 			return true
 		case leave:
 			return false
+		case resumed:
+			if next.tick { // those that came meanwhile were missed
+				next = s.untilTick(next, time.Now())
+				due = s.due(next)
+				s.reportResumed(next)
+			}
+			if next.done {
+				return false
+			}
+			continue
 		case untilDue:
 			alarm = s.alarm(due)
 		}
@@ -228,6 +235,15 @@ func (s *supervisor) wait(next step) bool {
 		case <-wake:
 		}
 	}
+}
+
+// due is when a step's pause is over.
+func (s *supervisor) due(next step) time.Time {
+	due := time.Now().Add(next.pause)
+	if s.followsWallClock() {
+		due = due.Round(0) // without its monotonic reading it is compared by the wall clock
+	}
+	return due
 }
 
 // longestSleep bounds how late a schedule that follows the wall clock sees that the clock was set.

@@ -33,11 +33,13 @@ func cut(text string, limit int) string {
 	return strings.ToValidUTF8(text, "\uFFFD")
 }
 
-// oneLine replaces control characters by spaces, so that a text cannot pass for two.
+// oneLine replaces line breaks by semicolons and other control characters by spaces, so that a text cannot
+// pass for two.
 func oneLine(text string) string {
 	if strings.IndexFunc(text, unicode.IsControl) < 0 {
 		return text
 	}
+	text = strings.ReplaceAll(strings.TrimRight(text, "\r\n"), "\n", "; ")
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return ' '

@@ -1,0 +1,335 @@
+package workerfx_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/workerfx/workerfx"
+)
+
+// filled is a channel with the numbers from 1 to n in it.
+func filled(n int) chan int {
+	ch := make(chan int, n)
+	for i := range n {
+		ch <- i + 1
+	}
+	return ch
+}
+
+func TestLoopRunsJobsUntilItStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		jobs := 0
+		pool := startPool(t, workerfx.NewWorker("w", workerfx.Loop(func(ctx context.Context) error {
+			jobs++
+			workerfx.Wait(ctx, time.Second)
+			return nil
+		})))
+		time.Sleep(9500 * time.Millisecond)
+		require.NoError(t, pool.Stop(context.Background()))
+		e := execution(t, pool, "w")
+		assert.Equal(t, workerfx.StatusStopped, e.Status)
+		assert.Equal(t, 10, jobs)
+		assert.EqualValues(t, 10, e.Jobs)
+		assert.EqualValues(t, 1, e.Runs)
+		assert.InDelta(t, 10, gather(t, registered(t, pool))[`worker_jobs_total{status="success",worker="w"}`], 0)
+	})
+}
+
+func TestFailedJobOfALoopIsAFailedAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		jobs := 0
+		pool := startPool(t, workerfx.NewWorker("w", workerfx.Loop(func(context.Context) error {
+			if jobs++; jobs%3 == 0 {
+				panic("third")
+			}
+			if jobs > 8 {
+				return workerfx.ErrDoNotRestart
+			}
+			return nil
+		}), workerfx.WithMaxAttempts(0), static))
+		time.Sleep(time.Minute)
+		e := execution(t, pool, "w")
+		assert.EqualValues(t, 3, e.FailedJobs)
+		assert.EqualValues(t, 7, e.Jobs, "the one that ended it well included")
+		assert.EqualValues(t, 3, e.Failures)
+	})
+}
+
+func TestFromChannelLosesNothing(t *testing.T) {
+	tests := map[string]func(n int) error{
+		"error": func(n int) error {
+			if n%4 == 0 {
+				return errBoom
+			}
+			return nil
+		},
+		"panic": func(n int) error {
+			if n%4 == 0 {
+				panic("boom")
+			}
+			return nil
+		},
+	}
+	for name, fail := range tests {
+		bubble(name, t, func(t *testing.T) {
+			ch := filled(20)
+			close(ch)
+			var got []int
+			tries := map[int]int{}
+			pool := startPool(t, workerfx.NewWorker("w", workerfx.FromChannel(ch, func(ctx context.Context, item int) error {
+				require.NoError(t, ctx.Err(), "nothing is handed out with a dead context")
+				assert.Equal(t, "w", workerfx.CtxWorkerName(ctx))
+				if tries[item]++; tries[item] == 1 {
+					if err := fail(item); err != nil {
+						return err
+					}
+				}
+				got = append(got, item)
+				return nil
+			}), workerfx.WithMaxAttempts(2), static, workerfx.WithHealthyAfter(0)))
+			for range 10 {
+				time.Sleep(time.Minute)
+				if synctest.Wait(); execution(t, pool, "w").Status == workerfx.StatusError {
+					require.NoError(t, pool.Restart("w"))
+				}
+			}
+			e := execution(t, pool, "w")
+			assert.Equal(t, workerfx.StatusSuccess, e.Status, "a closed channel ends the worker well")
+			assert.Len(t, got, 20)
+			assert.IsIncreasing(t, got)
+			assert.EqualValues(t, 20, e.Jobs)
+			assert.EqualValues(t, 5, e.FailedJobs)
+		})
+	}
+}
+
+func TestItemInHandIsFinishedOnStopWithALivingContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ch := filled(3)
+		var done []int
+		pool := startPool(t, workerfx.NewWorker("w", workerfx.FromChannel(ch, func(ctx context.Context, item int) error {
+			time.Sleep(10 * time.Second)
+			done = append(done, item)
+			return ctx.Err()
+		})))
+		time.Sleep(time.Second)
+		require.NoError(t, pool.Stop(context.Background()))
+		assert.Equal(t, []int{1}, done)
+		assert.Len(t, ch, 2, "what was not received stays where it is")
+		assert.Equal(t, workerfx.StatusStopped, execution(t, pool, "w").Status)
+	})
+}
+
+func TestItemsContextEndsWithTheStopTimeout(t *testing.T) {
+	tests := map[string]struct {
+		opts []workerfx.Option
+		pool time.Duration
+	}{
+		"of the worker": {[]workerfx.Option{workerfx.WithStopTimeout(5 * time.Second)}, time.Hour},
+		"of the pool":   {nil, 5 * time.Second},
+	}
+	for name, test := range tests {
+		bubble(name, t, func(t *testing.T) {
+			var lived time.Duration
+			var stopAt time.Time
+			pool := startPool(t, workerfx.NewWorker("w", workerfx.FromChannel(filled(1), func(ctx context.Context, _ int) error {
+				<-ctx.Done()
+				lived = time.Since(stopAt)
+				return ctx.Err()
+			}), test.opts...))
+			synctest.Wait()
+			stopAt = time.Now()
+			_ = pool.Stop(within(t, test.pool))
+			synctest.Wait()
+			assert.Equal(t, 5*time.Second, lived)
+			e := execution(t, pool, "w")
+			assert.ErrorContains(t, e.Err, "handed over again: 1")
+		})
+	}
+}
+
+func TestExhaustedAttemptsSayHowManyItemsWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fail := true
+		var got []int
+		pool := startPool(t, workerfx.NewWorker("w", workerfx.Batch(filled(3), 10, 0, func(_ context.Context, batch []int) error {
+			if fail {
+				return errBoom
+			}
+			got = append(got, batch...)
+			return nil
+		})))
+		e := execution(t, pool, "w")
+		assert.Equal(t, workerfx.StatusError, e.Status)
+		require.ErrorIs(t, e.Err, errBoom)
+		assert.ErrorContains(t, e.Err, "handed over again: 3")
+		fail = false
+		require.NoError(t, pool.Restart("w"))
+		synctest.Wait()
+		assert.Equal(t, []int{1, 2, 3}, got)
+	})
+}
+
+func TestBatchCollectsBySizeAndDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ch := make(chan int)
+		start := time.Now()
+		var sizes []int
+		var at []time.Duration
+		startPool(t, workerfx.NewWorker("w", workerfx.Batch(ch, 3, time.Second, func(_ context.Context, batch []int) error {
+			sizes, at = append(sizes, len(batch)), append(at, time.Since(start))
+			return nil
+		})))
+		for i := range 5 {
+			ch <- i
+			time.Sleep(100 * time.Millisecond)
+		}
+		time.Sleep(time.Minute)
+		close(ch)
+		synctest.Wait()
+		assert.Equal(t, []int{3, 2}, sizes)
+		assert.Equal(t, []time.Duration{200 * time.Millisecond, 1300 * time.Millisecond}, at)
+	})
+}
+
+func TestBatchThatFailedIsHandedOverAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ch := filled(10)
+		close(ch)
+		tries := 0
+		var got []int
+		pool := startPool(t, workerfx.NewWorker("w", workerfx.Batch(ch, 4, time.Second, func(_ context.Context, batch []int) error {
+			switch tries++; tries {
+			case 1:
+				return errBoom
+			case 2:
+				panic("flush")
+			}
+			got = append(got, batch...)
+			for i := range batch {
+				batch[i] = -1 // it is the callee's
+			}
+			return nil
+		}), workerfx.WithMaxAttempts(0), static))
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		assert.Equal(t, []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, got)
+		assert.Equal(t, workerfx.StatusSuccess, execution(t, pool, "w").Status)
+	})
+}
+
+func TestBatchIsFlushedOnStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ch := make(chan int, 10)
+		var got []int
+		pool := startPool(t, workerfx.NewWorker("w", workerfx.Batch(ch, 100, time.Hour, func(ctx context.Context, batch []int) error {
+			got = append(got, batch...)
+			return ctx.Err()
+		})))
+		for i := range 7 {
+			ch <- i
+			synctest.Wait()
+		}
+		require.NoError(t, pool.Stop(context.Background()))
+		assert.Len(t, got, 7)
+		assert.Equal(t, workerfx.StatusStopped, execution(t, pool, "w").Status)
+	})
+}
+
+func TestOneBodyServesSeveralReplicas(t *testing.T) {
+	ch := filled(1000)
+	close(ch)
+	var mu sync.Mutex
+	seen := map[int]int{}
+	var n atomic.Int64
+	pool := startPool(t, workerfx.NewWorker("w", workerfx.FromChannel(ch, func(_ context.Context, item int) error {
+		if n.Add(1)%50 == 0 {
+			return errBoom
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		seen[item]++
+		return nil
+	}), workerfx.WithReplicas(4), workerfx.WithMaxAttempts(0), workerfx.WithBackoff(workerfx.StaticBackoff{})))
+	require.Eventually(t, func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return len(seen) == 1000
+	}, 10*time.Second, time.Millisecond)
+	for item, times := range seen {
+		assert.Equal(t, 1, times, item)
+	}
+	require.NoError(t, pool.Stop(context.Background()))
+}
+
+func TestBadBodiesAreErrorsAtAdd(t *testing.T) {
+	var none chan int
+	item := func(context.Context, int) error { return nil }
+	batch := func(context.Context, []int) error { return nil }
+	for want, body := range map[string]workerfx.RunFunc{
+		"Loop: job is nil":             workerfx.Loop(nil),
+		"FromChannel: channel is nil":  workerfx.FromChannel(none, item),
+		"FromChannel: function is nil": workerfx.FromChannel[int](filled(1), nil),
+		"Batch: channel is nil":        workerfx.Batch(none, 1, 0, batch),
+		"Batch: function is nil":       workerfx.Batch[int](filled(1), 1, 0, nil),
+		"Batch: max size 0":            workerfx.Batch(filled(1), 0, 0, batch),
+		"Batch: max delay -1s":         workerfx.Batch(filled(1), 1, -time.Second, batch),
+	} {
+		err := newPool(t).Add(workerfx.NewWorker("w", body))
+		require.ErrorContains(t, err, `worker "w"`)
+		assert.ErrorContains(t, err, want)
+		assert.ErrorIs(t, body(t.Context()), workerfx.ErrDoNotRestart, "wrapped, it says so when it runs")
+	}
+}
+
+func TestBodiesWorkOutsideOfAPool(t *testing.T) {
+	ch := filled(3)
+	close(ch)
+	sum := 0
+	require.NoError(t, workerfx.FromChannel(ch, func(_ context.Context, item int) error { sum += item; return nil })(t.Context()))
+	assert.Equal(t, 6, sum)
+	ctx, cancel := context.WithCancel(t.Context())
+	err := workerfx.Loop(func(context.Context) error { cancel(); return nil })(ctx)
+	assert.ErrorIs(t, err, context.Canceled)
+}
+
+func TestRunAllStopsWithTheFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		err := workerfx.RunAll(t.Context(), workerfx.RunFunc(untilStopped), workerfx.RunFunc(untilStopped),
+			workerfx.NewWorker("first", func(context.Context) error { time.Sleep(time.Second); return errBoom }))
+		assert.Equal(t, time.Second, time.Since(start))
+		require.ErrorIs(t, err, workerfx.ErrExitedPrematurely)
+		require.ErrorIs(t, err, errBoom)
+		assert.ErrorContains(t, err, `"first"`)
+		assert.NoError(t, workerfx.RunAll(within(t, time.Second), workerfx.RunFunc(untilStopped)))
+		assert.NoError(t, workerfx.RunAll(t.Context()))
+		assert.Error(t, workerfx.RunAll(t.Context(), nil))
+	})
+}
+
+func TestRunAllJobsRunsAllToTheirEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := errors.New("slow")
+		err := workerfx.RunAllJobs(t.Context(),
+			func(context.Context) error { return errBoom },
+			func(context.Context) error { time.Sleep(time.Minute); return slow },
+			func(context.Context) error { panic("aargh") },
+			nil,
+			func(context.Context) error { return nil })
+		require.ErrorIs(t, err, errBoom)
+		require.ErrorIs(t, err, slow)
+		var panicked *workerfx.PanicError
+		require.ErrorAs(t, err, &panicked)
+		assert.ErrorContains(t, err, "job 4 is nil")
+		assert.NoError(t, workerfx.RunAllJobs(t.Context()))
+	})
+}

@@ -1,0 +1,43 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+
+	"github.com/workerfx/workerfx"
+)
+
+// verdict is how a call ended. Its zero value is that of a call that did not return.
+type verdict uint8
+
+const (
+	failed verdict = iota
+	succeeded
+	neither
+)
+
+// judge is the table in the package documentation. It calls the methods of err, which may be broken:
+// whoever counts on getting here does so in a deferred function.
+func judge(ctx context.Context, err error) verdict {
+	switch {
+	case err == nil, err == workerfx.ErrDoNotRestart: //nolint:errorlint // only the bare sentinel says that nothing went wrong
+		return succeeded
+	case errors.Is(err, workerfx.ErrSkip), errors.Is(err, workerfx.ErrStopping):
+		return neither
+	case errors.Is(ctx.Err(), context.Canceled) && isOf(ctx, err):
+		return neither
+	}
+	return failed
+}
+
+// isOf tells whether err is, or wraps, the error or the cause of ctx, which has ended.
+func isOf(ctx context.Context, err error) bool {
+	ended := ctx.Err()
+	return ended != nil && (errors.Is(err, ended) || errors.Is(err, context.Cause(ctx)))
+}
+
+// isForPool tells whether err is a word to the pool, which no middleware may swallow or overrule. ErrStopping
+// is one even while ctx lives: a loop of jobs ends with it when its worker is paused or scaled down.
+func isForPool(err error) bool {
+	return errors.Is(err, workerfx.ErrDoNotRestart) || errors.Is(err, workerfx.ErrSkip) || errors.Is(err, workerfx.ErrStopping)
+}

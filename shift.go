@@ -1,0 +1,208 @@
+package workerfx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// shift is one run of a body that handles many jobs.
+type shift struct {
+	ctx     context.Context
+	run     *runContext // nil outside of a pool
+	stop    <-chan struct{}
+	drain   <-chan struct{} // nil outside of a pool
+	counts  *jobCounts
+	open    int64 // jobs handed out whose end is not counted yet
+	release func()
+}
+
+// jobCounts are the jobs of one replica. Its own goroutine counts, others read.
+type jobCounts struct{ succeeded, failed atomic.Int64 }
+
+func shiftOf(ctx context.Context) *shift {
+	s := &shift{ctx: ctx, run: runOf(ctx), stop: ctx.Done(), counts: new(jobCounts)}
+	if s.run != nil {
+		s.drain = s.run.heedDrain()
+		s.counts = s.run.s.jobCounts()
+	}
+	return s
+}
+
+// over tells whether the body is to end.
+func (s *shift) over() bool {
+	select {
+	case <-s.stop:
+		return true
+	default:
+	}
+	select {
+	case <-s.drain:
+		return true
+	default:
+		return false
+	}
+}
+
+// why is what the body returns when it ends because it is to.
+func (s *shift) why() error {
+	if err := context.Cause(s.ctx); err != nil {
+		return err
+	}
+	return ErrStopping
+}
+
+// whyUnless is why, or nil if there are no jobs left.
+func (s *shift) whyUnless(exhausted bool) error {
+	if exhausted {
+		return nil
+	}
+	return s.why()
+}
+
+// began notes that n jobs were handed out.
+func (s *shift) began(n int) { s.open = int64(n) }
+
+// succeeded counts those jobs as done.
+func (s *shift) succeeded() {
+	s.counts.succeeded.Add(s.open)
+	s.open = 0
+}
+
+// failed passes on the error of a job, which did well if that is just ErrDoNotRestart.
+func (s *shift) failed(err error) error {
+	if err == ErrDoNotRestart { //nolint:errorlint // see above
+		s.succeeded()
+	}
+	return err
+}
+
+// end counts the job that ended the run, if one did, and frees what outliving took.
+func (s *shift) end() {
+	s.counts.failed.Add(s.open)
+	if s.run != nil {
+		s.run.unheedDrain()
+	}
+	if s.release != nil {
+		s.release()
+	}
+}
+
+// leaves notes that n items are in the body's hand for its next run.
+func (s *shift) leaves(n int) {
+	if s.run != nil {
+		s.run.leaves(n)
+	}
+}
+
+// outliving returns the context of the jobs: that of the run, but it does not end with the order to
+// stop. It ends when the run does, at the latest once nobody waits for the worker any more.
+func (s *shift) outliving() context.Context {
+	if s.run == nil {
+		return context.WithoutCancel(s.ctx)
+	}
+	hard, cancel := context.WithCancelCause(s.run.s.pool.patience)
+	unlink := context.AfterFunc(s.ctx, func() {
+		if d := s.run.s.stopTimeout; d > 0 && errors.Is(context.Cause(s.ctx), ErrStopping) {
+			timer := time.AfterFunc(d, func() { cancel(ErrStopping) })
+			context.AfterFunc(hard, func() { timer.Stop() })
+			return
+		}
+		if !errors.Is(context.Cause(s.ctx), ErrStopping) {
+			cancel(context.Cause(s.ctx)) // its run timeout passed
+		}
+	})
+	s.release = func() {
+		unlink()
+		cancel(context.Canceled)
+	}
+	return &jobContext{Context: hard, values: s.ctx}
+}
+
+// jobContext has the values of a run and an end of its own.
+type jobContext struct {
+	context.Context
+
+	values context.Context
+}
+
+func (c *jobContext) Value(key any) any {
+	if key == cancelKey {
+		return c.Context.Value(key)
+	}
+	return c.values.Value(key)
+}
+
+// leaves notes how many items a body has in hand when its run ends.
+func (c *runContext) leaves(n int) {
+	t := c.tied()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.waiting = n
+}
+
+// itemsWait adds to the outcome of a run that items wait for the next one. A run that left some did not
+// just obey, whatever error it returned.
+func (c *runContext) itemsWait(o outcome) outcome {
+	t := c.ties.Load()
+	if t == nil || o.err == nil {
+		return o
+	}
+	t.mu.Lock()
+	n := t.waiting
+	t.mu.Unlock()
+	if n > 0 {
+		if o.kind == obeyed {
+			o.kind = failed
+		}
+		o.err = &itemsWaitError{error: o.err, items: n}
+		o.text = fmt.Sprintf("%s (items that wait to be handed over again: %d)", o.text, n)
+	}
+	return o
+}
+
+// itemsWaitError is the error of a run that left items in its body's hand.
+type itemsWaitError struct {
+	error
+
+	items int
+}
+
+func (e *itemsWaitError) Error() string {
+	return fmt.Sprintf("%s (items that wait to be handed over again: %d)", e.error.Error(), e.items)
+}
+
+func (e *itemsWaitError) Unwrap() error { return e.error }
+
+// held keeps what a failed attempt had in hand for the next one, of whichever replica.
+type held[T any] struct {
+	n     atomic.Int64
+	mu    sync.Mutex // guards items
+	items []T
+}
+
+func (h *held[T]) put(item T) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.items = append(h.items, item)
+	h.n.Store(int64(len(h.items)))
+}
+
+// take returns what has been kept longest.
+func (h *held[T]) take() (item T, ok bool) {
+	if h.n.Load() == 0 {
+		return item, false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.items) == 0 {
+		return item, false
+	}
+	item = h.items[0]
+	h.items = append([]T(nil), h.items[1:]...)
+	h.n.Store(int64(len(h.items)))
+	return item, true
+}
