@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,9 +17,9 @@ type ties struct {
 	over     bool       // the run has ended: no child may join
 	children map[string]*member
 	drain    chan struct{} // closed when the run is to end after the job it is at; nil if nobody waits for it
-	drained  bool
-	drains   bool // the run's body heeds drain
-	waiting  int  // items in the body's hand when the run ended
+	drained  atomic.Bool   // the same; may be read without mu
+	drains   bool          // the run's body heeds drain
+	waiting  int           // items in the body's hand when the run ended
 }
 
 // noTies are those of a run that ended without any.
@@ -130,15 +131,13 @@ func (c *runContext) disown(name string, m *member) {
 	}
 }
 
-// endChildren stops the run's children and waits until they have: however long it takes, they do not
-// outlive it.
-func (c *runContext) endChildren() {
-	if c.ties.CompareAndSwap(nil, noTies) {
-		return
-	}
+// cutTies stops the run's children and waits until they have: however long it takes, they do not
+// outlive it. It returns how many items the run's body left in hand.
+func (c *runContext) cutTies() (items int) {
 	t := c.ties.Load()
 	t.mu.Lock()
 	t.over = true
+	items = t.waiting
 	children := slices.Collect(maps.Values(t.children))
 	t.mu.Unlock()
 	now := time.Now()
@@ -153,6 +152,7 @@ func (c *runContext) endChildren() {
 		}
 		c.s.pool.forget(m)
 	}
+	return items
 }
 
 // drain asks the run's body to end after the job it is at.
@@ -160,10 +160,10 @@ func (c *runContext) drain() {
 	t := c.tied()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.drained || t.over {
+	if t.drained.Load() || t.over {
 		return
 	}
-	t.drained = true
+	t.drained.Store(true)
 	if t.drain != nil {
 		close(t.drain)
 	}
@@ -177,7 +177,7 @@ func (c *runContext) heedDrain() <-chan struct{} {
 	t.drains = true
 	if t.drain == nil {
 		t.drain = make(chan struct{})
-		if t.drained {
+		if t.drained.Load() {
 			close(t.drain)
 		}
 	}
@@ -190,7 +190,7 @@ func (c *runContext) unheedDrain() {
 	t := c.tied()
 	t.mu.Lock()
 	t.drains = false
-	drained := t.drained
+	drained := t.drained.Load()
 	t.mu.Unlock()
 	if drained {
 		c.stop()
@@ -208,10 +208,5 @@ func (c *runContext) drains() bool {
 // drained tells whether the run was asked to end after the job it is at.
 func (c *runContext) drained() bool {
 	t := c.ties.Load()
-	if t == nil {
-		return false
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.drained
+	return t != nil && t.drained.Load()
 }

@@ -18,13 +18,14 @@ func Loop(job RunFunc) RunFunc {
 	return func(ctx context.Context) error {
 		s := shiftOf(ctx)
 		defer s.end()
+		s.began(1) // one at a time: what ends the run is the end of one, too
 		for !s.over() {
-			s.began(1)
 			if err := job(ctx); err != nil {
 				return s.failed(err)
 			}
-			s.succeeded()
+			s.counts.succeeded.Add(1)
 		}
+		s.began(0)
 		return s.why()
 	}
 }

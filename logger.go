@@ -66,6 +66,8 @@ func (j *journal) runEnded(s *supervisor, o outcome, next step) {
 		message = "worker stopped"
 	case next.retry:
 		level, message = zerolog.WarnLevel, "worker failed, it will run again"
+	case next.tick && !o.isGood() && o.kind != skipped:
+		level, message = zerolog.ErrorLevel, "worker failed, it will run again at its next tick"
 	case next.status == StatusError:
 		level, message = zerolog.ErrorLevel, "worker failed"
 	}
@@ -84,7 +86,7 @@ func (j *journal) runEnded(s *supervisor, o outcome, next step) {
 			e.Bytes(fieldStack, stackOf(o.err))
 		}
 		if next.retry {
-			e.Dur("retryIn", next.pause)
+			e.Stringer("retryIn", next.pause)
 		}
 	})
 }

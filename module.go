@@ -2,7 +2,6 @@ package workerfx
 
 import (
 	"context"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
@@ -70,19 +69,9 @@ func New(p Params) (Result, error) {
 		}
 	}
 	p.Lifecycle.Append(fx.Hook{OnStart: pool.Start, OnStop: func(ctx context.Context) error {
-		ctx, cancel := beforeOthersTurn(ctx)
+		ctx, cancel := shortOf(ctx) // Fx skips the stop hooks behind one that used up its budget
 		defer cancel()
 		return pool.Stop(ctx)
 	}})
 	return Result{Pool: pool}, nil
-}
-
-// beforeOthersTurn returns ctx with an end a tenth of its time, a second at most, before its own: Fx
-// skips the stop hooks that are left once its budget is used up, and they may close a database.
-func beforeOthersTurn(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, bounded := ctx.Deadline()
-	if !bounded {
-		return ctx, func() {}
-	}
-	return context.WithDeadline(ctx, deadline.Add(-min(time.Until(deadline)/10, time.Second)))
 }

@@ -8,11 +8,10 @@ import (
 
 // outcome tells how a run ended, before anybody decided what follows from it.
 type outcome struct {
-	kind outcomeKind
-	err  error
-	text string // of err
-
+	kind     outcomeKind
 	panicked bool
+	err      error
+	text     string // of err
 }
 
 type outcomeKind uint8

@@ -75,10 +75,14 @@ func (c *runContext) lifetime() *lifetime {
 	return c.life.Load()
 }
 
-// end ends the context because the run is over, and waits until the run's children have ended too.
-func (c *runContext) end() {
+// end ends the context because the run is over, and waits until the run's children have ended too. It
+// returns how many items the run's body left in hand.
+func (c *runContext) end() (items int) {
 	c.endAs(ended, context.Canceled)
-	c.endChildren()
+	if c.ties.CompareAndSwap(nil, noTies) {
+		return 0
+	}
+	return c.cutTies()
 }
 
 // stop ends the context because the worker is to stop.

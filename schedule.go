@@ -28,11 +28,11 @@ func WithInterval(d time.Duration) Option {
 	}
 }
 
-// WithCron runs the worker at the times that a cron expression names: five fields (minute, hour, day of
-// the month, month, day of the week), six with seconds first, or a descriptor such as @daily or
-// @every 90s. The zone is the process's local one, unless the expression begins with CRON_TZ=Zone.
-// In a night in which an hour is skipped its runs take place after it; in one in which an hour comes
-// twice, runs at a named hour take place once.
+// WithCron runs the worker at the times that a cron expression names. It has five fields (minute, hour,
+// day, month, weekday), or six with seconds first, or is a descriptor such as @daily or @every 90s.
+// The zone is the process's local one, unless the expression begins with CRON_TZ=Zone. In a night in
+// which an hour is skipped its runs take place after it; in one in which an hour comes twice, runs
+// at a named hour take place once.
 func WithCron(spec string) Option {
 	return func(s *settings) {
 		var err error
@@ -175,11 +175,11 @@ func (t *ticker) next(schedule Schedule, now time.Time) (tick time.Time, missed 
 }
 
 func (t *ticker) nextOnGrid(d time.Duration, now time.Time) (tick time.Time, missed int64) {
-	n := now.Sub(t.origin) / d
+	n := int64(now.Sub(t.origin) / d)
 	if !t.last.IsZero() {
-		missed = max(0, int64(n-t.last.Sub(t.origin)/d))
+		missed = max(0, n-int64(t.last.Sub(t.origin)/d))
 	}
-	return t.origin.Add(d * (n + 1)), missed
+	return t.origin.Add(time.Duration(n+1) * d), missed
 }
 
 // countTicks counts the ticks after one time up to another, up to a limit: nobody needs more.

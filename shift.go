@@ -15,6 +15,7 @@ type shift struct {
 	run     *runContext // nil outside of a pool
 	stop    <-chan struct{}
 	drain   <-chan struct{} // nil outside of a pool
+	ties    *ties           // nil outside of a pool
 	counts  *jobCounts
 	open    int64 // jobs handed out whose end is not counted yet
 	release func()
@@ -26,6 +27,7 @@ type jobCounts struct{ succeeded, failed atomic.Int64 }
 func shiftOf(ctx context.Context) *shift {
 	s := &shift{ctx: ctx, run: runOf(ctx), stop: ctx.Done(), counts: new(jobCounts)}
 	if s.run != nil {
+		s.ties = s.run.tied()
 		s.drain = s.run.heedDrain()
 		s.counts = s.run.s.jobCounts()
 	}
@@ -39,12 +41,7 @@ func (s *shift) over() bool {
 		return true
 	default:
 	}
-	select {
-	case <-s.drain:
-		return true
-	default:
-		return false
-	}
+	return s.run != nil && s.ties.drained.Load()
 }
 
 // why is what the body returns when it ends because it is to.
@@ -107,7 +104,7 @@ func (s *shift) outliving() context.Context {
 	hard, cancel := context.WithCancelCause(s.run.s.pool.patience)
 	unlink := context.AfterFunc(s.ctx, func() {
 		if d := s.run.s.stopTimeout; d > 0 && errors.Is(context.Cause(s.ctx), ErrStopping) {
-			timer := time.AfterFunc(d, func() { cancel(ErrStopping) })
+			timer := time.AfterFunc(d-short(d), func() { cancel(ErrStopping) })
 			context.AfterFunc(hard, func() { timer.Stop() })
 			return
 		}
@@ -144,23 +141,17 @@ func (c *runContext) leaves(n int) {
 	t.waiting = n
 }
 
-// itemsWait adds to the outcome of a run that items wait for the next one. A run that left some did not
-// just obey, whatever error it returned.
-func (c *runContext) itemsWait(o outcome) outcome {
-	t := c.ties.Load()
-	if t == nil || o.err == nil {
+// leaving adds to an outcome that its run left items for the next one. Such a run did not just obey,
+// whatever error it returned.
+func (o outcome) leaving(items int) outcome {
+	if o.err == nil {
 		return o
 	}
-	t.mu.Lock()
-	n := t.waiting
-	t.mu.Unlock()
-	if n > 0 {
-		if o.kind == obeyed {
-			o.kind = failed
-		}
-		o.err = &itemsWaitError{error: o.err, items: n}
-		o.text = fmt.Sprintf("%s (items that wait to be handed over again: %d)", o.text, n)
+	if o.kind == obeyed {
+		o.kind = failed
 	}
+	o.err = &itemsWaitError{error: o.err, text: fmt.Sprintf("%s (items that wait to be handed over again: %d)", o.text, items)}
+	o.text = o.err.Error()
 	return o
 }
 
@@ -168,13 +159,10 @@ func (c *runContext) itemsWait(o outcome) outcome {
 type itemsWaitError struct {
 	error
 
-	items int
+	text string
 }
 
-func (e *itemsWaitError) Error() string {
-	return fmt.Sprintf("%s (items that wait to be handed over again: %d)", e.error.Error(), e.items)
-}
-
+func (e *itemsWaitError) Error() string { return e.text }
 func (e *itemsWaitError) Unwrap() error { return e.error }
 
 // held keeps what a failed attempt had in hand for the next one, of whichever replica.

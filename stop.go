@@ -15,6 +15,9 @@ import (
 // Start, which then fails.
 func (p *Pool) Stop(ctx context.Context) error {
 	p.requestStop()
+	early, cancel := shortOf(ctx)
+	defer cancel()
+	defer context.AfterFunc(early, p.losePatience)() // so that jobs which heed it are still in time
 	err := p.await(ctx)
 	p.losePatience()
 	if err != nil {
@@ -26,6 +29,19 @@ func (p *Pool) Stop(ctx context.Context) error {
 	}
 	return nil
 }
+
+// shortOf returns ctx with an end a tenth of its time before its own, a second at most: what comes
+// after it still has its turn then.
+func shortOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, bounded := ctx.Deadline()
+	if !bounded {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, deadline.Add(-short(time.Until(deadline))))
+}
+
+// short is how much sooner than d something must end that others wait for until then.
+func short(d time.Duration) time.Duration { return min(d/10, time.Second) }
 
 // losePatience ends the contexts that outlive the order to stop.
 func (p *Pool) losePatience() {

@@ -52,7 +52,7 @@ func (s *supervisor) supervise() {
 func (s *supervisor) resume() {
 	last := outcome{kind: notRun}
 	if s.report.status == StatusRunning {
-		last = s.report.run.itemsWait(outcome{kind: failed, err: ErrGoexit, text: ErrGoexit.Error()})
+		last = outcome{kind: failed, err: ErrGoexit, text: ErrGoexit.Error()}
 	}
 	s.walk(last)
 }
@@ -78,7 +78,9 @@ func (s *supervisor) decide(last outcome) step {
 	if last.kind == notRun {
 		return s.idle()
 	}
-	s.report.run.end()
+	if n := s.report.run.end(); n > 0 {
+		last = last.leaving(n)
+	}
 	now := time.Now()
 	ran := now.Sub(s.report.startedAt)
 	asked, forGood := s.conclude(last)
@@ -275,7 +277,7 @@ func (s *supervisor) execute() outcome {
 		return outcome{kind: notRun}
 	}
 	s.pool.journal.runStarted(s)
-	return run.itemsWait(s.call(run))
+	return s.call(run)
 }
 
 // begin prepares a run. It returns nil if the replica was asked to stop.

@@ -2,22 +2,28 @@ package main
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/workerfx/workerfx"
 )
 
-// Dupwatch is a group of three workers that look for duplicate files, pass after pass:
+// Dupwatch is a group of workers that look for duplicate files, pass after pass:
 //
 //	        candidates                results
 //	scan ────────────────► hash ─────────────────► report ───► table
-//	   │                                              ▲
+//	   │                    ▲                         ▲
+//	   │                autoscaler                    │
 //	   └──────────────────────────────────────────────┘
-//	              what could not be looked at
+//	       what could not be looked at, and the end
 //
-// Of each file that report was given it holds the path and about 150 bytes, of one file of each size the
-// path and about 80 bytes, and nothing else that grows with the directory: the channels are short, so
+// Scan runs on a schedule, and one of its runs is one pass. Hash takes one file after the other from its
+// channel; the autoscaler sees to it that as many replicas as there are files do, up to a limit. Report
+// takes results in batches.
+//
+// Of each file that report was given a pass holds the path and about 150 bytes, of one file of each size
+// the path and about 80 bytes, and nothing else that grows with the directory: the channels are short, so
 // that scan waits for hash and hash for report.
 type Dupwatch struct {
 	config  config
@@ -25,60 +31,88 @@ type Dupwatch struct {
 	table   table
 	metrics *metrics
 	done    finished
+	buffers sync.Pool // of *[chunkSize]byte, for hash
 
-	toHash, toReport chan *pass // from scan
+	passes     int            // begun so far; scan's alone
+	candidates chan candidate // scan to hash; never closed
+	results    chan result    // scan and hash to report; never closed
+	unhashed   atomic.Int64   // candidates that hash is not through with
 }
 
 // finished is closed once the pass of -once is reported.
 type finished chan struct{}
 
+const (
+	shortChannel = 64
+	batchSize    = 256
+	batchDelay   = 200 * time.Millisecond
+)
+
 // NewDupwatch makes the group.
 func NewDupwatch(c config, open opener, t table, m *metrics, done finished) *Dupwatch {
 	return &Dupwatch{
 		config: c, open: open, table: t, metrics: m, done: done,
-		toHash: make(chan *pass), toReport: make(chan *pass),
+		buffers:    sync.Pool{New: func() any { return new([chunkSize]byte) }},
+		candidates: make(chan candidate, shortChannel),
+		results:    make(chan result, shortChannel),
 	}
 }
 
 // Name names the group.
 func (*Dupwatch) Name() string { return "dupwatch" }
 
-// Workers returns the three workers.
+// Workers returns the workers of the group.
 func (d *Dupwatch) Workers() []workerfx.Worker {
 	return []workerfx.Worker{
-		workerfx.NewWorker("scan", d.scan),
-		workerfx.NewWorker("hash", d.hash),
-		workerfx.NewWorker("report", d.report),
+		workerfx.NewWorker("scan", d.scan, workerfx.WithInterval(d.config.every), workerfx.WithStartImmediately()),
+		workerfx.NewWorker("hash", workerfx.FromChannel(d.candidates, d.hash), workerfx.WithReplicaLimits(1, d.config.hashers)),
+		workerfx.NewWorker("report", workerfx.Batch(d.results, batchSize, batchDelay, d.report)),
+		&workerfx.Autoscaler{
+			Worker:   d.Name() + "/hash",
+			Demand:   d.demand,
+			Every:    50 * time.Millisecond,
+			CoolDown: 10 * time.Second,
+		},
 	}
 }
+
+// demand is how many files there are to hash. Those that are being hashed are among them: the length of
+// the channel alone would leave a second large file to wait for the first.
+func (d *Dupwatch) demand(context.Context) (float64, error) { return float64(d.unhashed.Load()), nil }
 
 // pass is one look at the whole directory. It begins with nothing but its number, so that no pass
 // counts what another has counted.
-//
-// Whoever closes one of its channels says that the work behind it is complete. A worker that is stopped
-// half-way leaves its channel open: nobody takes half a list for a whole one.
 type pass struct {
+	// ctx is that of the run of scan that the pass is. Once it ends nobody needs to do anything for the
+	// pass any more, also where the context at hand lives on: a job's is not ended by the order to stop.
+	ctx     context.Context
 	number  int // 1 is the first
 	started time.Time
 
-	candidates chan file     // scan to hash; closed by scan
-	results    chan result   // scan and hash to report; closed by hash, when scan is through too
-	reported   chan struct{} // closed by report
+	settled  atomic.Bool   // see settle
+	reported chan struct{} // closed by report
+
+	sent int // results that scan has sent or caused; scan's alone
+
+	// What report got, which nobody else looks at.
+	found    findings
+	unread   []skippedFile
+	received int // results
+	total    int // results that there are; 0 until scan says so
 
 	// How far the pass is.
 	files, candidateFiles, hashedFiles, hashedBytes, skipped atomic.Int64
+
+	took atomic.Int64 // nanoseconds until the last result so far
 }
 
-func newPass(number int) *pass {
-	const short = 64
-	return &pass{
-		number:     number,
-		started:    time.Now(),
-		candidates: make(chan file, short),
-		results:    make(chan result, short),
-		reported:   make(chan struct{}),
-	}
+func newPass(ctx context.Context, number int) *pass {
+	return &pass{ctx: ctx, number: number, started: time.Now(), reported: make(chan struct{}), found: make(findings)}
 }
+
+// settle is called by whoever is about to say how the pass ended: report, with a table, or scan, when it
+// is cut short. It is true for the first, and the other remains silent.
+func (p *pass) settle() bool { return p.settled.CompareAndSwap(false, true) }
 
 // file is a regular file as scan saw it.
 type file struct {
@@ -87,24 +121,40 @@ type file struct {
 	modified time.Time
 }
 
-// result is a file with its hash, or, if err is not nil, something that was skipped.
-type result struct {
+// candidate is a file to be hashed.
+type candidate struct {
+	pass *pass
 	file file
-	hash hash
-	err  error
+}
+
+// result is a file with its hash, or, if err is not nil, something that was skipped. The last one that
+// scan sends, which need not be the last to arrive, is neither: it has the total.
+type result struct {
+	file  file
+	hash  hash
+	err   error
+	total int // results of the pass, with this one
+	pass  *pass
 }
 
 // skip reports something that could not be looked at: in the log, the metrics and the pass's results.
-// It fails only if ctx ends.
+// It fails only if the pass ends.
 func (d *Dupwatch) skip(ctx context.Context, p *pass, path string, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
+	if p.ctx.Err() != nil {
+		return p.ctx.Err()
 	}
 	err = withoutPath(err)
 	workerfx.CtxLogger(ctx).Warn().Str("path", path).Err(err).Msg("skipped")
 	p.skipped.Add(1)
 	d.metrics.unreadable.Inc()
-	return send(ctx, p.results, result{file: file{path: path}, err: err})
+	return d.sendResult(p, result{file: file{path: path}, err: err})
+}
+
+// sendResult fails only if the pass ends.
+func (d *Dupwatch) sendResult(p *pass, r result) error {
+	r.pass = p
+	p.took.Store(int64(time.Since(p.started)))
+	return send(p.ctx, d.results, r)
 }
 
 // send hands v over, unless ctx ends first.
@@ -114,15 +164,5 @@ func send[T any](ctx context.Context, ch chan<- T, v T) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
-	}
-}
-
-// receive waits for a value. more is false once ch is closed.
-func receive[T any](ctx context.Context, ch <-chan T) (v T, more bool, err error) {
-	select {
-	case v, more = <-ch:
-		return v, more, nil
-	case <-ctx.Done():
-		return v, false, ctx.Err()
 	}
 }

@@ -134,11 +134,18 @@ func TestEachPassLooksAgainAndCountsForItself(t *testing.T) {
 	for _, want := range []string{
 		"\ndupwatch_duplicate_sets 1\n", "\ndupwatch_wasted_bytes 8\n", "\ndupwatch_unreadable_total 0\n",
 		"\ndupwatch_files_scanned_total ", "\ndupwatch_bytes_hashed_total ", "\ndupwatch_passes_total ",
-		"\n" + `worker_running{worker="dupwatch/scan"} 1` + "\n",
+		"\n" + `worker_running{worker="dupwatch/report"} 1` + "\n",
 		"\n" + `worker_executions_total{status="started",worker="dupwatch/report"} 1` + "\n",
 	} {
 		require.Contains(t, metrics, want)
 	}
+}
+
+func TestATableThatCannotBeWrittenIsTheEnd(t *testing.T) {
+	var log buffer
+	code := run([]string{"-once", "-listen", "", "-dir", t.TempDir()}, brokenPipe{}, &log)
+	require.Equal(t, exitFailure, code)
+	require.Contains(t, log.String(), errBrokenPipe.Error())
 }
 
 // runOnce runs the program with -once, without metrics.

@@ -16,7 +16,7 @@ const maxHashers = 1024
 type config struct {
 	dir     string
 	once    bool
-	every   time.Duration // from the end of one pass to the begin of the next
+	every   time.Duration // begin a pass; a tick that comes during one is left out
 	listen  string        // address of /metrics; empty for none
 	hashers int
 	minSize int64 // in bytes; smaller files are left out
@@ -29,9 +29,9 @@ func parseFlags(args []string, output io.Writer) (config, error) {
 	flags.SetOutput(output)
 	flags.StringVar(&c.dir, "dir", ".", "look for duplicate files below this `directory`")
 	flags.BoolVar(&c.once, "once", false, "end after one pass")
-	flags.DurationVar(&c.every, "every", time.Minute, "pause between two passes; has no meaning with -once")
+	flags.DurationVar(&c.every, "every", time.Minute, "begin a pass every so often, but none while another lasts; has no meaning with -once")
 	flags.StringVar(&c.listen, "listen", "127.0.0.1:9099", "serve /metrics at this `address`; port 0 is any free one, \"\" is no metrics")
-	flags.IntVar(&c.hashers, "hashers", min(runtime.NumCPU(), maxHashers), "how many files are hashed side by side")
+	flags.IntVar(&c.hashers, "hashers", min(runtime.NumCPU(), maxHashers), "how many files are hashed side by side, at most")
 	flags.Int64Var(&c.minSize, "min", 1, "leave out files of fewer `bytes`; 0 takes in the empty ones")
 	if err := flags.Parse(args); err != nil {
 		return config{}, err // flags has said so

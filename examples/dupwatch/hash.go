@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"os"
-	"sync"
 	"syscall"
 )
 
@@ -30,60 +29,29 @@ func openFile(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // #nosec G304 -- reading whatever is there is what it is for
 }
 
-// hash is the worker that hashes the candidates of each pass, some of them side by side.
-func (d *Dupwatch) hash(ctx context.Context) error {
-	for {
-		p, _, err := receive(ctx, d.toHash)
-		if err != nil {
-			return err
-		}
-		var hashers sync.WaitGroup
-		for range d.config.hashers {
-			hashers.Go(func() { d.hashCandidates(ctx, p) })
-		}
-		hashers.Wait()
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		close(p.results)
+// hash hashes one candidate and sends the result on. It heeds the end of the pass and not that of ctx,
+// which after a stop lives on for the file to be finished: nobody wants the hash any more then.
+func (d *Dupwatch) hash(ctx context.Context, c candidate) error {
+	defer d.unhashed.Add(-1)
+	sum, err := d.hashFile(c.pass, c.file)
+	switch {
+	case c.pass.ctx.Err() != nil:
+		return nil
+	case err != nil:
+		_ = d.skip(ctx, c.pass, c.file.path, err) // fails only if the pass ends
+	default:
+		c.pass.hashedFiles.Add(1)
+		_ = d.sendResult(c.pass, result{file: c.file, hash: sum}) // as above
 	}
-}
-
-// hashCandidates hashes one file after the other until there are no more, or until ctx ends.
-func (d *Dupwatch) hashCandidates(ctx context.Context, p *pass) {
-	h := hasher{Dupwatch: d, pass: p, buffer: make([]byte, chunkSize)}
-	for {
-		f, more, err := receive(ctx, p.candidates)
-		if !more || err != nil {
-			return
-		}
-		if h.handle(ctx, f) != nil {
-			return
-		}
-	}
-}
-
-// hasher hashes one file at a time.
-type hasher struct {
-	*Dupwatch
-
-	pass   *pass
-	buffer []byte
-}
-
-// handle hashes a file and sends the result on. It fails only if ctx ends.
-func (h *hasher) handle(ctx context.Context, f file) error {
-	sum, err := h.hashFile(ctx, f)
-	if err != nil {
-		return h.skip(ctx, h.pass, f.path, err)
-	}
-	h.pass.hashedFiles.Add(1)
-	return send(ctx, h.pass.results, result{file: f, hash: sum})
+	return nil
 }
 
 // hashFile hashes a file, which must be what scan saw from begin to end.
-func (h *hasher) hashFile(ctx context.Context, f file) (hash, error) {
-	opened, err := h.open(f.path)
+func (d *Dupwatch) hashFile(p *pass, f file) (hash, error) {
+	if p.ctx.Err() != nil {
+		return hash{}, p.ctx.Err()
+	}
+	opened, err := d.open(f.path)
 	if err != nil {
 		return hash{}, err
 	}
@@ -91,7 +59,10 @@ func (h *hasher) hashFile(ctx context.Context, f file) (hash, error) {
 	if err := f.checkUnchanged(opened); err != nil {
 		return hash{}, err
 	}
-	sum, n, err := h.hashContent(ctx, io.LimitReader(opened, f.size+1)) // no more, should it grow and grow
+	buffer := d.buffers.Get().(*[chunkSize]byte)
+	defer d.buffers.Put(buffer)
+	content := io.LimitReader(opened, f.size+1) // no more, should it grow and grow
+	sum, n, err := d.hashContent(p, content, buffer[:])
 	if err != nil {
 		return hash{}, err
 	}
@@ -104,15 +75,15 @@ func (h *hasher) hashFile(ctx context.Context, f file) (hash, error) {
 	return sum, nil
 }
 
-// hashContent reads to the end, n bytes, chunk by chunk. Between chunks it heeds ctx.
-func (h *hasher) hashContent(ctx context.Context, content io.Reader) (sum hash, n int64, err error) {
+// hashContent reads to the end, n bytes, chunk by chunk. Between chunks it heeds the pass's end.
+func (d *Dupwatch) hashContent(p *pass, content io.Reader, buffer []byte) (sum hash, n int64, err error) {
 	digest := sha256.New()
-	for ctx.Err() == nil {
-		read, err := content.Read(h.buffer)
+	for p.ctx.Err() == nil {
+		read, err := content.Read(buffer)
 		n += int64(read)
-		digest.Write(h.buffer[:read])
-		h.pass.hashedBytes.Add(int64(read))
-		h.metrics.bytes.Add(float64(read))
+		digest.Write(buffer[:read])
+		p.hashedBytes.Add(int64(read))
+		d.metrics.bytes.Add(float64(read))
 		if errors.Is(err, io.EOF) {
 			return hash(digest.Sum(nil)), n, nil
 		}
@@ -120,7 +91,7 @@ func (h *hasher) hashContent(ctx context.Context, content io.Reader) (sum hash, 
 			return hash{}, n, err
 		}
 	}
-	return hash{}, n, ctx.Err()
+	return hash{}, n, p.ctx.Err()
 }
 
 // checkUnchanged refuses a file that is not as scan saw it.

@@ -1,5 +1,6 @@
 // Dupwatch finds duplicate files below a directory. It is an Fx app whose work is done by a group of
-// three workers, scan, hash and report, with its log on the console and its metrics at /metrics.
+// workers: scan runs on a schedule, hash has as many replicas as there is work for, and report takes its
+// results in batches. Its log is on the console and its metrics are at /metrics.
 //
 //	dupwatch -once -dir ~/pictures       # one pass, a table on stdout, exit
 //	dupwatch -dir ~/pictures -every 10m  # a pass and a table every ten minutes, until Ctrl-C
@@ -70,8 +71,8 @@ func app(c config, stdout, stderr io.Writer, done finished) fx.Option {
 			fx.Invoke(serveMetrics),
 		),
 		workerfx.Module,
-		// None of the three can do without the others. They wait for the end of the program even after
-		// the pass of -once, so that one of them being done means that it failed.
+		// None of the workers can do without the others. All of them, scan by its schedule, go on until
+		// the end of the program even after the pass of -once, so that one being done means that it failed.
 		workerfx.ProvideWorker(NewDupwatch, workerfx.WithEssential()),
 		fx.NopLogger, // what fails comes back as an error
 		fx.StopTimeout(stopTimeout),
@@ -103,7 +104,7 @@ func runApp(app *fx.App, done finished) (code int, err error) {
 }
 
 // newLogger returns a logger for people to read. It leaves the execution IDs out of the lines, because
-// each of the three workers runs once.
+// the number of the pass tells what belongs together.
 func newLogger(w io.Writer) zerolog.Logger {
 	console := zerolog.ConsoleWriter{
 		Out:           zerolog.SyncWriter(w),

@@ -14,54 +14,46 @@ import (
 // progressEvery is the time between two lines on how far a pass is.
 const progressEvery = time.Second
 
-// report is the worker that follows each pass, and writes the table at its end.
-func (d *Dupwatch) report(ctx context.Context) error {
-	for {
-		p, _, err := receive(ctx, d.toReport)
-		if err != nil {
-			return err
+// report takes a batch of results, and writes the table of a pass that they make complete. It fails only
+// if the table cannot be written.
+func (d *Dupwatch) report(_ context.Context, batch []result) error {
+	for _, r := range batch {
+		if !r.pass.add(r) || !r.pass.settle() {
+			continue
 		}
-		s, err := d.follow(ctx, p)
-		if err != nil {
-			return err
-		}
+		s := newSummary(r.pass)
 		if err := d.table.write(s); err != nil {
 			return err
 		}
 		d.metrics.passed(s)
-		close(p.reported)
 		if d.config.once {
-			close(d.done)
+			close(d.done) // first, for scan to know that there is no other pass
 		}
+		close(r.pass.reported)
 	}
+	return nil
 }
 
-// follow collects a pass's results until they are complete, and logs now and then how far it is.
-func (d *Dupwatch) follow(ctx context.Context, p *pass) (*summary, error) {
-	log := workerfx.CtxLogger(ctx)
-	log.Info().Str("dir", d.config.dir).Int("pass", p.number).Msg("looking for duplicates")
-	ticker := time.NewTicker(progressEvery)
-	defer ticker.Stop()
-	found := make(findings)
-	var skipped []skippedFile
-	for {
-		select {
-		case <-ctx.Done():
-			p.logProgress(log.Warn(), "interrupted, the pass is not complete")
-			return nil, ctx.Err()
-		case <-ticker.C:
-			p.logProgress(log.Info(), "working")
-		case r, more := <-p.results:
-			switch {
-			case !more:
-				return newSummary(p, found, skipped), nil
-			case r.err != nil:
-				skipped = append(skipped, skippedFile{path: r.file.path, why: r.err.Error()})
-			default:
-				found.add(r)
-			}
-		}
+// add takes in one of the pass's results, and tells whether it has all of them now.
+func (p *pass) add(r result) (complete bool) {
+	p.received++
+	switch {
+	case r.total > 0:
+		p.total = r.total
+	case r.err != nil:
+		p.unread = append(p.unread, skippedFile{path: r.file.path, why: r.err.Error()})
+	default:
+		p.found.add(r)
 	}
+	return p.received == p.total
+}
+
+// progress returns the worker that logs now and then how far the pass is.
+func (p *pass) progress() workerfx.Worker {
+	return workerfx.NewWorker("progress", func(ctx context.Context) error {
+		p.logProgress(workerfx.CtxLogger(ctx).Info(), "working")
+		return nil
+	}, workerfx.WithInterval(progressEvery))
 }
 
 func (p *pass) logProgress(line *zerolog.Event, message string) {
@@ -120,15 +112,15 @@ type summary struct {
 // skippedFile is a file or directory that could not be looked at.
 type skippedFile struct{ path, why string }
 
-func newSummary(p *pass, found findings, skipped []skippedFile) *summary {
-	slices.SortFunc(skipped, func(a, b skippedFile) int { return cmp.Compare(a.path, b.path) })
+func newSummary(p *pass) *summary {
+	slices.SortFunc(p.unread, func(a, b skippedFile) int { return cmp.Compare(a.path, b.path) })
 	return &summary{
-		sets:        found.sets(),
-		skipped:     skipped,
+		sets:        p.found.sets(),
+		skipped:     p.unread,
 		files:       p.files.Load(),
 		hashedFiles: p.hashedFiles.Load(),
 		hashedBytes: p.hashedBytes.Load(),
-		took:        time.Since(p.started),
+		took:        time.Duration(p.took.Load()),
 	}
 }
 

@@ -10,31 +10,46 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// scan is the worker that begins a pass, walks the directory, waits until the pass is reported, and
-// begins the next.
+// scan makes one pass: it walks the directory, and waits until the pass is reported. So passes do not
+// overlap, and the schedule's ticks that come during one are left out.
 func (d *Dupwatch) scan(ctx context.Context) error {
-	for number := 1; ctx.Err() == nil; number++ {
-		if err := d.scanOnce(ctx, newPass(number)); err != nil {
-			return err
-		}
-		if d.config.once {
-			<-ctx.Done()
-		}
-		workerfx.Wait(ctx, d.config.every)
+	select {
+	case <-d.done: // the pass of -once was the only one, even if a tick comes before the program's end
+		return workerfx.ErrSkip
+	default:
+	}
+	d.passes++
+	p := newPass(ctx, d.passes)
+	defer p.settle() // no table after scan's end, not even after a panic
+	log := workerfx.CtxLogger(ctx)
+	log.Info().Str("dir", d.config.dir).Int("pass", p.number).Msg("looking for duplicates")
+	err := d.scanPass(p)
+	if ctx.Err() == nil {
+		return err
+	}
+	if p.settle() {
+		p.logProgress(log.Warn(), "interrupted, the pass is not complete")
 	}
 	return ctx.Err()
 }
 
-func (d *Dupwatch) scanOnce(ctx context.Context, p *pass) error {
-	if err := errors.Join(send(ctx, d.toHash, p), send(ctx, d.toReport, p)); err != nil {
+func (d *Dupwatch) scanPass(p *pass) error {
+	// A child ends with the run that began it, which here means with the pass.
+	if err := workerfx.AddChild(p.ctx, p.progress()); err != nil {
 		return err
 	}
-	if err := d.newWalk(p).run(ctx); err != nil {
+	if err := d.newWalk(p).run(); err != nil {
 		return err
 	}
-	close(p.candidates)
-	_, _, err := receive(ctx, p.reported)
-	return err
+	if err := d.sendResult(p, result{total: p.sent + 1}); err != nil {
+		return err
+	}
+	select {
+	case <-p.reported:
+		return nil
+	case <-p.ctx.Done():
+		return p.ctx.Err()
+	}
 }
 
 // walk is a pass's way through the directory. It sends a file to be hashed as soon as there is another
@@ -53,26 +68,25 @@ func (d *Dupwatch) newWalk(p *pass) *walk {
 	return &walk{Dupwatch: d, pass: p, root: root, first: make(map[int64]file)}
 }
 
-func (w *walk) run(ctx context.Context) error {
-	err := filepath.WalkDir(w.root, func(path string, entry fs.DirEntry, err error) error {
-		return w.visit(ctx, path, entry, err)
-	})
-	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("directory %q: %w", w.config.dir, withoutPath(err))
+// run walks the directory. Without one there is nothing to do, at the schedule's next tick either.
+func (w *walk) run() error {
+	err := filepath.WalkDir(w.root, w.visit)
+	if err != nil && w.pass.ctx.Err() == nil {
+		return fmt.Errorf("directory %q: %w (%w)", w.config.dir, withoutPath(err), workerfx.ErrDoNotRestart)
 	}
 	return err
 }
 
 // visit looks at one entry of the directory, or at the error that took its place. Only in the first
 // pass is it fatal that the root itself cannot be read: later on it may come back.
-func (w *walk) visit(ctx context.Context, path string, entry fs.DirEntry, err error) error {
+func (w *walk) visit(path string, entry fs.DirEntry, err error) error {
 	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
+	case w.pass.ctx.Err() != nil:
+		return w.pass.ctx.Err()
 	case err != nil && path == w.root && w.pass.number == 1:
 		return err
 	case err != nil:
-		return w.skip(ctx, w.pass, path, err)
+		return w.skip(path, err)
 	case !entry.Type().IsRegular():
 		return nil
 	}
@@ -80,16 +94,16 @@ func (w *walk) visit(ctx context.Context, path string, entry fs.DirEntry, err er
 	w.metrics.files.Inc()
 	info, err := entry.Info()
 	if err != nil { // it is gone, as a rule
-		return w.skip(ctx, w.pass, path, err)
+		return w.skip(path, err)
 	}
 	if info.Size() < w.config.minSize {
 		return nil
 	}
-	return w.add(ctx, file{path: path, size: info.Size(), modified: info.ModTime()})
+	return w.add(file{path: path, size: info.Size(), modified: info.ModTime()})
 }
 
 // add sends f to be hashed if it shares its size with another, which is sent too unless it was before.
-func (w *walk) add(ctx context.Context, f file) error {
+func (w *walk) add(f file) error {
 	first, known := w.first[f.size]
 	if !known {
 		w.first[f.size] = f
@@ -97,16 +111,27 @@ func (w *walk) add(ctx context.Context, f file) error {
 	}
 	if first.path != "" {
 		w.first[f.size] = file{}
-		if err := w.sendCandidate(ctx, first); err != nil {
+		if err := w.sendCandidate(first); err != nil {
 			return err
 		}
 	}
-	return w.sendCandidate(ctx, f)
+	return w.sendCandidate(f)
 }
 
-func (w *walk) sendCandidate(ctx context.Context, f file) error {
+func (w *walk) sendCandidate(f file) error {
+	w.pass.sent++
 	w.pass.candidateFiles.Add(1)
-	return send(ctx, w.pass.candidates, f)
+	w.unhashed.Add(1)
+	err := send(w.pass.ctx, w.candidates, candidate{pass: w.pass, file: f})
+	if err != nil {
+		w.unhashed.Add(-1)
+	}
+	return err
+}
+
+func (w *walk) skip(path string, err error) error {
+	w.pass.sent++
+	return w.Dupwatch.skip(w.pass.ctx, w.pass, path, err)
 }
 
 // withoutPath shortens the error of a file operation to its reason, for where the path is named anyway.

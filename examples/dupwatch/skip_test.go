@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -60,15 +61,15 @@ func TestFilesThatCannotBeReadVanishOrChangeAreNamedAndSkipped(t *testing.T) {
 func TestAFileThatChangesWhileItIsHashedIsSkipped(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "long")
 	require.NoError(t, os.WriteFile(path, make([]byte, 64<<20), 0o600))
-	h := newTestHasher(chunkSize)
+	d, p := newTestDupwatch("", io.Discard), newPass(t.Context(), 1)
 	f := scanned(t, path)
 	hashed := make(chan error)
 	go func() {
-		_, err := h.hashFile(t.Context(), f)
+		_, err := d.hashFile(p, f)
 		hashed <- err
 	}()
 
-	require.Eventually(t, func() bool { return h.pass.hashedBytes.Load() > 0 }, 10*time.Second, time.Microsecond)
+	require.Eventually(t, func() bool { return p.hashedBytes.Load() > 0 }, 10*time.Second, time.Microsecond)
 	require.NoError(t, os.Chtimes(path, time.Time{}, f.modified.Add(time.Second)))
 
 	require.ErrorIs(t, <-hashed, errChanged)
@@ -79,7 +80,7 @@ func TestAFileOfWhichTheSizeTellsLittleIsSkipped(t *testing.T) {
 	if _, err := os.Stat(path); err != nil {
 		t.Skip(err)
 	}
-	_, err := newTestHasher(chunkSize).hashFile(t.Context(), scanned(t, path))
+	_, err := newTestDupwatch("", io.Discard).hashFile(newPass(t.Context(), 1), scanned(t, path))
 	require.ErrorIs(t, err, errWrongSize)
 }
 
@@ -101,11 +102,11 @@ func TestADirectoryWithoutPermissionIsNamedAndSkipped(t *testing.T) {
 }
 
 func TestOnlyTheRootAndOnlyInTheFirstPassIsFatal(t *testing.T) {
-	d := newTestDupwatch(t.TempDir(), nil)
+	d := newTestDupwatch(t.TempDir(), io.Discard)
 	for number, tt := range map[int]struct{ atRoot, below bool }{1: {true, false}, 2: {false, false}} {
-		w := d.newWalk(newPass(number))
-		root := w.visit(t.Context(), w.root, nil, fs.ErrPermission)
-		below := w.visit(t.Context(), filepath.Join(w.root, "below"), nil, fs.ErrPermission)
+		w := d.newWalk(newPass(t.Context(), number))
+		root := w.visit(w.root, nil, fs.ErrPermission)
+		below := w.visit(filepath.Join(w.root, "below"), nil, fs.ErrPermission)
 		require.Equal(t, tt.atRoot, root != nil, "pass %d", number)
 		require.Equal(t, tt.below, below != nil, "pass %d", number)
 	}
@@ -113,12 +114,12 @@ func TestOnlyTheRootAndOnlyInTheFirstPassIsFatal(t *testing.T) {
 
 func TestAStopEndsAFileBetweenTwoChunks(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	h := newTestHasher(4)
-
-	_, n, err := h.hashContent(ctx, readFunc(func(p []byte) (int, error) {
+	content := readFunc(func(p []byte) (int, error) {
 		cancel()
 		return len(p), nil
-	}))
+	})
+
+	_, n, err := newTestDupwatch("", io.Discard).hashContent(newPass(ctx, 1), content, make([]byte, 4))
 
 	require.ErrorIs(t, err, context.Canceled)
 	require.EqualValues(t, 4, n)
@@ -129,13 +130,9 @@ type readFunc func([]byte) (int, error)
 func (f readFunc) Read(p []byte) (int, error) { return f(p) }
 
 // newTestDupwatch makes a group that no app runs.
-func newTestDupwatch(dir string, to *buffer) *Dupwatch {
-	c := config{dir: dir, hashers: 1, minSize: 1}
+func newTestDupwatch(dir string, to io.Writer) *Dupwatch {
+	c := config{dir: dir, every: time.Minute, hashers: 3, minSize: 1}
 	return NewDupwatch(c, openFile, table{to}, newMetrics(prometheus.NewRegistry()), make(finished))
-}
-
-func newTestHasher(chunk int) *hasher {
-	return &hasher{Dupwatch: newTestDupwatch("", nil), pass: newPass(1), buffer: make([]byte, chunk)}
 }
 
 // runOnceWith runs one pass of the app with another way to open files.

@@ -16,11 +16,10 @@ type brokenPipe struct{}
 func (brokenPipe) Write([]byte) (int, error) { return 0, errBrokenPipe }
 
 func TestTableIsAlignedWithTheGreatestWasteFirst(t *testing.T) {
-	p := newPass(1)
+	p := newPass(t.Context(), 1)
 	p.files.Store(1200)
 	p.hashedFiles.Store(9)
 	p.hashedBytes.Store(3_500_000)
-	found := make(findings)
 	for _, r := range []struct {
 		path string
 		size int64
@@ -32,13 +31,14 @@ func TestTableIsAlignedWithTheGreatestWasteFirst(t *testing.T) {
 		{"two/2", 20, 4}, {"two/1", 20, 4},
 		{"odd\nname", 0, 5}, {"od\xffd", 0, 5}, {"übung", 0, 5},
 	} {
-		found.add(result{file: file{path: r.path, size: r.size}, hash: hash{0xab, r.sum}})
+		p.add(result{file: file{path: r.path, size: r.size}, hash: hash{0xab, r.sum}})
 	}
-	s := newSummary(p, found, []skippedFile{{"z\t", "permission denied"}, {"y", "no such file or directory"}})
-	s.took = 1234567 * time.Microsecond
+	p.add(result{file: file{path: "z\t"}, err: errors.New("permission denied")})
+	p.add(result{file: file{path: "y"}, err: errors.New("no such file or directory")})
+	p.took.Store(int64(1234567 * time.Microsecond))
 	var out strings.Builder
 
-	require.NoError(t, table{&out}.write(s))
+	require.NoError(t, table{&out}.write(newSummary(p)))
 
 	require.Equal(t, strings.TrimPrefix(`
  WASTED  FILES     SIZE  SHA-256       PATH
@@ -69,7 +69,7 @@ time taken:      1.2346s
 
 func TestTableWithoutDuplicatesIsTheTotals(t *testing.T) {
 	var out strings.Builder
-	require.NoError(t, table{&out}.write(newSummary(newPass(1), nil, nil)))
+	require.NoError(t, table{&out}.write(newSummary(newPass(t.Context(), 1))))
 	require.True(t, strings.HasPrefix(out.String(), "files scanned:   0\n"), out.String())
 }
 
