@@ -169,6 +169,13 @@ func (c *runContext) drain() {
 	}
 }
 
+// windUp ends the run after the job it is at, or at once if its body does not handle jobs.
+func (c *runContext) windUp() {
+	if c.drain(); !c.drains() {
+		c.stop()
+	}
+}
+
 // heedDrain returns a channel that is closed by drain, and notes that the run's body looks at it.
 func (c *runContext) heedDrain() <-chan struct{} {
 	t := c.tied()

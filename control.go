@@ -17,11 +17,13 @@ func WithReplicaLimits(least, most int) Option {
 	return func(s *settings) { s.minReplicas, s.maxReplicas = least, most }
 }
 
+// limitOfReplicas is far above what makes sense, and far below what an int32 holds.
+const limitOfReplicas = 1 << 20
+
 func (s *settings) validateReplicas(worker string, errs *[]error) {
 	bad := func(field string, value any, why string) {
 		*errs = append(*errs, badValue(worker, field, value, why))
 	}
-	const most = 1 << 20 // far above what makes sense, far below what int32 holds
 	switch {
 	case s.minReplicas < 0:
 		bad("min replicas", s.minReplicas, "must not be negative")
@@ -31,10 +33,8 @@ func (s *settings) validateReplicas(worker string, errs *[]error) {
 		bad("min replicas", s.minReplicas, fmt.Sprintf("is above max replicas %d", s.maxReplicas))
 	case s.replicas < s.minReplicas:
 		bad("replicas", s.replicas, fmt.Sprintf("is below min replicas %d", s.minReplicas))
-	case s.maxReplicas > 0 && s.replicas > s.maxReplicas:
-		bad("replicas", s.replicas, fmt.Sprintf("is above max replicas %d", s.maxReplicas))
-	case s.replicas > most:
-		bad("replicas", s.replicas, fmt.Sprintf("is above %d", most))
+	case s.replicas > s.mostReplicas():
+		bad("replicas", s.replicas, fmt.Sprintf("is above max replicas %d", s.mostReplicas()))
 	}
 }
 
@@ -60,32 +60,34 @@ func (p *Pool) scale(call, name string, wanted func(now int) int) error {
 	if err != nil {
 		return err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.phase == phaseStopped {
-		return fmt.Errorf("worker %q: %s: %w", name, call, ErrPoolStopped)
+	surplus, err := p.resize(m, call, wanted)
+	for _, run := range surplus { // without the pool's lock: a run's own lock comes before it
+		run.windUp()
 	}
-	n := wanted(m.wanted)
-	if n < max(m.minReplicas, 0) {
-		return fmt.Errorf("worker %q: %s: replicas %d: %w (%d)", name, call, n, ErrMinReplicas, m.minReplicas)
-	}
-	if m.maxReplicas > 0 && n > m.maxReplicas {
-		return fmt.Errorf("worker %q: %s: replicas %d: %w (%d)", name, call, n, ErrMaxReplicas, m.maxReplicas)
-	}
-	p.resize(m, n)
-	return nil
+	return err
 }
 
-// resize makes the first n replicas run and retires all others. p.mu is held.
-func (p *Pool) resize(m *member, n int) {
+// resize makes the replicas run that are wanted and retires all others, whose runs it returns.
+func (p *Pool) resize(m *member, call string, wanted func(now int) int) (surplus []*runContext, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := wanted(m.wanted)
+	switch {
+	case p.phase == phaseStopped:
+		return nil, fmt.Errorf("worker %q: %s: %w", m.name, call, ErrPoolStopped)
+	case n < m.minReplicas || n < 0:
+		return nil, fmt.Errorf("worker %q: %s: replicas %d: %w (%d)", m.name, call, n, ErrMinReplicas, m.minReplicas)
+	case n > m.mostReplicas():
+		return nil, fmt.Errorf("worker %q: %s: replicas %d: %w (%d)", m.name, call, n, ErrMaxReplicas, m.mostReplicas())
+	}
 	m.wanted = n
 	present := make(map[int32]bool)
 	for s := range m.replicas() {
 		present[s.replica] = true
-		if int(s.replica) >= n {
-			s.retire()
-		} else {
+		if int(s.replica) < n {
 			p.recall(s)
+		} else if run := s.retire(); run != nil {
+			surplus = append(surplus, run)
 		}
 	}
 	more := m.others()
@@ -99,6 +101,15 @@ func (p *Pool) resize(m *member, n int) {
 	}
 	slices.SortFunc(more, func(a, b *supervisor) int { return int(a.replica - b.replica) })
 	m.more.Store(&more)
+	return surplus, nil
+}
+
+// mostReplicas is the worker's own limit, else the one for all.
+func (s *settings) mostReplicas() int {
+	if s.maxReplicas > 0 {
+		return s.maxReplicas
+	}
+	return limitOfReplicas
 }
 
 // others returns a copy of the replicas but the first.
@@ -143,8 +154,11 @@ func (p *Pool) Pause(name string) error {
 	return p.each("pause", name, (*supervisor).pause)
 }
 
-// Resume ends a pause.
+// Resume ends a pause. A schedule goes on with its next tick.
 func (p *Pool) Resume(name string) error {
+	if err := p.hasReplicas("resume", name); err != nil {
+		return err
+	}
 	return p.each("resume", name, (*supervisor).unpause)
 }
 
@@ -165,6 +179,9 @@ func (p *Pool) Trigger(name string) error {
 // is done begins anew. It waits until the old runs have ended: if they do not within the stop timeout
 // (15s if there is none) a *[StopError] names them, and the new ones follow as soon as they do.
 func (p *Pool) Restart(name string) error {
+	if err := p.hasReplicas("restart", name); err != nil {
+		return err
+	}
 	m, err := p.running("restart", name)
 	if err != nil {
 		return err
@@ -200,6 +217,14 @@ func (p *Pool) revive(s *supervisor) {
 		p.live.Add(1)
 		go s.supervise()
 	}
+}
+
+// hasReplicas refuses what has no effect on a worker that was scaled down to none.
+func (p *Pool) hasReplicas(call, name string) error {
+	if n, _, _, err := p.replicasOf(name); err == nil && n == 0 {
+		return fmt.Errorf("worker %q: %s: it is scaled down to no replica: scale it up", name, call)
+	}
+	return nil
 }
 
 // each calls do for each replica of a worker.

@@ -63,6 +63,8 @@ func TestScaleToZeroPauses(t *testing.T) {
 		assert.Equal(t, 1, running(pool, "w"))
 		require.NoError(t, pool.Scale("w", 0))
 		assert.Equal(t, workerfx.StatusPaused, execution(t, pool, "w").Status)
+		require.ErrorContains(t, pool.Resume("w"), "scale it up")
+		require.ErrorContains(t, pool.Restart("w"), "scale it up")
 		require.NoError(t, pool.More("w"))
 		assert.Equal(t, 1, running(pool, "w"))
 		require.NoError(t, pool.Scale("w", 0))
@@ -341,13 +343,22 @@ func TestAutoscalerFollowsDemand(t *testing.T) {
 }
 
 func TestControlFromAllGoroutinesAtAnyTime(t *testing.T) {
-	pool := startPool(t, workerfx.NewWorker("w", workerfx.Loop(func(context.Context) error { return nil }), workerfx.WithReplicas(2)))
+	pool := startPool(t, workerfx.NewWorker("w", workerfx.Loop(func(context.Context) error { return nil }), workerfx.WithReplicas(2), workerfx.WithReplicaLimits(0, 4)),
+		workerfx.NewWorker("parent", func(ctx context.Context) error {
+			for ctx.Err() == nil {
+				_ = workerfx.AddChild(ctx, workerfx.NewWorker("kid", untilStopped))
+				_ = workerfx.RemoveChild(ctx, "kid")
+			}
+			return ctx.Err()
+		}, workerfx.WithReplicas(2)))
 	stop := make(chan struct{})
 	done := make(chan struct{})
 	calls := []func(){
 		func() { _ = pool.Pause("w") }, func() { _ = pool.Resume("w") }, func() { _ = pool.More("w") },
 		func() { _ = pool.Less("w") }, func() { _ = pool.Trigger("w") }, func() { _ = pool.Restart("w") },
 		func() { pool.Executions() },
+		func() { _ = pool.Scale("parent", 0) },
+		func() { _ = pool.Scale("parent", 3) },
 	}
 	for _, call := range calls {
 		go func() {

@@ -26,8 +26,29 @@
 //
 // A [Worker] is something with Run(ctx) error; it has a name that is unique in its [Pool]. A [Group]
 // configures workers of its own, which are named "group/worker". A run is one call of Run; each run has
-// its own execution ID. An attempt is the how-manieth run in a row since the last success. An
-// [Execution] is the report on a worker, always a copy.
+// its own execution ID. An attempt is the how-manieth run in a row since the last success. A replica is one
+// of several copies of a worker that run side by side. A child is a worker that another one started in
+// one of its runs, which it does not outlive; it is named "parent/child". A job is one of the many small things
+// that a worker may do within a run. An [Execution] is the report on one replica of a worker, always a copy.
+//
+// # Shapes of work
+//
+//	works until it is stopped           Run, as above
+//	works at certain times              WithInterval, WithCron, WithSchedule
+//	does the same again and again       Loop
+//	handles the items of a channel      FromChannel, Batch
+//	as many at a time as need be        WithReplicas, Pool.Scale, Autoscaler
+//	as many different ones as need be   AddChild
+//	each time the same around it        WithMiddleware, ProvideMiddleware, package middleware
+//
+// Each tick of a schedule is a run. Ticks that pass while a run is under way are skipped and counted; a run never
+// overlaps itself. A tick that fails is tried again by the worker's attempts and backoff, then the schedule goes on.
+//
+// [Loop], [FromChannel] and [Batch] make bodies that handle many jobs within one run, count them, and end after the job
+// they are at when the worker is paused or scaled down. What was received from a channel is not lost: an item or batch
+// that failed is handed over again by the next attempt, and what is in hand when the worker stops is still handed over.
+//
+// [RunAll] runs a few workers until the first is done, [RunAllJobs] runs functions side by side to their end.
 //
 // # Wiring
 //
@@ -37,21 +58,29 @@
 //
 // # The life of a worker
 //
-// One goroutine, its supervisor, walks each worker through these states:
+// One goroutine, its supervisor, walks each replica of a worker through its life:
 //
-//	           Start
-//	pending ----+-----------------------> running --+-- nil, ErrDoNotRestart ---> success
-//	            |                          ^   ^    |
-//	            | deferred start           |   |    +-- failed for good --------> error
-//	            v                          |   |    |
-//	        deferred ----------------------+   |    +-- obeyed a stop --------+
-//	            |                              |    |                         |
-//	            |                              |    +-- failed                |
-//	            |                              |    v                         v
-//	            |     backoff, failure limit   +-- waiting ----------------> stopped
-//	            |                                          Stop               ^
-//	            +-------------------------------------------------------------+
-//	                                   Stop
+//	 Start
+//	   │
+//	   ▼
+//	┌──────────────► wait ───────────► run ───────────► decide ───┐
+//	│     deferred start, backoff,   the worker's      by the     │
+//	│     next tick, pause               Run         table below  │
+//	│                                                             │
+//	└──── deferred, waiting, paused ◄─────────────────────────────┤
+//	                                                              ▼
+//	                                        done: success, error, stopped
+//
+// Its status says where it is:
+//
+//	pending   added to a pool that has not started
+//	deferred  waits for its deferred start
+//	running   its Run has been called
+//	waiting   waits for its next attempt or tick; NextRunAt says until when
+//	paused    waits for Resume, or for being scaled up again
+//	success   done: its last run succeeded
+//	error     done: its last run failed and there is no other attempt
+//	stopped   done: it was asked to stop, and did
 //
 // No run begins once the worker was asked to stop, and what is waiting then stops at once.
 //
@@ -59,15 +88,22 @@
 //
 //	Run ends with              while the pool is up             while the worker is stopping
 //	-------------------------  -------------------------------  -------------------------------
-//	nil                        success; it is done              success
+//	nil                        success; it is done, or waits    success
+//	                           for its schedule's next tick
 //	ErrDoNotRestart            success; it is done              stopped
 //	an error that wraps        error; it is done                stopped
 //	ErrDoNotRestart
+//	ErrSkip, also wrapped,     this tick does not count;        stopped
+//	with a schedule            it waits for the next
 //	its context's error or     a failed attempt: nobody asked   stopped: to obey is no failure
 //	cause, also wrapped        it to stop (see the next line)
 //	any other error, a panic,  a failed attempt: backoff, then  error; it is not run again
 //	runtime.Goexit             the next one; after the last
-//	                           one, error
+//	                           one, error, or with a schedule
+//	                           the wait for its next tick
+//
+// [ErrDoNotRestart] ends a schedule, too. So does a [Schedule] that has no next tick: the worker is done then, with
+// success. [ErrSkip] from a worker without a schedule is an error like any other.
 //
 // An essential worker ([WithEssential]) that is done while the pool is up stops the pool with
 // [ErrExitedPrematurely]; under Fx the app then shuts down with exit code 1.
@@ -81,8 +117,13 @@
 //	               a minute starts the count of failures anew
 //	failure limit  none                                         WithFailureLimit
 //	deferred start 0                                            WithDeferredStart
+//	schedule       none: it runs at once, until it is done      WithInterval, WithCron, WithSchedule
+//	first run      at the first tick of its schedule            WithStartImmediately
+//	jitter         none                                         WithJitter
+//	replicas       1, with limits of 0 and none                 WithReplicas, WithReplicaLimits
 //	run timeout    none                                         WithRunTimeout
 //	stop timeout   none of its own: what Stop is given          WithStopTimeout
+//	middleware     none                                         WithMiddleware
 //	essential      no                                           WithEssential
 //	events kept    the last 32                                  WithEvents
 //
@@ -91,6 +132,17 @@
 //
 // [Config] sets the same for all workers, or for one by its name, from a file. A worker's own options win
 // over what the configuration says for all; what it says for the worker's name wins over both.
+//
+// # Control
+//
+// A pool that has started takes orders at any time, from any goroutine, also from its own workers. Each
+// names a worker:
+//
+//	Add, AddGroup, Remove  a worker comes or goes; Remove waits until it has stopped
+//	Scale, More, Less      how many replicas run; a replica too many ends after the job it is at
+//	Pause, Resume          no run begins until Resume; the one under way ends as it would
+//	Trigger                what waits for a tick, an attempt or its deferred start runs now
+//	Restart                ends the runs and begins others, with no failures behind them; also of one that is done
 //
 // # Stopping
 //

@@ -315,17 +315,17 @@ func TestPollerIsRunAgainAfterAFailure(t *testing.T) {
 	})
 }
 
-// What the README shows is what is compiled and run in this file.
+// What the README shows is what is compiled and run here and among the examples of the shapes.
 func TestREADMECodeIsChecked(t *testing.T) {
 	checked := make(map[string]bool)
-	for line := range strings.Lines(readFile(t, "example_test.go")) {
+	for line := range strings.Lines(readFile(t, "example_test.go") + readFile(t, "example_shapes_test.go")) {
 		checked[strings.TrimSpace(line)] = true
 	}
 	frame := regexp.MustCompile(`^(package main|import \(|"[^"]+"|func main\(\) \{|fx\.New\(|\)\.Run\(\))?$`) // of a program
 	for _, block := range readmeBlocks(t, "go") {
 		for line := range strings.Lines(block) {
 			line = strings.TrimSpace(line)
-			assert.True(t, checked[line] || frame.MatchString(line), "not in example_test.go: %s", line)
+			assert.True(t, checked[line] || frame.MatchString(line), "not in an example: %s", line)
 		}
 	}
 }

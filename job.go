@@ -7,8 +7,8 @@ import (
 	"reflect"
 )
 
-// Loop returns a body that calls job again and again until the worker is to stop. An error or a panic
-// of a job ends the run, as a failed attempt; the next attempt goes on with the next job. Each job is
+// Loop returns a body that calls job again and again until the worker is to stop; that ends the context
+// of the job it is at, too. An error or a panic of a job ends the run, as a failed attempt; the next attempt goes on with the next job. Each job is
 // counted. Scaled down or paused, the body ends after the job it is at. A nil job is an error of
 // whatever the body is added to.
 func Loop(job RunFunc) RunFunc {

@@ -38,8 +38,20 @@ func TestLoopRunsJobsUntilItStops(t *testing.T) {
 		assert.Equal(t, workerfx.StatusStopped, e.Status)
 		assert.Equal(t, 10, jobs)
 		assert.EqualValues(t, 10, e.Jobs)
+		assert.Zero(t, e.FailedJobs)
 		assert.EqualValues(t, 1, e.Runs)
 		assert.InDelta(t, 10, gather(t, registered(t, pool))[`worker_jobs_total{status="success",worker="w"}`], 0)
+	})
+}
+
+func TestJobThatObeysIsNoFailedJob(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", workerfx.Loop(untilStopped)))
+		synctest.Wait()
+		require.NoError(t, pool.Stop(context.Background()))
+		e := execution(t, pool, "w")
+		assert.Equal(t, workerfx.StatusStopped, e.Status)
+		assert.Zero(t, e.FailedJobs)
 	})
 }
 

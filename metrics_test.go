@@ -2,13 +2,18 @@ package workerfx_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -155,4 +160,40 @@ func TestPoolsShareARegistryUnderTheirNames(t *testing.T) {
 	_, err = newNamed(registry, "")
 	require.NoError(t, err, "a stopped pool gives way")
 	gather(t, registry)
+}
+
+func TestExpositionIsGolden(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := must(workerfx.NewPool(silent, workerfx.WithConfig(workerfx.Config{
+			Name: "golden", Metrics: workerfx.MetricsConfig{Buckets: []time.Duration{time.Second, time.Minute}}})))
+		failing := func(context.Context) error { time.Sleep(2 * time.Second); return errBoom }
+		for _, w := range []workerfx.Worker{
+			workerfx.NewWorker("busy", untilStopped, workerfx.WithReplicas(2)),
+			workerfx.NewWorker("failing", failing, workerfx.WithMaxAttempts(2), static),
+			workerfx.NewWorker("hourly", func(context.Context) error { return nil }, workerfx.WithInterval(time.Hour), workerfx.WithStartImmediately()),
+			workerfx.NewWorker("stream", workerfx.FromChannel(filled(3), func(context.Context, int) error { return nil })),
+		} {
+			require.NoError(t, pool.Add(w))
+		}
+		require.NoError(t, pool.Start(t.Context()))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		response := httptest.NewRecorder()
+		promhttp.HandlerFor(registered(t, pool), promhttp.HandlerOpts{}).ServeHTTP(response, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+		golden(t, "testdata/metrics.golden", response.Body.Bytes())
+		require.NoError(t, pool.Stop(t.Context()))
+	})
+}
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares got with a file.
+func golden(t testing.TB, file string, got []byte) {
+	t.Helper()
+	if *update {
+		require.NoError(t, os.WriteFile(file, got, 0o600))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, string(want), string(got))
 }

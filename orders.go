@@ -70,6 +70,7 @@ func (s *supervisor) heed(next step, due time.Time) (wake <-chan struct{}, _ hol
 func (s *supervisor) conclude(last outcome) (asked, forGood bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.over = true
 	if s.turn != nil {
 		close(s.turn)
 		s.turn = nil
@@ -171,13 +172,9 @@ func (s *supervisor) trigger() (ok bool) {
 	return ok
 }
 
-// retire ends the replica after the job it is at.
-func (s *supervisor) retire() {
-	if run := s.order(func(o *orders) { o.retired = true }); run != nil {
-		if run.drain(); !run.drains() {
-			run.stop()
-		}
-	}
+// retire lets no run begin any more, and returns the one that is under way, or nil.
+func (s *supervisor) retire() *runContext {
+	return s.order(func(o *orders) { o.retired = true })
 }
 
 // restart ends the replica's run and makes it begin another. It returns a channel that is closed once
@@ -188,7 +185,7 @@ func (s *supervisor) restart() (over <-chan struct{}, alive bool) {
 			return
 		}
 		o.restarted = true
-		if s.report.status == StatusRunning {
+		if s.report.status == StatusRunning && !s.over {
 			if s.turn == nil {
 				s.turn = make(chan struct{})
 			}

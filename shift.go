@@ -69,10 +69,15 @@ func (s *shift) succeeded() {
 	s.open = 0
 }
 
-// failed passes on the error of a job, which did well if that is just ErrDoNotRestart.
+// failed passes on the error of a job. The job did well if that is just ErrDoNotRestart, and counts as
+// neither if it skipped or obeyed.
 func (s *shift) failed(err error) error {
-	if err == ErrDoNotRestart { //nolint:errorlint // see above
+	over := s.ctx.Err()
+	switch {
+	case err == ErrDoNotRestart: //nolint:errorlint // see above
 		s.succeeded()
+	case errors.Is(err, ErrSkip), over != nil && (errors.Is(err, over) || errors.Is(err, context.Cause(s.ctx))):
+		s.open = 0
 	}
 	return err
 }

@@ -239,6 +239,9 @@ func (p *Pool) boundedStop(ctx context.Context, m *member) (context.Context, con
 func (p *Pool) forget(m *member) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.members[m.name] != m {
+		return true // somebody else was faster
+	}
 	if p.base != nil { // started
 		for s := range m.replicas() {
 			if !s.isGone() {
@@ -246,9 +249,7 @@ func (p *Pool) forget(m *member) bool {
 			}
 		}
 	}
-	if p.members[m.name] == m {
-		delete(p.members, m.name)
-		p.order = nil
-	}
+	delete(p.members, m.name)
+	p.order = nil
 	return true
 }

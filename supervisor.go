@@ -33,6 +33,7 @@ type supervisor struct {
 	hookBroken bool
 
 	orders orders        // guarded by mu, like all below: what others ask of it
+	over   bool          // the current run is over, if it is not reported yet
 	gone   bool          // its goroutine is done
 	mu     sync.Mutex    // guards the fields around it, from orders to report
 	stopAt instant       // when it was asked to stop
@@ -290,6 +291,7 @@ func (s *supervisor) begin() *runContext {
 	s.mu.Lock()
 	refused := s.orders.forbid()
 	if !refused {
+		s.over = false
 		s.reportStart(run, now)
 	}
 	s.mu.Unlock()
