@@ -40,16 +40,39 @@ func BenchmarkStartStop100k(b *testing.B) {
 		<-ctx.Done()
 		return nil
 	}
-	defer reportCPU(b)()
-	for b.Loop() {
+	b.ReportAllocs()
+	var cpu time.Duration
+	for range b.N {
+		b.StopTimer()
 		pool := must(workerfx.NewPool(workerfx.WithLogger(zerolog.Nop())))
 		for _, name := range names {
 			if err := pool.Add(workerfx.NewWorker(name, untilStopped)); err != nil {
 				b.Fatal(err)
 			}
 		}
+		before := cpuTime(b)
+		b.StartTimer()
 		if err := errors.Join(pool.Start(b.Context()), pool.Stop(b.Context())); err != nil {
 			b.Fatal(err)
+		}
+		cpu += cpuTime(b) - before
+	}
+	b.ReportMetric(float64(cpu)/float64(b.N), "cpu-ns/op")
+}
+
+// BenchmarkAdd100k is what comes before: the making of a pool and its workers.
+func BenchmarkAdd100k(b *testing.B) {
+	names := make([]string, manyWorkers)
+	for i := range names {
+		names[i] = fmt.Sprintf("worker-%d", i)
+	}
+	defer reportCPU(b)()
+	for b.Loop() {
+		pool := must(workerfx.NewPool(workerfx.WithLogger(zerolog.Nop())))
+		for _, name := range names {
+			if err := pool.Add(workerfx.NewWorker(name, func(context.Context) error { return nil })); err != nil {
+				b.Fatal(err)
+			}
 		}
 	}
 }

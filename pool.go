@@ -44,6 +44,8 @@ type Pool struct {
 	idle      chan struct{} // closed once the pool is stopped and live is 0
 	premature chan struct{} // closed when an essential worker was done too early
 
+	bounded     atomic.Bool // there is, or was, a worker with a stop timeout
+	gaveUp      atomic.Bool // a replica outlasted its stop timeout
 	saidStopped atomic.Bool // in the log
 
 	mu        sync.Mutex // guards the fields below
@@ -209,6 +211,9 @@ func (p *Pool) join(members []*member) error {
 		}
 		p.members[m.name] = m
 		p.order = nil
+		if m.stopTimeout > 0 {
+			p.bounded.Store(true)
+		}
 		if p.phase == phaseStarted {
 			p.launch(m)
 		}

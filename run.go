@@ -45,7 +45,7 @@ func endedWith(cause error) *lifetime {
 // newRun returns the context of a replica's next run.
 func newRun(s *supervisor, now time.Time) *runContext {
 	id := s.pool.newID(now)
-	run := &runContext{s: s, id: id, attempt: s.history.failures + 1, labels: pprofLabels(s.name, id)}
+	run := &runContext{s: s, id: id, attempt: s.history.failures + 1}
 	if s.runTimeout > 0 {
 		run.life.Store(run.newLifetime().limit(s.runTimeout))
 	}
@@ -172,10 +172,11 @@ func (p *keyProbe) Value(key any) any {
 	return nil
 }
 
-// pprofLabels returns what pprof keeps in the context of a goroutine with a run's labels.
-func pprofLabels(worker, id string) any {
-	labels := pprof.Labels(fieldWorker, worker, fieldExecutionID, id)
-	return pprof.WithLabels(context.Background(), labels).Value(labelsKey)
+// label gives the run's labels to its context and to the goroutine, which is the caller's.
+func (c *runContext) label() {
+	labels := pprof.Labels(fieldWorker, c.s.name, fieldExecutionID, c.id)
+	c.labels = pprof.WithLabels(context.Background(), labels).Value(labelsKey)
+	pprof.SetGoroutineLabels(c)
 }
 
 // runTimeoutError is the cause of a context that ended because of [WithRunTimeout].

@@ -90,6 +90,9 @@ func (p *Pool) await(ctx context.Context) *StopError {
 		}
 		select {
 		case <-p.idle:
+			if !p.gaveUp.Load() { // then nobody is left to look for
+				return nil
+			}
 			return p.stragglers()
 		case <-ctx.Done():
 			return p.stragglers()
@@ -101,6 +104,9 @@ func (p *Pool) await(ctx context.Context) *StopError {
 // giveUpOverdue gives up the replicas whose own stop timeout has passed, and returns the time until the
 // next one's does, if there is one.
 func (p *Pool) giveUpOverdue() (left time.Duration, bounded bool) {
+	if !p.bounded.Load() {
+		return 0, false
+	}
 	now := time.Now()
 	for _, m := range p.all() {
 		if m.stopTimeout == 0 {
@@ -109,6 +115,7 @@ func (p *Pool) giveUpOverdue() (left time.Duration, bounded bool) {
 		for s := range m.replicas() {
 			remaining, gaveUp := s.giveUp(now)
 			if gaveUp {
+				p.gaveUp.Store(true)
 				p.countDown()
 			}
 			if remaining > 0 && (!bounded || remaining < left) {

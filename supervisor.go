@@ -277,6 +277,7 @@ func (s *supervisor) execute() outcome {
 	if run == nil {
 		return outcome{kind: notRun}
 	}
+	run.label() // here and not in begin, where it would make the stack grow
 	s.pool.journal.runStarted(s)
 	return s.call(run)
 }
@@ -299,7 +300,6 @@ func (s *supervisor) begin() *runContext {
 		run.stop()
 		return nil
 	}
-	pprof.SetGoroutineLabels(run)
 	return run
 }
 
