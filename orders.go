@@ -89,12 +89,12 @@ func (s *supervisor) conclude(last outcome) (asked, forGood bool) {
 func (s *supervisor) leave() bool {
 	s.mu.Lock()
 	o := &s.orders
-	switch {
-	case o.restarted && !o.stopping:
+	anew := o.restarted && !o.stopping
+	if anew {
 		o.restarted = false
 		s.renew()
-		fallthrough
-	case s.report.status == StatusPaused && (o.stopping || !o.retired):
+	}
+	if anew || s.report.status == StatusPaused && (o.stopping || !o.retired) {
 		s.mu.Unlock()
 		return false
 	}

@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/rs/xid"
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -64,52 +61,6 @@ const (
 	phaseStarted
 	phaseStopped // or stopping
 )
-
-// PoolOption configures a [Pool].
-type PoolOption func(*poolOptions)
-
-type poolOptions struct {
-	config         Config
-	logger         *zerolog.Logger
-	tracerProvider trace.TracerProvider
-	registerer     prometheus.Registerer
-	generateID     func() string
-	middleware     []Middleware
-}
-
-// WithConfig sets the pool's configuration. The default is the zero [Config].
-func WithConfig(config Config) PoolOption {
-	return func(o *poolOptions) { o.config = config }
-}
-
-// WithLogger sets the logger of the pool and of its workers' contexts. Without one, workers log nothing
-// and the pool only writes failures, to stderr.
-func WithLogger(logger zerolog.Logger) PoolOption {
-	return func(o *poolOptions) { o.logger = &logger }
-}
-
-// WithTracerProvider sets where the tracers of workers come from. The default, also for nil, is the
-// global provider. See [AnnotateTracerProvider] for what is done to it.
-func WithTracerProvider(provider trace.TracerProvider) PoolOption {
-	return func(o *poolOptions) { o.tracerProvider = provider }
-}
-
-// WithRegisterer registers the pool's metrics. The default, also for nil, is to register them nowhere.
-func WithRegisterer(registerer prometheus.Registerer) PoolOption {
-	return func(o *poolOptions) { o.registerer = registerer }
-}
-
-// WithIDGenerator sets what makes execution IDs. It is called from many goroutines, once for each run.
-// The default makes an xid: 20 characters that sort by time. It also stands in for a generator that
-// panics or returns an empty ID.
-func WithIDGenerator(generate func() string) PoolOption {
-	return func(o *poolOptions) { o.generateID = generate }
-}
-
-// WithPoolMiddleware wraps every worker of the pool, outside of the worker's own middleware.
-func WithPoolMiddleware(mw ...Middleware) PoolOption {
-	return func(o *poolOptions) { o.middleware = append(o.middleware, mw...) }
-}
 
 // NewPool makes a pool without workers. It fails if the configuration is not valid, or if the registry
 // has a pool of the same name already.
@@ -169,68 +120,6 @@ func (p *Pool) setDefaults() error {
 
 // Collector returns the pool's metrics, for a pool that was given no registerer.
 func (p *Pool) Collector() prometheus.Collector { return p.collector }
-
-// Add adds a worker: before Start it is registered, after Start it runs at once. Options given here win
-// over those attached to w. A worker that the configuration keeps out of this process is checked and
-// left out. It fails with [ErrDuplicateWorker], with [ErrPoolStopped], or because of a setting that is
-// out of range.
-func (p *Pool) Add(w Worker, opts ...Option) error {
-	m, err := p.newMember(place{}, w, opts)
-	if err != nil {
-		return err
-	}
-	return p.join([]*member{m})
-}
-
-// AddGroup adds all workers of a group, or none if there is an error in one. See [Pool.Add].
-func (p *Pool) AddGroup(g Group, opts ...Option) error {
-	members, err := p.newGroup(g, opts)
-	if err != nil {
-		return err
-	}
-	return p.join(members)
-}
-
-// join makes members part of the pool, all or none.
-func (p *Pool) join(members []*member) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.phase == phaseStopped {
-		return fmt.Errorf("worker %q: %w", members[0].name, ErrPoolStopped)
-	}
-	for i, m := range members {
-		same := func(o *member) bool { return o.name == m.name }
-		if p.members[m.name] != nil || slices.ContainsFunc(members[:i], same) {
-			return fmt.Errorf("worker %q: %w; WithName gives it another", m.name, ErrDuplicateWorker)
-		}
-	}
-	for _, m := range members {
-		if m.parent == nil && p.config.excludes(m.name) {
-			p.excluded = append(p.excluded, m.name)
-			continue
-		}
-		p.members[m.name] = m
-		p.order = nil
-		if m.stopTimeout > 0 {
-			p.bounded.Store(true)
-		}
-		if p.phase == phaseStarted {
-			p.launch(m)
-		}
-	}
-	return nil
-}
-
-// launch starts a member's replicas. p.mu is held.
-func (p *Pool) launch(m *member) {
-	for s := range m.replicas() {
-		p.live.Add(1)
-		if m.wanted == 0 {
-			s.orders.retired = true
-		}
-		go s.supervise()
-	}
-}
 
 // Start starts all workers and returns. Their contexts have the values of ctx, but do not end with it:
 // they end with [Pool.Stop]. It fails with [ErrPoolStarted], with [ErrPoolStopped], if the configuration
@@ -298,30 +187,6 @@ func (p *Pool) stopTimeout() time.Duration {
 	return defaultPoolStopTimeout
 }
 
-// essentialDone stops the pool if all replicas of an essential worker are done. It does not wait.
-func (p *Pool) essentialDone(m *member, err error) {
-	for s := range m.replicas() {
-		if !s.isDoneByItself() {
-			return
-		}
-	}
-	p.mu.Lock()
-	if p.phase != phaseStarted || p.failure != nil {
-		p.mu.Unlock()
-		return
-	}
-	p.failure = fmt.Errorf("worker %q: %w", m.name, errors.Join(ErrExitedPrematurely, err))
-	failure, onFailure := p.failure, p.onFailure
-	close(p.premature)
-	p.mu.Unlock()
-
-	p.journal.essentialEnded(m.name, failure)
-	p.requestStop()
-	if onFailure != nil {
-		onFailure()
-	}
-}
-
 // hasStopped tells whether the pool was asked to stop and nothing of it runs any more.
 func (p *Pool) hasStopped() bool {
 	select {
@@ -330,110 +195,4 @@ func (p *Pool) hasStopped() bool {
 	default:
 		return false
 	}
-}
-
-// prematureEnd is why an essential worker stopped the pool, or nil.
-func (p *Pool) prematureEnd() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.failure
-}
-
-// Executions reports on every replica of every worker, sorted by name, then replica.
-func (p *Pool) Executions() []Execution {
-	members := p.sorted()
-	executions := make([]Execution, len(members))
-	events := make([]Event, 0, p.eventsReported.Load())
-	n := 0
-	for _, m := range members {
-		for s := range m.replicas() {
-			if n == len(executions) {
-				executions = append(executions, Execution{})
-			}
-			events = s.execution(&executions[n], events)
-			n++
-		}
-	}
-	p.eventsReported.Store(int64(len(events)))
-	return executions[:n]
-}
-
-// Execution reports on replica 0 of a worker. It fails with [ErrUnknownWorker].
-func (p *Pool) Execution(name string) (Execution, error) {
-	m, err := p.member(name)
-	if err != nil {
-		return Execution{}, err
-	}
-	var e Execution
-	m.first.execution(&e, nil)
-	return e, nil
-}
-
-// member returns the worker of that name.
-func (p *Pool) member(name string) (*member, error) {
-	p.mu.Lock()
-	m := p.members[name]
-	p.mu.Unlock()
-	if m == nil {
-		return nil, fmt.Errorf("worker %q: %w%s", cut(name, maxName), ErrUnknownWorker, didYouMean(cut(name, maxName), p.names()))
-	}
-	return m, nil
-}
-
-// all returns the members in no order.
-func (p *Pool) all() []*member {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	members := make([]*member, 0, len(p.members))
-	for _, m := range p.members {
-		members = append(members, m)
-	}
-	return members
-}
-
-// sorted returns the members by name. The slice is shared: it is not to be changed.
-func (p *Pool) sorted() []*member {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.order == nil && len(p.members) > 0 {
-		p.order = make([]*member, 0, len(p.members))
-		for _, m := range p.members {
-			p.order = append(p.order, m)
-		}
-		slices.SortFunc(p.order, func(a, b *member) int { return strings.Compare(a.name, b.name) })
-	}
-	return p.order
-}
-
-func (p *Pool) names() []string {
-	members := p.sorted()
-	names := make([]string, len(members))
-	for i, m := range members {
-		names[i] = m.name
-	}
-	return names
-}
-
-// newID makes an execution ID.
-func (p *Pool) newID(now time.Time) string {
-	if p.generateID == nil || p.generatorBroken.Load() {
-		return xid.NewWithTime(now).String()
-	}
-	return p.customID(now)
-}
-
-// customID asks the user's generator. One that panics, ends the goroutine or returns no ID is not asked again.
-func (p *Pool) customID(now time.Time) (id string) {
-	answered := false
-	defer func() {
-		if answered {
-			return
-		}
-		p.generatorBroken.Store(true)
-		id = xid.NewWithTime(now).String()
-		p.journal.brokenGenerator(recover())
-	}()
-	id = cut(p.generateID(), maxName)
-	answered = id != ""
-	return id
 }

@@ -257,3 +257,16 @@ func (r *report) appendEvents(dst []Event, limit int) []Event {
 	}
 	return dst
 }
+
+// execution fills in e, and appends the replica's events to events, of which e gets its own part.
+func (s *supervisor) execution(e *Execution, events []Event) []Event {
+	e.Worker, e.Replica = s.name, int(s.replica)
+	e.MaxAttempts, e.DeferredStart = s.maxAttempts, s.deferredStart
+	start := len(events)
+	s.mu.Lock()
+	s.report.fill(e)
+	events = s.report.appendEvents(events, s.events)
+	s.mu.Unlock()
+	e.Events = events[start:len(events):len(events)]
+	return events
+}

@@ -3,7 +3,6 @@ package workerfx
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime/pprof"
 	"sync"
 	"time"
@@ -141,136 +140,6 @@ func (s *supervisor) first(now time.Time) step {
 	return next
 }
 
-// backoffAfter asks the worker's backoff, which is the user's code.
-func (s *supervisor) backoffAfter(failures int) (pause time.Duration) {
-	if s.hookBroken {
-		return ExponentialBackoff{}.Duration(failures)
-	}
-	s.hookBroken = true
-	defer func() {
-		if s.hookBroken {
-			s.pool.journal.brokenHook(s, "backoff", recover())
-			pause = ExponentialBackoff{}.Duration(failures)
-		}
-	}()
-	pause = s.backoff.Duration(failures)
-	if pause < 0 {
-		panic(fmt.Sprintf("returned %v", pause))
-	}
-	s.hookBroken = false
-	return pause
-}
-
-// untilTick makes next a wait for the first tick after now. A schedule without one ends the worker; so
-// does, as an error, one that is broken.
-func (s *supervisor) untilTick(next step, now time.Time) step {
-	tick, missed, err := s.askSchedule(now)
-	switch {
-	case err != nil:
-		return step{status: StatusError, done: true, err: err}
-	case tick.IsZero():
-		return step{status: StatusSuccess, done: true, missed: missed}
-	}
-	next.missed = missed
-	next.pause = max(next.pause, jittered(tick, s.schedule, s.jitter).Sub(now))
-	return next
-}
-
-// askSchedule asks the worker's schedule, which may be the user's code.
-func (s *supervisor) askSchedule(now time.Time) (tick time.Time, missed int64, err error) {
-	if s.hookBroken {
-		return tick, 0, errBrokenSchedule
-	}
-	s.hookBroken = true
-	defer func() {
-		if s.hookBroken {
-			s.pool.journal.brokenHook(s, "schedule", recover())
-			err = errBrokenSchedule
-		}
-	}()
-	if s.ticker == nil {
-		s.ticker = &ticker{origin: now}
-	}
-	tick, missed = s.ticker.next(s.schedule, now)
-	s.ticker.last = tick
-	s.hookBroken = false
-	return tick, missed, nil
-}
-
-var errBrokenSchedule = errors.New("schedule is broken")
-
-// wait lets the time until the next step pass. It returns false if there is none. What others ask for
-// ends the wait, or makes it longer.
-func (s *supervisor) wait(next step) bool {
-	switch {
-	case next.done:
-		return false
-	case next.pause <= 0 && !next.held:
-		return true
-	}
-	if next.status == StatusPending || next.status == StatusDeferred && next.pause == 0 {
-		next.status = StatusWaiting
-	}
-	due := s.due(next)
-	for {
-		wake, hold := s.heed(next, due)
-		var alarm <-chan time.Time
-		switch hold {
-		case goOn:
-			return true
-		case leave:
-			return false
-		case resumed:
-			if next.tick { // those that came meanwhile were missed
-				next = s.untilTick(next, time.Now())
-				due = s.due(next)
-				s.reportResumed(next)
-			}
-			if next.done {
-				return false
-			}
-			continue
-		case untilDue:
-			alarm = s.alarm(due)
-		}
-		select {
-		case <-alarm:
-		case <-wake:
-		}
-	}
-}
-
-// due is when a step's pause is over.
-func (s *supervisor) due(next step) time.Time {
-	due := time.Now().Add(next.pause)
-	if s.followsWallClock() {
-		due = due.Round(0) // without its monotonic reading it is compared by the wall clock
-	}
-	return due
-}
-
-// longestSleep bounds how late a schedule that follows the wall clock sees that the clock was set.
-const longestSleep = 5 * time.Minute
-
-// alarm returns a channel that tells when due has come, or earlier: wait looks again.
-func (s *supervisor) alarm(due time.Time) <-chan time.Time {
-	d := time.Until(due)
-	if s.followsWallClock() {
-		d = min(d, longestSleep)
-	}
-	if s.timer == nil {
-		s.timer = time.NewTimer(d)
-	} else {
-		s.timer.Reset(d)
-	}
-	return s.timer.C
-}
-
-func (s *supervisor) followsWallClock() bool {
-	_, onGrid := s.schedule.(interval)
-	return s.schedule != nil && !onGrid
-}
-
 // execute makes one run and tells how it ended. If the run ends its goroutine, it does not return.
 func (s *supervisor) execute() outcome {
 	run := s.begin()
@@ -346,17 +215,4 @@ func classify(err error, run *runContext) outcome {
 	}
 	text, err := brief(err)
 	return outcome{kind: kind, err: err, text: text}
-}
-
-// execution fills in e, and appends the replica's events to events, of which e gets its own part.
-func (s *supervisor) execution(e *Execution, events []Event) []Event {
-	e.Worker, e.Replica = s.name, int(s.replica)
-	e.MaxAttempts, e.DeferredStart = s.maxAttempts, s.deferredStart
-	start := len(events)
-	s.mu.Lock()
-	s.report.fill(e)
-	events = s.report.appendEvents(events, s.events)
-	s.mu.Unlock()
-	e.Events = events[start:len(events):len(events)]
-	return events
 }
