@@ -30,6 +30,9 @@ func (p *Pool) AddGroup(g Group, opts ...Option) error {
 func (p *Pool) join(members []*member) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if len(members) == 0 {
+		return nil
+	}
 	if p.phase == phaseStopped {
 		return fmt.Errorf("worker %q: %w", members[0].name, ErrPoolStopped)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -55,8 +56,11 @@ func (b *batcher[T]) run(ctx context.Context) error {
 			batch, open = b.collect(s)
 		}
 		if len(batch) > 0 {
+			if ctx.Err() != nil { // nothing is handed out with a dead context
+				return context.Cause(ctx)
+			}
 			s.began(len(batch))
-			if err := b.fn(ctx, batch); err != nil {
+			if err := b.fn(ctx, slices.Clone(batch)); err != nil { // what it does to its own is no matter
 				if s.failed(err) == ErrDoNotRestart { //nolint:errorlint // alone it says that all is well
 					batch = nil
 				}

@@ -58,6 +58,7 @@ func AddChild(ctx context.Context, w Worker, opts ...Option) error {
 		if err := before.stopAndWait(ctx); err != nil {
 			return fmt.Errorf("worker %q: replace: %w", m.name, err)
 		}
+		run.s.pool.forget(before)
 		run.disown(child, before)
 	}
 }
@@ -81,6 +82,7 @@ func RemoveChild(ctx context.Context, name string) error {
 	if err := m.stopAndWait(ctx); err != nil {
 		return fmt.Errorf("worker %q: remove: %w", m.name, err)
 	}
+	run.s.pool.forget(m)
 	run.disown(name, m)
 	return nil
 }
@@ -142,6 +144,7 @@ func (c *runContext) cutTies() (items int) {
 	t.mu.Unlock()
 	now := time.Now()
 	for _, m := range children {
+		m.close()
 		for s := range m.replicas() {
 			s.requestStop(now)
 		}
@@ -181,7 +184,7 @@ func (c *runContext) heedDrain() <-chan struct{} {
 	t := c.tied()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.drains = true
+	t.drains, t.waiting = true, 0
 	if t.drain == nil {
 		t.drain = make(chan struct{})
 		if t.drained.Load() {
@@ -210,6 +213,16 @@ func (c *runContext) drains() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.drains
+}
+
+// wasAsked tells whether the run was asked to end, whatever was asked since. A run that was only told to
+// end after its job may have ended by itself.
+func (c *runContext) wasAsked(obeyed bool) bool {
+	if obeyed && c.drained() {
+		return true
+	}
+	life := c.life.Load()
+	return life != nil && context.Cause(life) == ErrStopping //nolint:errorlint // stop gives it as it is
 }
 
 // drained tells whether the run was asked to end after the job it is at.

@@ -183,6 +183,16 @@ func matchesAny(patterns []string, name string) bool {
 	return false
 }
 
+// isUnder tells whether name could be that of a worker's child.
+func isUnder(name string, workers []string) bool {
+	for name = parentName(name); name != ""; name = parentName(name) {
+		if slices.Contains(workers, name) {
+			return true
+		}
+	}
+	return false
+}
+
 // parentName is the group (or the parent) in a worker's name, or "".
 func parentName(name string) string {
 	return name[:max(strings.LastIndexByte(name, '/'), 0)]
@@ -198,7 +208,7 @@ func (c *Config) checkNames(workers []string) error {
 	}
 	var errs []error
 	check := func(field, name string) {
-		if !known[name] {
+		if !known[name] && !isUnder(name, workers) {
 			errs = append(errs, fmt.Errorf("pool %q: %s names worker %q: %w%s", c.Name, field, name, ErrUnknownWorker, didYouMean(name, workers)))
 		}
 	}

@@ -75,6 +75,8 @@ func (p *Pool) resize(m *member, call string, wanted func(now int) int) (surplus
 	switch {
 	case p.phase == phaseStopped:
 		return nil, fmt.Errorf("worker %q: %s: %w", m.name, call, ErrPoolStopped)
+	case !m.isOpen():
+		return nil, fmt.Errorf("worker %q: %s: %w, it was removed", m.name, call, ErrUnknownWorker)
 	case n < m.minReplicas || n < 0:
 		return nil, fmt.Errorf("worker %q: %s: replicas %d: %w (%d)", m.name, call, n, ErrMinReplicas, m.minReplicas)
 	case n > m.mostReplicas():
@@ -93,7 +95,7 @@ func (p *Pool) resize(m *member, call string, wanted func(now int) int) (surplus
 	more := m.others()
 	for i := int32(1); int(i) < n; i++ {
 		if !present[i] {
-			s := &supervisor{member: m, replica: i}
+			s := &supervisor{member: m, replica: i, orders: orders{paused: m.paused}}
 			more = append(more, s)
 			p.live.Add(1)
 			go s.supervise()
@@ -151,6 +153,7 @@ func (p *Pool) dropIfRetired(s *supervisor) {
 // Pause lets the worker's current runs end and begins no others until [Pool.Resume]. It does not wait.
 // A body that handles many jobs in one run, such as [Loop], pauses after the job it is at.
 func (p *Pool) Pause(name string) error {
+	p.setPaused(name, true)
 	return p.each("pause", name, (*supervisor).pause)
 }
 
@@ -159,7 +162,17 @@ func (p *Pool) Resume(name string) error {
 	if err := p.hasReplicas("resume", name); err != nil {
 		return err
 	}
+	p.setPaused(name, false)
 	return p.each("resume", name, (*supervisor).unpause)
+}
+
+// setPaused says whether replicas that a worker gets later are paused.
+func (p *Pool) setPaused(name string, paused bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m := p.members[name]; m != nil && p.phase == phaseStarted {
+		m.paused = paused
+	}
 }
 
 // Trigger ends a wait: a worker that waits for its next tick, its next attempt or its deferred start
@@ -188,32 +201,44 @@ func (p *Pool) Restart(name string) error {
 	}
 	ctx, cancel := p.boundedStop(context.Background(), m)
 	defer cancel()
-	var stuck []*supervisor
+	ending := make(map[*supervisor]<-chan struct{})
 	for s := range m.replicas() {
 		over, alive := s.restart()
 		if !alive {
 			p.revive(s)
 		}
-		if over == nil {
-			continue
-		}
-		select {
-		case <-over:
-		case <-ctx.Done():
-			stuck = append(stuck, s)
+		if over != nil {
+			ending[s] = over
 		}
 	}
-	if len(stuck) > 0 {
+	if stuck := awaitAll(ctx, ending); len(stuck) > 0 {
 		return fmt.Errorf("worker %q: restart: %w", name, stopErrorAbout(stuck))
 	}
 	return nil
+}
+
+// awaitAll returns those whose run is not over when ctx ends.
+func awaitAll(ctx context.Context, ending map[*supervisor]<-chan struct{}) (stuck []*supervisor) {
+	for s, over := range ending {
+		select {
+		case <-over:
+			continue
+		case <-ctx.Done():
+		}
+		select {
+		case <-over:
+		default:
+			stuck = append(stuck, s)
+		}
+	}
+	return stuck
 }
 
 // revive starts a replica anew that was done.
 func (p *Pool) revive(s *supervisor) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.phase == phaseStarted && s.renewIfGone() {
+	if p.phase == phaseStarted && s.isOpen() && s.renewIfGone() {
 		p.live.Add(1)
 		go s.supervise()
 	}

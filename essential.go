@@ -12,13 +12,14 @@ func (p *Pool) essentialDone(m *member, err error) {
 			return
 		}
 	}
+	failure := fmt.Errorf("worker %q: %w", m.name, errors.Join(ErrExitedPrematurely, err)) // asks err: not under the lock
 	p.mu.Lock()
 	if p.phase != phaseStarted || p.failure != nil {
 		p.mu.Unlock()
 		return
 	}
-	p.failure = fmt.Errorf("worker %q: %w", m.name, errors.Join(ErrExitedPrematurely, err))
-	failure, onFailure := p.failure, p.onFailure
+	p.failure = failure
+	onFailure := p.onFailure
 	close(p.premature)
 	p.mu.Unlock()
 

@@ -62,6 +62,9 @@ func FromChannel[T any](ch <-chan T, fn func(ctx context.Context, item T) error)
 					return s.whyUnless(!open)
 				}
 			}
+			if ctx.Err() != nil { // nothing is handed out with a dead context
+				return context.Cause(ctx)
+			}
 			s.began(1)
 			if err := fn(ctx, item); err != nil {
 				inHand = s.failed(err) != ErrDoNotRestart //nolint:errorlint // alone it says that all is well

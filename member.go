@@ -25,6 +25,7 @@ type member struct {
 	// pool's lock.
 	more    atomic.Pointer[[]*supervisor]
 	wanted  int     // replicas; guarded by the pool's lock
+	paused  bool    // as new replicas are to be; guarded by the pool's lock
 	retired *totals // of replicas that were scaled down and are gone, or nil; guarded by the pool's lock
 }
 
@@ -45,6 +46,19 @@ func (m *member) replicas() iter.Seq[*supervisor] {
 			}
 		}
 	}
+}
+
+// close makes the member one that is to be forgotten and gets no new goroutines. Whoever holds the
+// pool's lock after it returned sees that.
+func (m *member) close() {
+	m.pool.mu.Lock()
+	defer m.pool.mu.Unlock()
+	m.removed.Store(true)
+}
+
+// isOpen tells whether the member may get new goroutines. The pool's lock is held.
+func (m *member) isOpen() bool {
+	return m.pool.members[m.name] == m && !m.removed.Load()
 }
 
 // base is the context whose values the member's runs have. It does not end.

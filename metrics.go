@@ -64,12 +64,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 }
 
 func (c *collector) collectWorker(out chan<- prometheus.Metric, m *member) {
-	sum := c.pool.retiredTotals(m)
-	for s := range m.replicas() {
-		s.mu.Lock()
-		sum.add(&s.report)
-		s.mu.Unlock()
-	}
+	sum := c.pool.totals(m)
 	send := func(desc *prometheus.Desc, kind prometheus.ValueType, value float64, more ...string) {
 		out <- prometheus.MustNewConstMetric(desc, kind, value, append([]string{m.name}, more...)...)
 	}
@@ -124,8 +119,8 @@ type totals struct {
 	ranWell, ranBadly    *histogram
 }
 
-// retiredTotals are those of the replicas of m that are gone.
-func (p *Pool) retiredTotals(m *member) totals {
+// totals are the sums over the replicas of m, those that are gone included.
+func (p *Pool) totals(m *member) totals {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var sum totals
@@ -134,6 +129,11 @@ func (p *Pool) retiredTotals(m *member) totals {
 		sum.running, sum.nextRun = 0, 0
 	}
 	sum.replicas = m.wanted
+	for s := range m.replicas() {
+		s.mu.Lock()
+		sum.add(&s.report)
+		s.mu.Unlock()
+	}
 	return sum
 }
 

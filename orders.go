@@ -36,6 +36,7 @@ func (s *supervisor) heed(next step, due time.Time) (wake <-chan struct{}, _ hol
 		s.wake = make(chan struct{}, 1)
 	}
 	o := &s.orders
+	s.heedHalt(now)
 	if s.report.status == StatusPaused && !o.forbid() {
 		s.report.status = next.status
 		s.note(eventResumed, "", now)
@@ -60,6 +61,9 @@ func (s *supervisor) heed(next step, due time.Time) (wake <-chan struct{}, _ hol
 		s.note(eventTriggered, "", now)
 		return nil, goOn
 	case !now.Before(due):
+		if next.tick {
+			s.ticker.last = s.ticker.upcoming
+		}
 		return nil, goOn
 	}
 	return s.wake, untilDue
@@ -76,8 +80,9 @@ func (s *supervisor) conclude(last outcome) (asked, forGood bool) {
 		s.turn = nil
 	}
 	o := &s.orders
+	s.heedHalt(time.Now())
 	forGood = o.stopping
-	asked = forGood || o.retired || o.restarted || o.paused && last.kind == obeyed
+	asked = forGood || o.retired || o.restarted || s.report.run.wasAsked(last.kind == obeyed)
 	if o.restarted && !forGood {
 		o.restarted = false
 		s.history = history{}
@@ -98,20 +103,28 @@ func (s *supervisor) leave() bool {
 		s.mu.Unlock()
 		return false
 	}
-	s.gone = true
-	if s.done != nil {
-		close(s.done)
-	}
-	byItself, givenUp := !o.stopping && !o.retired, o.givenUp
-	s.mu.Unlock()
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	if byItself && s.essential {
-		s.pool.essentialDone(s.member, s.report.lastFailure())
+	byItself, givenUp, retired := !o.stopping && !o.retired, o.givenUp, o.retired && !o.stopping
+	failure := s.report.lastFailure()
+	s.gone = true // from here on another goroutine may take over
+	if s.done != nil {
+		close(s.done)
 	}
-	s.pool.left(s, givenUp)
+	s.mu.Unlock()
+	if byItself && s.essential {
+		s.pool.essentialDone(s.member, failure)
+	}
+	s.pool.left(s, givenUp, retired)
 	return true
+}
+
+// heedHalt asks the replica to stop if the pool is stopping and has not come round to it yet. s.mu is held.
+func (s *supervisor) heedHalt(now time.Time) {
+	if !s.orders.stopping && s.pool.halting.Load() {
+		s.orders.stopping, s.stopAt = true, instantOf(now)
+	}
 }
 
 // renew makes a replica that was done ready to run again. s.mu is held.
@@ -219,6 +232,9 @@ func (s *supervisor) giveUp(now time.Time) (left time.Duration, gaveUp bool) {
 	if s.gone || s.orders.givenUp {
 		return 0, false
 	}
+	if !s.orders.stopping { // somebody is about to ask it
+		return s.stopTimeout, false
+	}
 	if left = s.stopAt.time().Add(s.stopTimeout).Sub(now); left > 0 {
 		return left, false
 	}
@@ -250,11 +266,11 @@ func (s *supervisor) renewIfGone() (renewed bool) {
 	return renewed
 }
 
-// isDoneByItself tells whether nothing but its own end ended the replica's goroutine.
+// isDoneByItself tells whether nothing but its own end ended the replica's goroutine, or it does not count.
 func (s *supervisor) isDoneByItself() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.gone && !s.orders.stopping && !s.orders.retired
+	return s.orders.retired || s.gone && !s.orders.stopping
 }
 
 func (s *supervisor) isGone() bool {

@@ -81,6 +81,7 @@ func (p *policy) next(o outcomeKind, ran time.Duration, h *history, stopping boo
 	case gaveUp:
 		return step{status: StatusError, done: true}
 	case skipped:
+		h.failures = 0
 		return step{status: StatusWaiting, tick: true}
 	}
 	return p.afterFailure(ran, h, now)

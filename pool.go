@@ -41,6 +41,7 @@ type Pool struct {
 	idle      chan struct{} // closed once the pool is stopped and live is 0
 	premature chan struct{} // closed when an essential worker was done too early
 
+	halting     atomic.Bool // it was asked to stop: no run may begin any more
 	bounded     atomic.Bool // there is, or was, a worker with a stop timeout
 	gaveUp      atomic.Bool // a replica outlasted its stop timeout
 	saidStopped atomic.Bool // in the log

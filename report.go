@@ -1,6 +1,9 @@
 package workerfx
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // report is what a replica shows of itself. Its supervisor's lock guards it; its supervisor's goroutine,
 // which alone writes it, reads it without. A process may have a hundred thousand of them, so it holds
@@ -36,7 +39,13 @@ type past struct {
 // instant is a time in nanoseconds since 1970; 0 is none.
 type instant int64
 
-func instantOf(t time.Time) instant { return instant(t.UnixNano()) }
+// instantOf returns t, or the last instant there is if t is later: that is in 2262.
+func instantOf(t time.Time) instant {
+	if t.Unix() >= math.MaxInt64/int64(time.Second) {
+		return math.MaxInt64
+	}
+	return instant(t.UnixNano())
+}
 
 func (i instant) time() time.Time {
 	if i == 0 {
@@ -98,19 +107,22 @@ func (s *supervisor) reportEnd(o outcome, next step, ran time.Duration, now time
 // reportFirst notes what a replica does before its first run.
 func (s *supervisor) reportFirst(next step, now time.Time) {
 	s.report.status = next.status
-	if s.deferredStart > 0 {
+	if s.deferredStart > 0 && !next.done {
 		s.report.status = StatusDeferred
 		s.note(eventDeferred, s.deferredStart.String(), now)
 	}
 	s.reportNext(next, now)
 }
 
-// reportResumed notes what a replica with a schedule does after a pause.
-func (s *supervisor) reportResumed(next step) {
+// reportResumed notes what a replica does after a pause.
+func (s *supervisor) reportResumed(next step, due time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.report.status = next.status
 	s.reportNext(next, time.Now())
+	if s.report.nextRunAt = 0; !next.done && due.After(time.Now()) {
+		s.report.nextRunAt = instantOf(due)
+	}
 }
 
 // reportNext notes what the step after a run says beside its status.
@@ -136,7 +148,7 @@ func (s *supervisor) reportStop(now time.Time) {
 // reportPause notes that the replica waits for somebody.
 func (s *supervisor) reportPause(now time.Time) {
 	if s.report.status != StatusPaused {
-		s.report.status = StatusPaused
+		s.report.status, s.report.nextRunAt = StatusPaused, 0
 		s.note(eventPaused, "", now)
 	}
 }

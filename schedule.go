@@ -149,6 +149,8 @@ func (i interval) Next(after time.Time) time.Time { return after.Add(time.Durati
 type ticker struct {
 	origin time.Time // of an interval's grid
 	last   time.Time // the tick that came last
+
+	upcoming time.Time // the tick that is waited for
 }
 
 // maxSkew is how far back a clock may be set without past ticks coming again: cron's three hours.
@@ -194,7 +196,7 @@ func countTicks(schedule Schedule, after, until time.Time) (n int64) {
 
 // jittered delays a tick by chance.
 func jittered(tick time.Time, schedule Schedule, fraction float64) time.Time {
-	if fraction == 0 {
+	if fraction == 0 || tick.IsZero() {
 		return tick
 	}
 	following := schedule.Next(tick)

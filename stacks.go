@@ -29,7 +29,7 @@ func goroutineStacks() map[string]string {
 	return stacks
 }
 
-const supervisorFrame = "workerfx.(*supervisor).supervise"
+const supervisorFrame = "workerfx.(*supervisor).walk"
 
 // labelOf returns a label of a profile's entry, whose second line is `# labels: {"key":"value"}`.
 func labelOf(entry, key string) (value string, ok bool) {

@@ -62,6 +62,7 @@ func (p *Pool) requestStop() {
 	}
 	started := p.phase == phaseStarted
 	p.phase = phaseStopped
+	p.halting.Store(true)
 	if p.live.Load() == 0 {
 		close(p.idle)
 	}
@@ -127,10 +128,10 @@ func (p *Pool) giveUpOverdue() (left time.Duration, bounded bool) {
 }
 
 // left is called when a replica's goroutine is done.
-func (p *Pool) left(s *supervisor, givenUp bool) {
+func (p *Pool) left(s *supervisor, givenUp, retired bool) {
 	m := s.member
 	switch {
-	case m.parent != nil || m.removed.Load():
+	case m.parent != nil && !retired || m.removed.Load():
 		if p.forget(m) && m.parent != nil {
 			m.parent.disown(m.name[len(replicaName(m.parent.s.name, int(m.parent.s.replica)))+1:], m)
 		}
@@ -200,7 +201,7 @@ func (p *Pool) Remove(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	m.removed.Store(true)
+	m.close()
 	if p.forget(m) {
 		return nil
 	}
@@ -213,6 +214,7 @@ func (p *Pool) Remove(ctx context.Context, name string) error {
 
 // stopAndWait stops a member for good. It returns a *StopError if that takes too long.
 func (m *member) stopAndWait(ctx context.Context) error {
+	m.close()
 	ctx, cancel := m.pool.boundedStop(ctx, m)
 	defer cancel()
 	now := time.Now()

@@ -27,9 +27,11 @@ type supervisor struct {
 	timer   *time.Timer
 	replica int32
 
-	// hookBroken is set while the worker's backoff or schedule is asked, and stays set if it panicked or
-	// ended the goroutine: it is not asked again.
-	hookBroken bool
+	// Set while the worker's backoff or schedule is asked, and for good if it panicked or ended the
+	// goroutine: it is not asked again.
+	backoffBroken, scheduleBroken bool
+
+	atOnce bool // the next run follows the one before it without a wait
 
 	orders orders        // guarded by mu, like all below: what others ask of it
 	over   bool          // the current run is over, if it is not reported yet
@@ -75,8 +77,11 @@ func (s *supervisor) walk(last outcome) {
 
 // decide concludes the run that ended, reports it and says what is next.
 func (s *supervisor) decide(last outcome) step {
-	if last.kind == notRun {
+	switch {
+	case last.kind == notRun:
 		return s.idle()
+	case s.over: // a hook ended the goroutine that was deciding
+		return s.giveHookUp(last)
 	}
 	if n := s.report.run.end(); n > 0 {
 		last = last.leaving(n)
@@ -93,6 +98,10 @@ func (s *supervisor) decide(last outcome) step {
 	}
 	s.mu.Lock()
 	s.reportEnd(last, next, ran, now, asked)
+	if asked && !forGood { // it was only to make room for something else
+		s.report.status = StatusWaiting
+	}
+	s.over = false
 	s.mu.Unlock()
 	s.pool.journal.runEnded(s, last, next)
 	if asked && !forGood {
@@ -105,9 +114,10 @@ func (s *supervisor) decide(last outcome) step {
 // before its run could begin.
 func (s *supervisor) idle() step {
 	s.mu.Lock()
+	s.heedHalt(time.Now())
 	r := &s.report
 	next := step{status: r.status, held: true}
-	isNew := r.status == StatusPending && r.runs == 0 && !s.orders.forbid()
+	isNew, held := r.status == StatusPending && r.runs == 0 && !s.orders.stopping, s.orders.forbid()
 	switch {
 	case r.status.isDone():
 		next.done = true
@@ -117,7 +127,8 @@ func (s *supervisor) idle() step {
 	}
 	s.mu.Unlock()
 	if isNew {
-		return s.first(time.Now())
+		next = s.first(time.Now())
+		next.held = held
 	}
 	return next
 }
@@ -128,7 +139,7 @@ func (s *supervisor) first(now time.Time) step {
 	if s.schedule != nil {
 		s.ticker = &ticker{origin: now.Add(s.deferredStart)}
 		if !s.startImmediately {
-			next = s.untilTick(step{status: StatusWaiting}, s.ticker.origin)
+			next = s.untilTick(step{status: StatusWaiting, tick: true}, s.ticker.origin)
 			next.pause += s.deferredStart
 		}
 	}
@@ -154,14 +165,16 @@ func (s *supervisor) execute() outcome {
 // begin prepares a run. It returns nil if the replica was asked to stop.
 func (s *supervisor) begin() *runContext {
 	now := s.report.finishedAt.time() // a run that follows at once begins when the one before it ended
-	if s.report.finishedAt == 0 || s.report.nextRunAt != 0 {
+	if !s.atOnce || s.report.finishedAt == 0 {
 		now = time.Now()
 	}
+	s.atOnce = false
 	run := newRun(s, now)
 	s.mu.Lock()
+	s.heedHalt(now)
 	refused := s.orders.forbid()
 	if !refused {
-		s.over = false
+		s.orders.restarted, s.orders.triggered = false, false // this is the run that was asked for
 		s.reportStart(run, now)
 	}
 	s.mu.Unlock()

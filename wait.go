@@ -9,6 +9,7 @@ func (s *supervisor) wait(next step) bool {
 	case next.done:
 		return false
 	case next.pause <= 0 && !next.held:
+		s.atOnce = true
 		return true
 	}
 	if next.status == StatusPending || next.status == StatusDeferred && next.pause == 0 {
@@ -25,11 +26,11 @@ func (s *supervisor) wait(next step) bool {
 			return false
 		case resumed:
 			if next.tick { // those that came meanwhile were missed
+				next.pause = 0
 				next = s.untilTick(next, time.Now())
 				due = s.due(next)
-				s.reportResumed(next)
 			}
-			if next.done {
+			if s.reportResumed(next, due); next.done {
 				return false
 			}
 			continue
