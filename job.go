@@ -42,41 +42,56 @@ func FromChannel[T any](ch <-chan T, fn func(ctx context.Context, item T) error)
 	case fn == nil:
 		return badBody(errors.New("FromChannel: function is nil"))
 	}
-	var again held[T]
-	return func(ctx context.Context) error {
-		s := shiftOf(ctx)
-		defer s.end()
-		var item T
-		inHand := false
-		defer func() {
-			if inHand {
-				again.put(item)
-				s.leaves(1)
-			}
-		}()
-		ctx = s.outliving()
-		for {
-			if item, inHand = again.take(); !inHand {
-				var open bool
-				if item, open, inHand = receive(s, ch); !inHand {
-					return s.whyUnless(!open)
-				}
-			}
-			if ctx.Err() != nil { // nothing is handed out with a dead context
-				return context.Cause(ctx)
-			}
-			s.began(1)
-			if err := fn(ctx, item); err != nil {
-				inHand = s.failed(err) != ErrDoNotRestart //nolint:errorlint // alone it says that all is well
-				return err
-			}
-			inHand = false
-			s.succeeded()
-			if s.over() {
-				return s.why()
-			}
+	b := &stream[T]{ch: ch, fn: fn}
+	return b.run
+}
+
+// stream is the body of [FromChannel].
+type stream[T any] struct {
+	ch    <-chan T
+	fn    func(ctx context.Context, item T) error
+	again held[T]
+}
+
+func (b *stream[T]) run(ctx context.Context) error {
+	s := shiftOf(ctx)
+	defer s.end()
+	var item T
+	inHand := false
+	defer func() {
+		if inHand {
+			b.again.put(item)
+			s.leaves(1)
+		}
+	}()
+	ctx = s.outliving()
+	for {
+		var open bool
+		if item, open, inHand = b.next(s); !inHand {
+			return s.whyUnless(!open)
+		}
+		if ctx.Err() != nil { // nothing is handed out with a dead context
+			return context.Cause(ctx)
+		}
+		s.began(1)
+		if err := b.fn(ctx, item); err != nil {
+			inHand = s.failed(err) != ErrDoNotRestart //nolint:errorlint // alone it says that all is well
+			return err
+		}
+		inHand = false
+		s.succeeded()
+		if s.over() {
+			return s.why()
 		}
 	}
+}
+
+// next returns an item that is to be handed over again, else one from the channel; see receive.
+func (b *stream[T]) next(s *shift) (item T, open, ok bool) {
+	if item, ok = b.again.take(); ok {
+		return item, true, true
+	}
+	return receive(s, b.ch)
 }
 
 // receive returns the next item. ok is false if the channel is closed, then open is false too, or if
