@@ -36,7 +36,7 @@ func (s *supervisor) heed(next step, due time.Time) (wake <-chan struct{}, _ hol
 		s.wake = make(chan struct{}, 1)
 	}
 	o := &s.orders
-	s.heedHalt(now)
+	s.heedHalt()
 	if s.report.status == StatusPaused && !o.forbid() {
 		s.report.status = next.status
 		s.note(eventResumed, "", now)
@@ -80,7 +80,7 @@ func (s *supervisor) conclude(last outcome) (asked, forGood bool) {
 		s.turn = nil
 	}
 	o := &s.orders
-	s.heedHalt(time.Now())
+	s.heedHalt()
 	forGood = o.stopping
 	asked = forGood || o.retired || o.restarted || s.report.run.wasAsked(last.kind == obeyed)
 	if o.restarted && !forGood {
@@ -121,9 +121,9 @@ func (s *supervisor) leave() bool {
 }
 
 // heedHalt asks the replica to stop if the pool is stopping and has not come round to it yet. s.mu is held.
-func (s *supervisor) heedHalt(now time.Time) {
+func (s *supervisor) heedHalt() {
 	if !s.orders.stopping && s.pool.halting.Load() {
-		s.orders.stopping, s.stopAt = true, instantOf(now)
+		s.orders.stopping, s.stopAt = true, instantOf(time.Now())
 	}
 }
 

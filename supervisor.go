@@ -114,7 +114,7 @@ func (s *supervisor) decide(last outcome) step {
 // before its run could begin.
 func (s *supervisor) idle() step {
 	s.mu.Lock()
-	s.heedHalt(time.Now())
+	s.heedHalt()
 	r := &s.report
 	next := step{status: r.status, held: true}
 	isNew, held := r.status == StatusPending && r.runs == 0 && !s.orders.stopping, s.orders.forbid()
@@ -171,7 +171,7 @@ func (s *supervisor) begin() *runContext {
 	s.atOnce = false
 	run := newRun(s, now)
 	s.mu.Lock()
-	s.heedHalt(now)
+	s.heedHalt()
 	refused := s.orders.forbid()
 	if !refused {
 		s.orders.restarted, s.orders.triggered = false, false // this is the run that was asked for
