@@ -62,10 +62,15 @@ func (p *Pool) join(members []*member) error {
 // launch starts a member's replicas. p.mu is held.
 func (p *Pool) launch(m *member) {
 	for s := range m.replicas() {
-		p.live.Add(1)
 		if m.wanted == 0 {
 			s.orders.retired = true
 		}
-		go s.supervise()
+		p.spawn(s)
 	}
+}
+
+// spawn gives a replica its goroutine. p.mu is held.
+func (p *Pool) spawn(s *supervisor) {
+	p.live.Add(1)
+	go s.supervise()
 }

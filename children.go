@@ -43,23 +43,20 @@ func AddChild(ctx context.Context, w Worker, opts ...Option) error {
 	if run == nil {
 		return fmt.Errorf("add child: %w", errNoRun)
 	}
-	parent := replicaName(run.s.name, int(run.s.replica))
-	m, err := run.s.pool.newMember(place{name: parent, child: true}, w, opts)
+	m, err := run.s.pool.newMember(place{name: run.parentName(), child: true}, w, opts)
 	if err != nil {
 		return err
 	}
 	m.parent = run
-	child := m.name[len(parent)+1:]
 	for {
-		before, err := run.adopt(child, m)
+		before, err := run.adopt(m)
 		if before == nil {
 			return err
 		}
 		if err := before.stopAndWait(ctx); err != nil {
 			return fmt.Errorf("worker %q: replace: %w", m.name, err)
 		}
-		run.s.pool.forget(before)
-		run.disown(child, before)
+		run.disown(before)
 	}
 }
 
@@ -82,8 +79,7 @@ func RemoveChild(ctx context.Context, name string) error {
 	if err := m.stopAndWait(ctx); err != nil {
 		return fmt.Errorf("worker %q: remove: %w", m.name, err)
 	}
-	run.s.pool.forget(m)
-	run.disown(name, m)
+	run.disown(m)
 	return nil
 }
 
@@ -102,8 +98,15 @@ func Children(ctx context.Context) []string {
 
 var errNoRun = errors.New("the context is not that of a worker's run")
 
+// parentName is what comes before the "/" in the names of the run's children.
+func (c *runContext) parentName() string { return replicaName(c.s.name, int(c.s.replica)) }
+
+// childName is a child's name without its parent's.
+func (m *member) childName() string { return m.name[len(m.parent.parentName())+1:] }
+
 // adopt makes m a child of the run and starts it, unless there is one of that name, which it returns.
-func (c *runContext) adopt(name string, m *member) (before *member, err error) {
+func (c *runContext) adopt(m *member) (before *member, err error) {
+	name := m.childName()
 	t := c.tied()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -123,8 +126,12 @@ func (c *runContext) adopt(name string, m *member) (before *member, err error) {
 	return nil, nil
 }
 
-// disown forgets a child that has ended.
-func (c *runContext) disown(name string, m *member) {
+// disown forgets a child, in the pool too, if it has ended.
+func (c *runContext) disown(m *member) {
+	if !c.s.pool.forget(m) {
+		return
+	}
+	name := m.childName()
 	t := c.tied()
 	t.mu.Lock()
 	defer t.mu.Unlock()

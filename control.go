@@ -87,7 +87,9 @@ func (p *Pool) resize(m *member, call string, wanted func(now int) int) (surplus
 	for s := range m.replicas() {
 		present[s.replica] = true
 		if int(s.replica) < n {
-			p.recall(s)
+			if s.unretire() {
+				p.spawn(s)
+			}
 		} else if run := s.retire(); run != nil {
 			surplus = append(surplus, run)
 		}
@@ -97,8 +99,7 @@ func (p *Pool) resize(m *member, call string, wanted func(now int) int) (surplus
 		if !present[i] {
 			s := &supervisor{member: m, replica: i, orders: orders{paused: m.paused}}
 			more = append(more, s)
-			p.live.Add(1)
-			go s.supervise()
+			p.spawn(s)
 		}
 	}
 	slices.SortFunc(more, func(a, b *supervisor) int { return int(a.replica - b.replica) })
@@ -120,14 +121,6 @@ func (m *member) others() []*supervisor {
 		return slices.Clone(*more)
 	}
 	return nil
-}
-
-// recall makes a replica run again that was scaled down. p.mu is held.
-func (p *Pool) recall(s *supervisor) {
-	if s.unretire() {
-		p.live.Add(1)
-		go s.supervise()
-	}
 }
 
 // dropIfRetired forgets a replica that was scaled down and is gone; its counts stay with the worker.
@@ -239,8 +232,7 @@ func (p *Pool) revive(s *supervisor) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.phase == phaseStarted && s.isOpen() && s.renewIfGone() {
-		p.live.Add(1)
-		go s.supervise()
+		p.spawn(s)
 	}
 }
 

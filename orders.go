@@ -21,7 +21,7 @@ type hold uint8
 
 const (
 	goOn       hold = iota // nothing
-	resumed                // nothing any more
+	resumed                // nothing any more, since a pause ended
 	leave                  // nothing will make it run again
 	untilDue               // time
 	untilAsked             // somebody
@@ -248,19 +248,23 @@ func (s *supervisor) unretire() (needsGoroutine bool) {
 		needsGoroutine = o.retired && s.gone && !o.stopping
 		o.retired = false
 		if needsGoroutine {
-			s.gone, s.done = false, nil
-			s.renew()
+			s.riseAgain()
 		}
 	})
 	return needsGoroutine
+}
+
+// riseAgain makes a replica that is gone ready for a new goroutine. s.mu is held.
+func (s *supervisor) riseAgain() {
+	s.gone, s.done = false, nil
+	s.renew()
 }
 
 // renewIfGone makes a replica ready for a new goroutine if its last one is done.
 func (s *supervisor) renewIfGone() (renewed bool) {
 	s.order(func(o *orders) {
 		if renewed = s.gone && !o.stopping && !o.retired; renewed {
-			s.gone, s.done = false, nil
-			s.renew()
+			s.riseAgain()
 		}
 	})
 	return renewed

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -132,13 +133,22 @@ func (p *Pool) Start(ctx context.Context) error {
 	if err := p.checkConfiguredNames(); err != nil {
 		return err
 	}
+	workers, excluded, err := p.launchAll(ctx)
+	if err == nil {
+		p.journal.poolStarted(workers, excluded) // without the lock: the log sink is the user's code
+	}
+	return err
+}
+
+// launchAll starts all workers, and returns how many and which were left out.
+func (p *Pool) launchAll(ctx context.Context) (workers int, excluded []string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch p.phase {
 	case phaseStarted:
-		return ErrPoolStarted
+		return 0, nil, ErrPoolStarted
 	case phaseStopped:
-		return ErrPoolStopped
+		return 0, nil, ErrPoolStopped
 	}
 	p.phase = phaseStarted
 	p.base = context.WithoutCancel(ctx)
@@ -146,8 +156,7 @@ func (p *Pool) Start(ctx context.Context) error {
 	for _, m := range p.members {
 		p.launch(m)
 	}
-	p.journal.poolStarted(len(p.members), p.excluded)
-	return nil
+	return len(p.members), slices.Clone(p.excluded), nil
 }
 
 // checkConfiguredNames refuses a configuration that speaks of workers that are not there.

@@ -131,10 +131,10 @@ func (p *Pool) giveUpOverdue() (left time.Duration, bounded bool) {
 func (p *Pool) left(s *supervisor, givenUp, retired bool) {
 	m := s.member
 	switch {
-	case m.parent != nil && !retired || m.removed.Load():
-		if p.forget(m) && m.parent != nil {
-			m.parent.disown(m.name[len(replicaName(m.parent.s.name, int(m.parent.s.replica)))+1:], m)
-		}
+	case m.parent != nil && (!retired || m.removed.Load()):
+		m.parent.disown(m)
+	case m.removed.Load():
+		p.forget(m)
 	case s.replica > 0:
 		p.dropIfRetired(s)
 	}
