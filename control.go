@@ -146,49 +146,56 @@ func (p *Pool) dropIfRetired(s *supervisor) {
 // Pause lets the worker's current runs end and begins no others until [Pool.Resume]. It does not wait.
 // A body that handles many jobs in one run, such as [Loop], pauses after the job it is at.
 func (p *Pool) Pause(name string) error {
-	p.setPaused(name, true)
-	return p.each("pause", name, (*supervisor).pause)
+	m, err := p.running("pause", name)
+	if err != nil {
+		return err
+	}
+	p.setPaused(m, true)
+	m.each((*supervisor).pause)
+	return nil
 }
 
 // Resume ends a pause. A schedule goes on with its next tick.
 func (p *Pool) Resume(name string) error {
-	if err := p.hasReplicas("resume", name); err != nil {
+	m, err := p.manned("resume", name)
+	if err != nil {
 		return err
 	}
-	p.setPaused(name, false)
-	return p.each("resume", name, (*supervisor).unpause)
+	p.setPaused(m, false)
+	m.each((*supervisor).unpause)
+	return nil
 }
 
 // setPaused says whether replicas that a worker gets later are paused.
-func (p *Pool) setPaused(name string, paused bool) {
+func (p *Pool) setPaused(m *member, paused bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if m := p.members[name]; m != nil && p.phase == phaseStarted {
-		m.paused = paused
-	}
+	m.paused = paused
 }
 
 // Trigger ends a wait: a worker that waits for its next tick, its next attempt or its deferred start
 // runs now; one with a schedule that is running runs once more after that. The schedule itself does
 // not move. It is an error if there is nothing to run: the worker is paused or done.
 func (p *Pool) Trigger(name string) error {
+	m, err := p.running("trigger", name)
+	if err != nil {
+		return err
+	}
 	triggered := false
-	err := p.each("trigger", name, func(s *supervisor) { triggered = s.trigger() || triggered })
-	if err == nil && !triggered {
-		e, _ := p.Execution(name)
+	m.each(func(s *supervisor) { triggered = s.trigger() || triggered })
+	if !triggered {
+		var e Execution
+		m.first.execution(&e, nil)
 		return fmt.Errorf("worker %q: trigger: it is %v, there is no wait to end", name, e.Status)
 	}
-	return err
+	return nil
 }
 
 // Restart ends the worker's current runs and begins others, with no failures behind them; a worker that
 // is done begins anew. It waits until the old runs have ended: if they do not within the stop timeout
 // (15s if there is none) a *[StopError] names them, and the new ones follow as soon as they do.
 func (p *Pool) Restart(name string) error {
-	if err := p.hasReplicas("restart", name); err != nil {
-		return err
-	}
-	m, err := p.running("restart", name)
+	m, err := p.manned("restart", name)
 	if err != nil {
 		return err
 	}
@@ -236,24 +243,25 @@ func (p *Pool) revive(s *supervisor) {
 	}
 }
 
-// hasReplicas refuses what has no effect on a worker that was scaled down to none.
-func (p *Pool) hasReplicas(call, name string) error {
-	if n, _, _, err := p.replicasOf(name); err == nil && n == 0 {
-		return fmt.Errorf("worker %q: %s: it is scaled down to no replica: scale it up", name, call)
-	}
-	return nil
-}
-
-// each calls do for each replica of a worker.
-func (p *Pool) each(call, name string, do func(*supervisor)) error {
-	m, err := p.running(call, name)
-	if err != nil {
-		return err
-	}
+// each calls do for each replica.
+func (m *member) each(do func(*supervisor)) {
 	for s := range m.replicas() {
 		do(s)
 	}
-	return nil
+}
+
+// manned is running for what has no effect on a worker that was scaled down to no replica.
+func (p *Pool) manned(call, name string) (*member, error) {
+	m, err := p.running(call, name)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m.wanted == 0 {
+		return nil, fmt.Errorf("worker %q: %s: it is scaled down to no replica: scale it up", name, call)
+	}
+	return m, nil
 }
 
 // running returns a worker of a pool that is started.

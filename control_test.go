@@ -267,7 +267,7 @@ func TestRestartOfAStragglerComesBackAndDoublesNothing(t *testing.T) {
 }
 
 func TestControlNeedsAStartedPool(t *testing.T) {
-	pool := newPool(t, workerfx.NewWorker("w", untilStopped))
+	pool := newPool(t, workerfx.NewWorker("w", untilStopped), workerfx.NewWorker("none", untilStopped, workerfx.WithReplicas(0)))
 	calls := map[string]func() error{
 		"scale":   func() error { return pool.Scale("w", 2) },
 		"more":    func() error { return pool.More("w") },
@@ -276,6 +276,9 @@ func TestControlNeedsAStartedPool(t *testing.T) {
 		"resume":  func() error { return pool.Resume("w") },
 		"trigger": func() error { return pool.Trigger("w") },
 		"restart": func() error { return pool.Restart("w") },
+
+		"resume without replicas":  func() error { return pool.Resume("none") },
+		"restart without replicas": func() error { return pool.Restart("none") },
 	}
 	for name, call := range calls {
 		assert.ErrorIs(t, call(), workerfx.ErrNotStarted, name)
