@@ -51,9 +51,10 @@ func (b *batcher[T]) run(ctx context.Context) error {
 	}()
 	ctx = s.outliving()
 	for open := true; open; {
-		var ok bool
-		if batch, ok = b.again.take(); !ok {
-			batch, open = b.collect(s)
+		if again, ok := b.again.take(); ok {
+			batch = again
+		} else {
+			batch, open = b.collect(s, batch)
 		}
 		if len(batch) > 0 {
 			if ctx.Err() != nil { // nothing is handed out with a dead context
@@ -67,7 +68,8 @@ func (b *batcher[T]) run(ctx context.Context) error {
 				return err
 			}
 			s.succeeded()
-			batch = nil
+			clear(batch) // what it holds must not outlive the batch
+			batch = batch[:0]
 		}
 		if open && s.over() {
 			return s.why()
@@ -76,15 +78,14 @@ func (b *batcher[T]) run(ctx context.Context) error {
 	return nil
 }
 
-// collect receives a batch. open is false once the channel is closed.
-func (b *batcher[T]) collect(s *shift) (batch []T, open bool) {
+// collect receives a batch into the memory of the one before it. open is false once the channel is closed.
+func (b *batcher[T]) collect(s *shift, before []T) (batch []T, open bool) {
 	item, open, ok := receive(s, b.ch)
 	if !ok {
 		return nil, open
 	}
-	batch = make([]T, 1, min(b.maxSize, 1+len(b.ch)))
-	batch[0] = item
-	if batch, open = b.collectReady(batch); !open || len(batch) == b.maxSize || b.maxDelay == 0 {
+	batch = slices.Grow(before, min(b.maxSize, 1+len(b.ch)))
+	if batch, open = b.collectReady(append(batch, item)); !open || len(batch) == b.maxSize || b.maxDelay == 0 {
 		return batch, open
 	}
 	timer := time.NewTimer(b.maxDelay)

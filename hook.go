@@ -32,11 +32,11 @@ func (s *supervisor) giveHookUp(last outcome) step {
 	if s.scheduleBroken {
 		next = step{status: StatusError, done: true}
 	}
-	now := time.Now()
+	s.now = time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.over = false
-	s.reportEnd(last, next, now.Sub(s.report.startedAt), now, s.orders.stopping)
+	s.reportEnd(last, next, s.now.Sub(s.report.startedAt), s.now, s.orders.stopping)
 	return next
 }
 

@@ -20,53 +20,51 @@ func (o *orders) forbid() bool { return o.stopping || o.paused || o.retired }
 type hold uint8
 
 const (
-	goOn       hold = iota // nothing
-	resumed                // nothing any more, since a pause ended
-	leave                  // nothing will make it run again
-	untilDue               // time
-	untilAsked             // somebody
+	goOn    hold = iota // nothing
+	resumed             // nothing any more, since a pause ended
+	leave               // nothing will make it run again
+	stay                // the time, or somebody who has to ask: its timer tells
 )
 
-// heed looks at the orders of a replica that waits until due, and returns what ends the wait.
-func (s *supervisor) heed(next step, due time.Time) (wake <-chan struct{}, _ hold) {
-	now := time.Now()
+// heed looks at the orders of a replica that waits until due, and returns what keeps it.
+func (s *supervisor) heed(next step, due time.Time) hold {
+	now := s.now
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.wake == nil {
-		s.wake = make(chan struct{}, 1)
-	}
 	o := &s.orders
 	s.heedHalt()
 	if s.report.status == StatusPaused && !o.forbid() {
 		s.report.status = next.status
 		s.note(eventResumed, "", now)
-		return nil, resumed
+		return resumed
 	}
 	switch {
 	case o.stopping:
-		return nil, goOn // to be refused and concluded like any other
+		return goOn // to be refused and concluded like any other
 	case o.retired:
 		s.reportPause(now)
-		return nil, leave
+		return leave
 	case o.paused:
 		s.reportPause(now)
-		return s.wake, untilAsked
+		s.setTimer(never)
+		return stay
 	case o.restarted:
 		o.restarted = false
 		s.history = history{}
 		s.note(eventRestarted, "", now)
-		return nil, goOn
+		return goOn
 	case o.triggered:
 		o.triggered = false
 		s.note(eventTriggered, "", now)
-		return nil, goOn
+		return goOn
 	case !now.Before(due):
 		if next.tick {
 			s.ticker.last = s.ticker.upcoming
 		}
-		return nil, goOn
+		return goOn
 	}
-	return s.wake, untilDue
+	s.setTimer(due.Sub(now))
+	return stay
 }
 
 // conclude notes that the current run is over, and tells whether it was asked to be: for good, or only
@@ -139,14 +137,13 @@ func (s *supervisor) order(change func(*orders)) *runContext {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change(&s.orders)
-	select {
-	case s.wake <- struct{}{}: // blocks if there is no wake
-	default:
+	if s.report.status == StatusRunning {
+		return s.report.run
 	}
-	if s.report.status != StatusRunning {
-		return nil
+	if s.timer != nil {
+		s.timer.Reset(0)
 	}
-	return s.report.run
+	return nil
 }
 
 // requestStop asks the replica to stop: its run's context ends, or its wait does, and no run begins

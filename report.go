@@ -119,8 +119,8 @@ func (s *supervisor) reportResumed(next step, due time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.report.status = next.status
-	s.reportNext(next, time.Now())
-	if s.report.nextRunAt = 0; !next.done && due.After(time.Now()) {
+	s.reportNext(next, s.now)
+	if s.report.nextRunAt = 0; !next.done && due.After(s.now) {
 		s.report.nextRunAt = instantOf(due)
 	}
 }

@@ -24,21 +24,20 @@ type supervisor struct {
 
 	history history // of failures
 	ticker  *ticker // nil without a schedule
-	timer   *time.Timer
 	replica int32
 
 	// Set while the worker's backoff or schedule is asked, and for good if it panicked or ended the
 	// goroutine: it is not asked again.
 	backoffBroken, scheduleBroken bool
 
-	atOnce bool // the next run follows the one before it without a wait
+	now time.Time // when it last looked at the clock: after each run and each wait
 
 	orders orders        // guarded by mu, like all below: what others ask of it
 	over   bool          // the current run is over, if it is not reported yet
 	gone   bool          // its goroutine is done
 	mu     sync.Mutex    // guards the fields around it, from orders to report
 	stopAt instant       // when it was asked to stop
-	wake   chan struct{} // tells a wait that orders changed; nil before the first wait
+	timer  *time.Timer   // ends a wait: when its time is over, or orders changed; nil before the first
 	done   chan struct{} // closed once gone; nil unless somebody waits for it
 	turn   chan struct{} // closed once the current run is over; nil unless somebody waits for it
 	report report        // written by the supervisor's goroutine alone, which reads it without mu
@@ -87,6 +86,7 @@ func (s *supervisor) decide(last outcome) step {
 		last = last.leaving(n)
 	}
 	now := time.Now()
+	s.now = now
 	ran := now.Sub(s.report.startedAt)
 	asked, forGood := s.conclude(last)
 	next := s.policy.next(last.kind, ran, &s.history, asked, now)
@@ -113,6 +113,7 @@ func (s *supervisor) decide(last outcome) step {
 // idle is the step of a replica that has no run to conclude: it is new, or was asked for something
 // before its run could begin.
 func (s *supervisor) idle() step {
+	s.now = time.Now()
 	s.mu.Lock()
 	s.heedHalt()
 	r := &s.report
@@ -122,12 +123,12 @@ func (s *supervisor) idle() step {
 	case r.status.isDone():
 		next.done = true
 	case s.orders.stopping:
-		s.reportStop(time.Now())
+		s.reportStop(s.now)
 		next = step{status: StatusStopped, done: true}
 	}
 	s.mu.Unlock()
 	if isNew {
-		next = s.first(time.Now())
+		next = s.first(s.now)
 		next.held = held
 	}
 	return next
@@ -164,18 +165,13 @@ func (s *supervisor) execute() outcome {
 
 // begin prepares a run. It returns nil if the replica was asked to stop.
 func (s *supervisor) begin() *runContext {
-	now := s.report.finishedAt.time() // a run that follows at once begins when the one before it ended
-	if !s.atOnce || s.report.finishedAt == 0 {
-		now = time.Now()
-	}
-	s.atOnce = false
-	run := newRun(s, now)
+	run := newRun(s, s.now)
 	s.mu.Lock()
 	s.heedHalt()
 	refused := s.orders.forbid()
 	if !refused {
 		s.orders.restarted, s.orders.triggered = false, false // this is the run that was asked for
-		s.reportStart(run, now)
+		s.reportStart(run, s.now)
 	}
 	s.mu.Unlock()
 	if refused {

@@ -9,7 +9,6 @@ func (s *supervisor) wait(next step) bool {
 	case next.done:
 		return false
 	case next.pause <= 0 && !next.held:
-		s.atOnce = true
 		return true
 	}
 	if next.status == StatusPending || next.status == StatusDeferred && next.pause == 0 {
@@ -17,9 +16,7 @@ func (s *supervisor) wait(next step) bool {
 	}
 	due := s.due(next)
 	for {
-		wake, hold := s.heed(next, due)
-		var alarm <-chan time.Time
-		switch hold {
+		switch s.heed(next, due) {
 		case goOn:
 			return true
 		case leave:
@@ -27,26 +24,22 @@ func (s *supervisor) wait(next step) bool {
 		case resumed:
 			if next.tick { // those that came meanwhile were missed
 				next.pause = 0
-				next = s.untilTick(next, time.Now())
+				next = s.untilTick(next, s.now)
 				due = s.due(next)
 			}
 			if s.reportResumed(next, due); next.done {
 				return false
 			}
-			continue
-		case untilDue:
-			alarm = s.alarm(due)
-		}
-		select {
-		case <-alarm:
-		case <-wake:
+		case stay:
+			<-s.timer.C
+			s.now = time.Now()
 		}
 	}
 }
 
 // due is when a step's pause is over.
 func (s *supervisor) due(next step) time.Time {
-	due := time.Now().Add(next.pause)
+	due := s.now.Add(next.pause)
 	if s.followsWallClock() {
 		due = due.Round(0) // without its monotonic reading it is compared by the wall clock
 	}
@@ -56,18 +49,23 @@ func (s *supervisor) due(next step) time.Time {
 // longestSleep bounds how late a schedule that follows the wall clock sees that the clock was set.
 const longestSleep = 5 * time.Minute
 
-// alarm returns a channel that tells when due has come, or earlier: wait looks again.
-func (s *supervisor) alarm(due time.Time) <-chan time.Time {
-	d := time.Until(due)
+// never is a time that only an order ends.
+const never = time.Duration(-1)
+
+// setTimer makes the timer tell when d is over, or earlier: wait looks again. s.mu is held.
+func (s *supervisor) setTimer(d time.Duration) {
 	if s.followsWallClock() {
 		d = min(d, longestSleep)
 	}
-	if s.timer == nil {
-		s.timer = time.NewTimer(d)
-	} else {
+	switch {
+	case s.timer == nil:
+		s.timer = time.NewTimer(max(d, 0))
+	case d != never:
 		s.timer.Reset(d)
 	}
-	return s.timer.C
+	if d == never {
+		s.timer.Stop()
+	}
 }
 
 func (s *supervisor) followsWallClock() bool {
