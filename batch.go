@@ -70,8 +70,7 @@ func (b *batcher[T]) run(ctx context.Context) error {
 			s.succeeded()
 			clear(batch) // what it holds must not outlive the batch
 			batch = batch[:0]
-		}
-		if open && s.over() {
+		} else if open {
 			return s.why()
 		}
 	}

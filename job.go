@@ -66,9 +66,11 @@ func (b *stream[T]) run(ctx context.Context) error {
 	}()
 	ctx = s.outliving()
 	for {
-		var open bool
-		if item, open, inHand = b.next(s); !inHand {
-			return s.whyUnless(!open)
+		if item, inHand = b.again.take(); !inHand {
+			var open bool
+			if item, open, inHand = receive(s, b.ch); !inHand {
+				return s.whyUnless(!open)
+			}
 		}
 		if ctx.Err() != nil { // nothing is handed out with a dead context
 			return context.Cause(ctx)
@@ -80,18 +82,7 @@ func (b *stream[T]) run(ctx context.Context) error {
 		}
 		inHand = false
 		s.succeeded()
-		if s.over() {
-			return s.why()
-		}
 	}
-}
-
-// next returns an item that is to be handed over again, else one from the channel; see receive.
-func (b *stream[T]) next(s *shift) (item T, open, ok bool) {
-	if item, ok = b.again.take(); ok {
-		return item, true, true
-	}
-	return receive(s, b.ch)
 }
 
 // receive returns the next item. ok is false if the channel is closed, then open is false too, or if
