@@ -42,21 +42,43 @@ func (p *Pool) join(members []*member) error {
 			return fmt.Errorf("worker %q: %w; WithName gives it another", m.name, ErrDuplicateWorker)
 		}
 	}
+	members = slices.DeleteFunc(members, p.leaveOut)
 	for _, m := range members {
-		if m.parent == nil && p.config.excludes(m.name) {
-			p.excluded = append(p.excluded, m.name)
-			continue
-		}
 		p.members[m.name] = m
-		p.order = nil
 		if m.stopTimeout > 0 {
 			p.bounded.Store(true)
 		}
-		if p.phase == phaseStarted {
-			p.launch(m)
-		}
+	}
+	p.order = nil
+	if p.phase == phaseNew {
+		return nil
+	}
+	if err := p.link(members); err != nil {
+		p.drop(members)
+		return err
+	}
+	for _, m := range members {
+		p.launch(m)
 	}
 	return nil
+}
+
+// leaveOut tells whether the configuration keeps m out of this process, and takes note. p.mu is held.
+func (p *Pool) leaveOut(m *member) bool {
+	out := m.parent == nil && p.config.excludes(m.name)
+	if out {
+		p.excluded = append(p.excluded, m.name)
+	}
+	return out
+}
+
+// drop takes members out of the pool. p.mu is held.
+func (p *Pool) drop(members []*member) {
+	for _, m := range members {
+		delete(p.members, m.name)
+		m.unlink()
+	}
+	p.order = nil
 }
 
 // launch starts a member's replicas. p.mu is held.

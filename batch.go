@@ -87,6 +87,8 @@ func (b *batcher[T]) collect(s *shift, before []T) (batch []T, open bool) {
 	if batch, open = b.collectReady(append(batch, item)); !open || len(batch) == b.maxSize || b.maxDelay == 0 {
 		return batch, open
 	}
+	s.watch.rest()
+	defer s.watch.work()
 	timer := time.NewTimer(b.maxDelay)
 	defer timer.Stop()
 	for open && len(batch) < b.maxSize {

@@ -6,33 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
-	"sync/atomic"
-	"time"
 )
-
-// ties are what binds a run to others, beside its context. Few runs have any.
-type ties struct {
-	mu       sync.Mutex // guards the fields below
-	over     bool       // the run has ended: no child may join
-	children map[string]*member
-	drain    chan struct{} // closed when the run is to end after the job it is at; nil if nobody waits for it
-	drained  atomic.Bool   // the same; may be read without mu
-	drains   bool          // the run's body heeds drain
-	waiting  int           // items in the body's hand when the run ended
-}
-
-// noTies are those of a run that ended without any.
-var noTies = &ties{over: true}
-
-// tied returns the run's ties, and makes them if need be.
-func (c *runContext) tied() *ties {
-	if t := c.ties.Load(); t != nil {
-		return t
-	}
-	c.ties.CompareAndSwap(nil, new(ties))
-	return c.ties.Load()
-}
 
 // AddChild starts w as a child of the run that ctx belongs to, with all that a worker of the pool has:
 // it is supervised, reported and counted as "parent/child", where child is its own name. It never
@@ -147,14 +121,16 @@ func (c *runContext) cutTies() (items int) {
 	t.mu.Lock()
 	t.over = true
 	items = t.waiting
+	t.tell()
+	if t.cut != nil {
+		t.cut.Stop()
+	}
 	children := slices.Collect(maps.Values(t.children))
 	t.mu.Unlock()
-	now := time.Now()
+	b := c.s.pool.budgetUntil(context.Background())
 	for _, m := range children {
 		m.close()
-		for s := range m.replicas() {
-			s.requestStop(now)
-		}
+		m.requestStop(b)
 	}
 	for _, m := range children {
 		for s := range m.replicas() {
@@ -163,77 +139,4 @@ func (c *runContext) cutTies() (items int) {
 		c.s.pool.forget(m)
 	}
 	return items
-}
-
-// drain asks the run's body to end after the job it is at.
-func (c *runContext) drain() {
-	t := c.tied()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.drained.Load() || t.over {
-		return
-	}
-	t.drained.Store(true)
-	if t.drain != nil {
-		close(t.drain)
-	}
-}
-
-// windUp ends the run after the job it is at, or at once if its body does not handle jobs.
-func (c *runContext) windUp() {
-	if c.drain(); !c.drains() {
-		c.stop()
-	}
-}
-
-// heedDrain returns a channel that is closed by drain, and notes that the run's body looks at it.
-func (c *runContext) heedDrain() <-chan struct{} {
-	t := c.tied()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.drains, t.waiting = true, 0
-	if t.drain == nil {
-		t.drain = make(chan struct{})
-		if t.drained.Load() {
-			close(t.drain)
-		}
-	}
-	return t.drain
-}
-
-// unheedDrain notes that nobody looks at the channel of heedDrain any more. What runs on, a middleware
-// around the body perhaps, is told by the context then.
-func (c *runContext) unheedDrain() {
-	t := c.tied()
-	t.mu.Lock()
-	t.drains = false
-	drained := t.drained.Load()
-	t.mu.Unlock()
-	if drained {
-		c.stop()
-	}
-}
-
-// drains tells whether the run's body ends by itself when it is drained.
-func (c *runContext) drains() bool {
-	t := c.tied()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.drains
-}
-
-// wasAsked tells whether the run was asked to end, whatever was asked since. A run that was only told to
-// end after its job may have ended by itself.
-func (c *runContext) wasAsked(obeyed bool) bool {
-	if obeyed && c.drained() {
-		return true
-	}
-	life := c.life.Load()
-	return life != nil && context.Cause(life) == ErrStopping //nolint:errorlint // stop gives it as it is
-}
-
-// drained tells whether the run was asked to end after the job it is at.
-func (c *runContext) drained() bool {
-	t := c.ties.Load()
-	return t != nil && t.drained.Load()
 }

@@ -58,6 +58,7 @@ type WorkerConfig struct {
 	FailureLimit  *FailureLimit       `json:"failureLimit" yaml:"failureLimit" mapstructure:"failureLimit"`
 	StopTimeout   *time.Duration      `json:"stopTimeout" yaml:"stopTimeout" mapstructure:"stopTimeout"`
 	RunTimeout    *time.Duration      `json:"runTimeout" yaml:"runTimeout" mapstructure:"runTimeout"`
+	Heartbeat     *time.Duration      `json:"heartbeat" yaml:"heartbeat" mapstructure:"heartbeat"` // how often a sign of life is expected
 	Essential     *bool               `json:"essential" yaml:"essential" mapstructure:"essential"`
 	Events        *int                `json:"events" yaml:"events" mapstructure:"events"`
 
@@ -82,6 +83,7 @@ func (c *WorkerConfig) apply(s *settings) {
 	set(&s.policy.failureLimit, c.FailureLimit)
 	set(&s.stopTimeout, c.StopTimeout)
 	set(&s.runTimeout, c.RunTimeout)
+	set(&s.heartbeat, c.Heartbeat)
 	set(&s.essential, c.Essential)
 	set(&s.events, c.Events)
 	set(&s.startImmediately, c.StartImmediately)

@@ -21,6 +21,8 @@ var (
 	ErrStopping = errors.New("worker is stopping")
 	// ErrGoexit is the error of a run that ended its goroutine with [runtime.Goexit] (as testing's FailNow does).
 	ErrGoexit = errors.New("run ended its goroutine (runtime.Goexit)")
+	// ErrStuck is wrapped by the error of a run that missed its heartbeat or outlasted its timeout; see [WithHeartbeat].
+	ErrStuck = errors.New("worker is stuck")
 	// ErrExitedPrematurely says that an essential worker was done while the pool was up. The worker's own error is joined to it.
 	ErrExitedPrematurely = errors.New("essential worker exited prematurely")
 )

@@ -1,6 +1,7 @@
 package workerfx
 
 import (
+	"context"
 	"errors"
 	"fmt"
 )
@@ -24,7 +25,7 @@ func (p *Pool) essentialDone(m *member, err error) {
 	p.mu.Unlock()
 
 	p.journal.essentialEnded(m.name, failure)
-	p.requestStop()
+	p.requestStop(p.budgetUntil(context.Background()))
 	if onFailure != nil {
 		onFailure()
 	}

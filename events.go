@@ -23,6 +23,10 @@ const (
 	eventResumed
 	eventRestarted
 	eventTriggered
+	eventHeldUp
+	eventReady
+	eventStuck
+	eventRecovered
 )
 
 // The messages of events. Those that end in a space are followed by a duration or an error's text.
@@ -38,6 +42,10 @@ const (
 	EventResumed   = "resumed"           // by Resume, or because the replica was scaled up again
 	EventRestarted = "restarted by hand" // by Restart
 	EventTriggered = "triggered by hand" // by Trigger
+	EventHeldUp    = "waits for "        // the first run waits for another worker, see [WithAfter]
+	EventReady     = "ready"             // the run called [Ready]
+	EventStuck     = "stuck: "           // the run missed its heartbeat or outlasted its timeout
+	EventRecovered = "no longer stuck"   // the run called [Heartbeat] again
 )
 
 var eventMessages = [...]string{
@@ -52,6 +60,10 @@ var eventMessages = [...]string{
 	eventResumed:   EventResumed,
 	eventRestarted: EventRestarted,
 	eventTriggered: EventTriggered,
+	eventHeldUp:    EventHeldUp,
+	eventReady:     EventReady,
+	eventStuck:     EventStuck,
+	eventRecovered: EventRecovered,
 }
 
 func (e *event) public() Event {

@@ -7,7 +7,7 @@ type Status int
 
 // The statuses, in the order in which a worker meets them.
 const (
-	StatusPending  Status = iota // added to a pool that has not started
+	StatusPending  Status = iota // not begun: the pool has not started, or the workers are not ready that it comes after
 	StatusDeferred               // waiting for its deferred start
 	StatusRunning                // its Run has been called
 	StatusWaiting                // waiting for its next attempt or tick

@@ -24,6 +24,7 @@ func Loop(job RunFunc) RunFunc {
 				return s.failed(err)
 			}
 			s.counts.succeeded.Add(1)
+			s.beat()
 		}
 		s.began(0)
 		return s.why()
@@ -96,6 +97,8 @@ func receive[T any](s *shift, ch <-chan T) (item T, open, ok bool) {
 		return item, open, open
 	default:
 	}
+	s.watch.rest()
+	defer s.watch.work()
 	select {
 	case item, open = <-ch:
 		return item, open, open

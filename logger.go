@@ -59,10 +59,10 @@ func (j *journal) runStarted(s *supervisor) {
 }
 
 // runEnded says how a replica's run ended and what follows.
-func (j *journal) runEnded(s *supervisor, o outcome, next step) {
+func (j *journal) runEnded(s *supervisor, o outcome, next step, asked bool) {
 	level, message := zerolog.DebugLevel, "worker succeeded"
 	switch {
-	case o.kind == obeyed || next.status == StatusStopped:
+	case o.kind == obeyed && asked || next.status == StatusStopped:
 		message = "worker stopped"
 	case next.retry:
 		level, message = zerolog.WarnLevel, "worker failed, it will run again"
@@ -122,6 +122,25 @@ func (s *supervisor) logFields(e *zerolog.Event) {
 	if s.replica > 0 {
 		e.Int(fieldReplica, int(s.replica))
 	}
+}
+
+// lost says that a replica does not begin, as a worker that it comes after has failed for good.
+func (j *journal) lost(s *supervisor, before *member) {
+	j.line(zerolog.ErrorLevel, "worker does not start: it comes after one that failed", func(e *zerolog.Event) {
+		s.logFields(e)
+		e.Str("after", before.name)
+	})
+}
+
+// stuck says where a run hangs that gives no sign of life.
+func (j *journal) stuck(run *runContext, err error) {
+	j.line(zerolog.ErrorLevel, "worker is stuck", func(e *zerolog.Event) {
+		e.Str(fieldWorker, run.s.name).Str(fieldExecutionID, run.id).Int(fieldAttempt, run.attempt)
+		if run.s.replica > 0 {
+			e.Int(fieldReplica, int(run.s.replica))
+		}
+		e.Str(zerolog.ErrorFieldName, err.Error()).Str(fieldStack, goroutineStacks()[run.id])
+	})
 }
 
 // poolStarted says how many workers run, and which the configuration keeps out.

@@ -67,10 +67,12 @@ func (p *Pool) sorted() []*member {
 		for _, m := range p.members {
 			p.order = append(p.order, m)
 		}
-		slices.SortFunc(p.order, func(a, b *member) int { return strings.Compare(a.name, b.name) })
+		slices.SortFunc(p.order, byName)
 	}
 	return p.order
 }
+
+func byName(a, b *member) int { return strings.Compare(a.name, b.name) }
 
 func (p *Pool) names() []string {
 	members := p.sorted()

@@ -19,6 +19,9 @@ type member struct {
 	parent  *runContext // of a child; nil for all others
 	removed atomic.Bool // it is to be forgotten once it has stopped
 
+	links   atomic.Pointer[links] // to those that it comes after and that come after it; nil for most
+	acyclic bool                  // nothing that it comes after waits for it; guarded by the pool's lock
+
 	first supervisor // replica 0, which always is there
 
 	// more are the other replicas in their order. The slice is replaced, never changed, by who holds the

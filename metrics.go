@@ -27,7 +27,7 @@ var defaultBuckets = []time.Duration{
 type collector struct {
 	pool *Pool
 
-	executions, duration, running, replicas, panics, lastSuccess, nextRun, jobs, missed *prometheus.Desc
+	executions, duration, running, replicas, panics, lastSuccess, nextRun, jobs, missed, stuck *prometheus.Desc
 }
 
 func newCollector(p *Pool, config MetricsConfig, pool string) *collector {
@@ -48,6 +48,7 @@ func newCollector(p *Pool, config MetricsConfig, pool string) *collector {
 		panics:      desc("worker_panics_total", "Runs of the worker that panicked."),
 		lastSuccess: desc("worker_last_success_timestamp_seconds", "When a run of the worker last succeeded."),
 		jobs:        desc("worker_jobs_total", "Jobs of a worker that handles many in one run, by how they ended.", "status"),
+		stuck:       desc("worker_stuck", "Replicas of the worker that missed their heartbeat or outlasted their run timeout."),
 		missed:      desc("worker_missed_ticks_total", "Ticks of the worker's schedule that passed while a run was under way."),
 		nextRun:     desc("worker_next_run_timestamp_seconds", "When the worker, which is waiting, runs next."),
 	}
@@ -77,6 +78,9 @@ func (c *collector) collectWorker(out chan<- prometheus.Metric, m *member) {
 	send(c.panics, prometheus.CounterValue, float64(sum.panics))
 	if m.schedule != nil {
 		send(c.missed, prometheus.CounterValue, float64(sum.missed))
+	}
+	if m.heartbeat > 0 || m.runTimeout > 0 {
+		send(c.stuck, prometheus.GaugeValue, float64(sum.stuck))
 	}
 	if sum.hasJobs {
 		send(c.jobs, prometheus.CounterValue, float64(sum.jobs), statusSuccess)
@@ -115,6 +119,7 @@ type totals struct {
 
 	hasJobs              bool
 	running, replicas    int
+	stuck                int
 	lastSuccess, nextRun instant
 	ranWell, ranBadly    *histogram
 }
@@ -126,7 +131,7 @@ func (p *Pool) totals(m *member) totals {
 	var sum totals
 	if m.retired != nil {
 		sum = *m.retired
-		sum.running, sum.nextRun = 0, 0
+		sum.running, sum.stuck, sum.nextRun = 0, 0, 0
 	}
 	sum.replicas = m.wanted
 	for s := range m.replicas() {
@@ -152,6 +157,9 @@ func (t *totals) add(r *report) {
 		t.failures += p.failures
 		t.panics += p.panics
 		t.missed += p.missed
+		if p.stuck != nil {
+			t.stuck++
+		}
 		if p.jobs != nil {
 			t.hasJobs = true
 			t.jobs += p.jobs.succeeded.Load()

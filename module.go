@@ -11,7 +11,8 @@ import (
 )
 
 // Module gives an Fx app a *[Pool] with all workers that [ProvideWorker] and [UseWorker] contribute. The
-// pool starts and stops with the app, whether or not anybody asks for it.
+// pool starts and stops with the app, whether or not anybody asks for it. The start waits for the workers
+// with [WithReadiness], within the app's start timeout: what they need must have started by then.
 //
 // It works alone. If the app provides them, it uses a [Config] or *Config; a zerolog.Logger or *zerolog.Logger;
 // a trace.TracerProvider or *sdktrace.TracerProvider; a prometheus.Registerer or *prometheus.Registry.
@@ -68,7 +69,7 @@ func New(p Params) (Result, error) {
 			pool.journal.Err(err).Msg("the app could not be told to shut down")
 		}
 	}
-	p.Lifecycle.Append(fx.Hook{OnStart: pool.Start, OnStop: func(ctx context.Context) error {
+	p.Lifecycle.Append(fx.Hook{OnStart: pool.startReady, OnStop: func(ctx context.Context) error {
 		ctx, cancel := shortOf(ctx) // Fx skips the stop hooks behind one that used up its budget
 		defer cancel()
 		return pool.Stop(ctx)

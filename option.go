@@ -100,6 +100,12 @@ type settings struct {
 	startImmediately bool
 	jitter           float64
 
+	heartbeat   time.Duration // 0 = none is expected
+	stuckPolicy StuckPolicy
+
+	readiness bool
+	after     []string // names of workers
+
 	replicas, minReplicas, maxReplicas int // maxReplicas 0 = no limit
 }
 
@@ -158,6 +164,10 @@ func (s *settings) validate(worker string) error {
 	atLeast0("events", s.events)
 	s.validateSchedule(worker, &errs)
 	s.validateReplicas(worker, &errs)
+	s.validateHeartbeat(worker, &errs)
+	if slices.Contains(s.after, "") {
+		errs = append(errs, badValue(worker, "after", `""`, "must be a worker's or a group's name"))
+	}
 	if err := checkBackoff(s.backoff); err != nil {
 		errs = append(errs, badValue(worker, "backoff", fmt.Sprintf("%+v", s.backoff), err.Error()))
 	}

@@ -11,6 +11,7 @@ type orders struct {
 	retired   bool // scaled down: its goroutine is to end
 	restarted bool // the run is to end, and another to begin with no failures behind it
 	triggered bool // the wait is to end
+	lookAgain bool // something it waits for changed
 }
 
 // forbid tells whether no run may begin now.
@@ -21,13 +22,15 @@ type hold uint8
 
 const (
 	goOn    hold = iota // nothing
-	resumed             // nothing any more, since a pause ended
+	unsure              // it has to look again at what it comes after
+	resumed             // nothing any more, since a pause ended or those are ready that it comes after
 	leave               // nothing will make it run again
 	stay                // the time, or somebody who has to ask: its timer tells
 )
 
 // heed looks at the orders of a replica that waits until due, and returns what keeps it.
 func (s *supervisor) heed(next step, due time.Time) hold {
+	before := s.holdup() // looks at other replicas: not under the lock
 	now := s.now
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,6 +56,16 @@ func (s *supervisor) heed(next step, due time.Time) hold {
 		s.history = history{}
 		s.note(eventRestarted, "", now)
 		return goOn
+	case o.lookAgain:
+		o.lookAgain = false
+		return unsure
+	case before != nil:
+		s.reportHoldup(before, now)
+		s.setTimer(never)
+		return stay
+	case s.entering && s.report.status == StatusPending:
+		s.report.status = next.status
+		return resumed
 	case o.triggered:
 		o.triggered = false
 		s.note(eventTriggered, "", now)
@@ -80,7 +93,7 @@ func (s *supervisor) conclude(last outcome) (asked, forGood bool) {
 	o := &s.orders
 	s.heedHalt()
 	forGood = o.stopping
-	asked = forGood || o.retired || o.restarted || s.report.run.wasAsked(last.kind == obeyed)
+	asked = forGood || o.retired || o.restarted || s.report.run.wasAsked(last.kind)
 	if o.restarted && !forGood {
 		o.restarted = false
 		s.history = history{}
@@ -146,16 +159,16 @@ func (s *supervisor) order(change func(*orders)) *runContext {
 	return nil
 }
 
-// requestStop asks the replica to stop: its run's context ends, or its wait does, and no run begins
+// requestStop asks the replica to stop: its run is to finish, or its wait ends, and no run begins
 // any more.
-func (s *supervisor) requestStop(now time.Time) {
+func (s *supervisor) requestStop(b budget) {
 	run := s.order(func(o *orders) {
 		if !o.stopping {
-			o.stopping, s.stopAt = true, instantOf(now)
+			o.stopping, s.stopAt = true, instantOf(b.from)
 		}
 	})
 	if run != nil {
-		run.stop()
+		run.finish(b.grace(s.stopTimeout))
 	}
 }
 
@@ -180,6 +193,11 @@ func (s *supervisor) trigger() (ok bool) {
 		o.triggered = o.triggered || ok
 	})
 	return ok
+}
+
+// lookAgain makes a replica that has not begun look anew at those that it comes after.
+func (s *supervisor) lookAgain() {
+	s.order(func(o *orders) { o.lookAgain = s.report.status == StatusPending })
 }
 
 // retire lets no run begin any more, and returns the one that is under way, or nil.
@@ -232,11 +250,26 @@ func (s *supervisor) giveUp(now time.Time) (left time.Duration, gaveUp bool) {
 	if !s.orders.stopping { // somebody is about to ask it
 		return s.stopTimeout, false
 	}
-	if left = s.stopAt.time().Add(s.stopTimeout).Sub(now); left > 0 {
+	if left = s.stopTimeLeft(now); left > 0 {
 		return left, false
 	}
 	s.orders.givenUp = true
 	return 0, true
+}
+
+// timeToStop is how long a replica with a stop timeout still has to stop: all of it if the stop is not for good.
+func (s *supervisor) timeToStop() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.orders.stopping {
+		return s.stopTimeout
+	}
+	return s.stopTimeLeft(time.Now())
+}
+
+// stopTimeLeft is how much of the stop timeout of a replica that was asked to stop is left. s.mu is held.
+func (s *supervisor) stopTimeLeft(now time.Time) time.Duration {
+	return s.stopAt.time().Add(s.stopTimeout).Sub(now)
 }
 
 // unretire takes a retirement back, and tells whether the replica needs a goroutine for it.
@@ -272,6 +305,13 @@ func (s *supervisor) isDoneByItself() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.orders.retired || s.gone && !s.orders.stopping
+}
+
+// isOver tells whether the replica is gone, or nobody waits for it any more.
+func (s *supervisor) isOver() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.gone || s.orders.givenUp
 }
 
 func (s *supervisor) isGone() bool {

@@ -23,6 +23,7 @@ const (
 	gaveUp                       // ErrDoNotRestart around a cause
 	skipped                      // ErrSkip, of a worker with a schedule
 	obeyed                       // the error or the cause of its own context, which had ended
+	hung                         // the same, as it was stuck
 	failed                       // any other error, a panic, a Goexit
 )
 
@@ -66,7 +67,7 @@ func (p *policy) next(o outcomeKind, ran time.Duration, h *history, stopping boo
 			return step{status: StatusWaiting, tick: true}
 		}
 		return step{status: StatusSuccess, done: true}
-	case finished, gaveUp, obeyed, skipped:
+	case finished, gaveUp, obeyed, hung, skipped:
 		if stopping {
 			return step{status: StatusStopped, done: true}
 		}
@@ -84,11 +85,11 @@ func (p *policy) next(o outcomeKind, ran time.Duration, h *history, stopping boo
 		h.failures = 0
 		return step{status: StatusWaiting, tick: true}
 	}
-	return p.afterFailure(ran, h, now)
+	return p.afterFailure(o, ran, h, now)
 }
 
 // afterFailure counts a failed attempt and says whether there is another.
-func (p *policy) afterFailure(ran time.Duration, h *history, now time.Time) step {
+func (p *policy) afterFailure(o outcomeKind, ran time.Duration, h *history, now time.Time) step {
 	if p.healthyAfter > 0 && ran >= p.healthyAfter {
 		h.failures = 0
 	}
@@ -100,6 +101,9 @@ func (p *policy) afterFailure(ran time.Duration, h *history, now time.Time) step
 		next.pause = p.failureLimit.Pause
 	}
 	if p.maxAttempts > 0 && h.failures >= p.maxAttempts {
+		if o == hung && p.maxAttempts == 1 && !p.scheduled {
+			return next // it was ended to be run again
+		}
 		if p.scheduled {
 			h.failures = 0 // the next tick has attempts of its own
 			return step{status: StatusWaiting, tick: true, pause: next.pause}

@@ -36,6 +36,8 @@ type Pool struct {
 	patience context.Context // ends once Stop no longer waits; set with base
 	giveUp   context.CancelCauseFunc
 
+	readiness readiness // tells those who wait for it
+
 	eventsReported atomic.Int64 // by the last Executions, as a hint for the next
 
 	live      atomic.Int64  // replicas whose goroutine is neither done nor given up
@@ -47,13 +49,15 @@ type Pool struct {
 	gaveUp      atomic.Bool // a replica outlasted its stop timeout
 	saidStopped atomic.Bool // in the log
 
-	mu        sync.Mutex // guards the fields below
-	phase     phase
-	members   map[string]*member
-	order     []*member // members by name; nil if it must be made anew
-	excluded  []string  // names that the configuration keeps out of this process
-	onFailure func()    // called when premature is closed; nil for none
-	failure   error     // why premature was closed
+	mu         sync.Mutex // guards the fields below
+	phase      phase
+	startedAt  time.Time
+	members    map[string]*member
+	order      []*member // members by name; nil if it must be made anew
+	excluded   []string  // names that the configuration keeps out of this process
+	stopBudget budget    // of the stop under way
+	onFailure  func()    // called when premature is closed; nil for none
+	failure    error     // why premature was closed
 }
 
 type phase uint8
@@ -150,12 +154,16 @@ func (p *Pool) launchAll(ctx context.Context) (workers int, excluded []string, e
 	case phaseStopped:
 		return 0, nil, ErrPoolStopped
 	}
-	p.phase = phaseStarted
+	if err := p.linkAll(); err != nil {
+		return 0, nil, err
+	}
+	p.phase, p.startedAt = phaseStarted, time.Now()
 	p.base = context.WithoutCancel(ctx)
 	p.patience, p.giveUp = context.WithCancelCause(p.base)
 	for _, m := range p.members {
 		p.launch(m)
 	}
+	p.readiness.tell()
 	return len(p.members), slices.Clone(p.excluded), nil
 }
 
@@ -195,6 +203,13 @@ func (p *Pool) stopTimeout() time.Duration {
 		return p.config.StopTimeout
 	}
 	return defaultPoolStopTimeout
+}
+
+// hasStarted tells whether the pool was ever started.
+func (p *Pool) hasStarted() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.base != nil
 }
 
 // hasStopped tells whether the pool was asked to stop and nothing of it runs any more.

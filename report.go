@@ -29,11 +29,21 @@ type past struct {
 	restarts, failures, panics int64
 	missed                     int64 // ticks of the schedule
 
+	failing instant // when the last failure came that followed no other
+	stuck   *stuck  // nil unless the run is
+	holdup  string  // what the replica waited for last, before its first run
+
 	jobs *jobCounts // nil unless the body handles many jobs in one run
 
 	ranWell, ranBadly *histogram // how long runs took that ended by themselves
 
 	events eventRing
+}
+
+// stuck tells since when a run is stuck, and why one thinks so.
+type stuck struct {
+	since instant
+	err   error
 }
 
 // instant is a time in nanoseconds since 1970; 0 is none.
@@ -93,7 +103,10 @@ func (s *supervisor) reportEnd(o outcome, next step, ran time.Duration, now time
 		}
 	default:
 		r.unnoted.end = eventFailed
-		s.past().failed(o)
+		s.past().failed(o, now)
+	}
+	if r.past != nil {
+		r.past.stuck = nil
 	}
 	if !asked && o.kind != skipped {
 		s.past().observe(o, ran, s.pool.buckets)
@@ -134,6 +147,9 @@ func (s *supervisor) reportNext(next step, now time.Time) {
 		s.past().missed += next.missed
 	}
 	if next.err != nil {
+		if s.past().err == nil {
+			s.past().failing = instantOf(now)
+		}
 		s.past().err, s.past().errText = next.err, next.err.Error()
 		s.note(eventFailed, next.err.Error(), now)
 	}
@@ -150,6 +166,54 @@ func (s *supervisor) reportPause(now time.Time) {
 	if s.report.status != StatusPaused {
 		s.report.status, s.report.nextRunAt = StatusPaused, 0
 		s.note(eventPaused, "", now)
+	}
+}
+
+// note adds an event of a run from within it. It is dropped if the run is over.
+func (c *runContext) note(kind eventKind, text string) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if c.isCurrent() {
+		c.s.note(kind, text, time.Now())
+	}
+}
+
+// isCurrent tells whether the run goes on. s.mu is held.
+func (c *runContext) isCurrent() bool {
+	return c.s.report.run == c && c.s.report.status == StatusRunning && !c.s.over
+}
+
+// reportStuck notes that the run is stuck, unless it is over.
+func (c *runContext) reportStuck(since time.Time, err error) {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if c.isCurrent() {
+		c.s.note(eventStuck, err.Error(), time.Now())
+		c.s.past().stuck = &stuck{since: instantOf(since), err: err}
+	}
+}
+
+// reportRecovered notes that the run is not stuck any more.
+func (c *runContext) reportRecovered() {
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if c.isCurrent() {
+		c.s.note(eventRecovered, "", time.Now())
+		c.s.past().stuck = nil
+	}
+}
+
+// reportHoldup notes that the replica waits for another worker to be ready.
+func (s *supervisor) reportHoldup(before *member, now time.Time) {
+	text := before.name
+	if s.lost {
+		text += ", which failed"
+	}
+	r := &s.report
+	if r.status != StatusPending || r.past == nil || r.past.holdup != text {
+		r.status, r.nextRunAt = StatusPending, 0
+		s.note(eventHeldUp, text, now)
+		r.past.holdup = text
 	}
 }
 
@@ -188,8 +252,11 @@ func (s *supervisor) jobCounts() *jobCounts {
 }
 
 // failed counts a failed run.
-func (p *past) failed(o outcome) {
+func (p *past) failed(o outcome, now time.Time) {
 	p.failures++
+	if p.err == nil {
+		p.failing = instantOf(now)
+	}
 	if o.panicked {
 		p.panics++
 	}
@@ -226,6 +293,15 @@ func (r *report) lastFailure() error {
 		return nil
 	}
 	return r.past.err
+}
+
+// failure is the last failure and its text, and when the first of those in a row came; nil if the last
+// run succeeded.
+func (r *report) failure() (err error, text string, since time.Time) {
+	if r.past == nil || r.past.err == nil {
+		return nil, "", time.Time{}
+	}
+	return r.past.err, r.past.errText, r.past.failing.time()
 }
 
 func (r *report) runID() string {

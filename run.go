@@ -17,7 +17,8 @@ type runContext struct {
 	s       *supervisor
 	id      string
 	attempt int
-	labels  any // what pprof keeps in a context
+	labels  any    // what pprof keeps in a context
+	watch   *watch // nil if nothing is expected of the run
 
 	// Made when first asked for:
 	logger atomic.Pointer[zerolog.Logger]
@@ -49,6 +50,7 @@ func newRun(s *supervisor, now time.Time) *runContext {
 	if s.runTimeout > 0 {
 		run.life.Store(run.newLifetime().limit(s.runTimeout))
 	}
+	run.watch = newWatch(run, now)
 	return run
 }
 
@@ -79,6 +81,7 @@ func (c *runContext) lifetime() *lifetime {
 // returns how many items the run's body left in hand.
 func (c *runContext) end() (items int) {
 	c.endAs(ended, context.Canceled)
+	c.watch.end()
 	if c.ties.CompareAndSwap(nil, noTies) {
 		return 0
 	}
@@ -86,7 +89,15 @@ func (c *runContext) end() (items int) {
 }
 
 // stop ends the context because the worker is to stop.
-func (c *runContext) stop() { c.endAs(asked, ErrStopping) }
+func (c *runContext) stop() {
+	c.endAs(asked, ErrStopping)
+	if t := c.ties.Load(); t != nil { // those that come later see that the context has ended
+		c.drain()
+	}
+}
+
+// fail ends the context because of what is wrong with the run.
+func (c *runContext) fail(cause error) { c.lifetime().end(cause) }
 
 func (c *runContext) endAs(life *lifetime, cause error) {
 	if !c.life.CompareAndSwap(nil, life) {

@@ -17,6 +17,7 @@ type shift struct {
 	drain   <-chan struct{} // nil outside of a pool
 	ties    *ties           // nil outside of a pool
 	counts  *jobCounts
+	watch   *watch // nil if no heartbeat is expected
 	open    int64 // jobs handed out whose end is not counted yet
 	release func()
 }
@@ -30,6 +31,9 @@ func shiftOf(ctx context.Context) *shift {
 		s.ties = s.run.tied()
 		s.drain = s.run.heedDrain()
 		s.counts = s.run.s.jobCounts()
+		if s.run.s.heartbeat > 0 {
+			s.watch = s.run.watch
+		}
 	}
 	return s
 }
@@ -61,7 +65,17 @@ func (s *shift) whyUnless(exhausted bool) error {
 }
 
 // began notes that n jobs were handed out.
-func (s *shift) began(n int) { s.open = int64(n) }
+func (s *shift) began(n int) {
+	s.open = int64(n)
+	s.beat()
+}
+
+// beat is a heartbeat, where one is expected.
+func (s *shift) beat() {
+	if s.watch != nil {
+		s.watch.touch()
+	}
+}
 
 // succeeded counts those jobs as done.
 func (s *shift) succeeded() {
@@ -109,7 +123,7 @@ func (s *shift) outliving() context.Context {
 	hard, cancel := context.WithCancelCause(s.run.s.pool.patience)
 	unlink := context.AfterFunc(s.ctx, func() {
 		if d := s.run.s.stopTimeout; d > 0 && errors.Is(context.Cause(s.ctx), ErrStopping) {
-			timer := time.AfterFunc(d-short(d), func() { cancel(ErrStopping) })
+			timer := time.AfterFunc(s.run.s.timeToStop()-short(d), func() { cancel(ErrStopping) })
 			context.AfterFunc(hard, func() { timer.Stop() })
 			return
 		}

@@ -10,14 +10,15 @@ import (
 )
 
 // Stop asks all workers to stop and waits until they have, or until ctx ends. No run begins once it
-// was called. A worker that has not stopped by then, or within its own stop timeout, is named in a
-// *[StopError], with the stack it hangs in. Stop may be called again, from many goroutines, and before
-// Start, which then fails.
+// was called. The contexts of runs end at once, or later if they listen to [Draining]; a worker that others
+// come after ([WithAfter]) is asked once those have stopped, or time is short. A worker that has not stopped
+// when ctx ends, or within its own stop timeout, is named in a *[StopError], with the stack it hangs in.
+// Stop may be called again, from many goroutines, and before Start, which then fails.
 func (p *Pool) Stop(ctx context.Context) error {
-	p.requestStop()
 	early, cancel := shortOf(ctx)
 	defer cancel()
-	defer context.AfterFunc(early, p.losePatience)() // so that jobs which heed it are still in time
+	p.requestStop(p.budgetUntil(early))
+	defer context.AfterFunc(early, p.hurry)()
 	err := p.await(ctx)
 	p.losePatience()
 	if err != nil {
@@ -43,6 +44,41 @@ func shortOf(ctx context.Context) (context.Context, context.CancelFunc) {
 // short is how much sooner than d something must end that others wait for until then.
 func short(d time.Duration) time.Duration { return min(d/10, time.Second) }
 
+// budget is the time there is for a stop.
+type budget struct{ from, until time.Time }
+
+// budgetUntil is the time from now to the end of ctx, or the pool's own stop timeout if it has none.
+func (p *Pool) budgetUntil(ctx context.Context) budget {
+	b := budget{from: time.Now()}
+	if deadline, bounded := ctx.Deadline(); bounded {
+		b.until = deadline
+	} else {
+		b.until = b.from.Add(p.stopTimeout())
+	}
+	return b
+}
+
+// fromNow is what is left of the budget.
+func (b budget) fromNow() budget { return budget{from: time.Now(), until: b.until} }
+
+// grace is how long a run may go on before its context ends.
+func (b budget) grace(stopTimeout time.Duration) time.Duration {
+	left := b.until.Sub(b.from)
+	if stopTimeout > 0 {
+		left = min(left, stopTimeout)
+	}
+	return left - left/4
+}
+
+// hurry ends the contexts of all that still runs, while there is time left to heed that.
+func (p *Pool) hurry() {
+	p.losePatience()
+	now := time.Now()
+	for _, m := range p.started() {
+		m.requestStop(budget{from: now, until: now})
+	}
+}
+
 // losePatience ends the contexts that outlive the order to stop.
 func (p *Pool) losePatience() {
 	p.mu.Lock()
@@ -53,29 +89,39 @@ func (p *Pool) losePatience() {
 	}
 }
 
-// requestStop asks all workers to stop and does not wait.
-func (p *Pool) requestStop() {
+// requestStop asks all workers to stop and does not wait; some in their turn only.
+func (p *Pool) requestStop(b budget) {
 	p.mu.Lock()
 	if p.phase == phaseStopped {
 		p.mu.Unlock()
 		return
 	}
-	started := p.phase == phaseStarted
-	p.phase = phaseStopped
+	p.phase, p.stopBudget = phaseStopped, b
 	p.halting.Store(true)
 	if p.live.Load() == 0 {
 		close(p.idle)
 	}
 	p.mu.Unlock()
-
-	if !started {
-		return
-	}
-	now := time.Now()
-	for _, m := range p.all() {
-		for s := range m.replicas() {
-			s.requestStop(now)
+	p.readiness.tell()
+	for _, m := range p.started() {
+		if p.hasTurn(m) {
+			m.requestStop(b)
 		}
+	}
+}
+
+// started returns the members if the pool was ever started.
+func (p *Pool) started() []*member {
+	if !p.hasStarted() {
+		return nil
+	}
+	return p.all()
+}
+
+// requestStop asks the member's replicas to stop.
+func (m *member) requestStop(b budget) {
+	for s := range m.replicas() {
+		s.requestStop(b)
 	}
 }
 
@@ -117,6 +163,7 @@ func (p *Pool) giveUpOverdue() (left time.Duration, bounded bool) {
 			remaining, gaveUp := s.giveUp(now)
 			if gaveUp {
 				p.gaveUp.Store(true)
+				p.passTurn(m)
 				p.countDown()
 			}
 			if remaining > 0 && (!bounded || remaining < left) {
@@ -138,6 +185,8 @@ func (p *Pool) left(s *supervisor, givenUp, retired bool) {
 	case s.replica > 0:
 		p.dropIfRetired(s)
 	}
+	s.changed()
+	p.passTurn(m)
 	if !givenUp {
 		p.countDown()
 	}
@@ -217,10 +266,7 @@ func (m *member) stopAndWait(ctx context.Context) error {
 	m.close()
 	ctx, cancel := m.pool.boundedStop(ctx, m)
 	defer cancel()
-	now := time.Now()
-	for s := range m.replicas() {
-		s.requestStop(now)
-	}
+	m.requestStop(m.pool.budgetUntil(ctx))
 	for s := range m.replicas() {
 		select {
 		case <-s.ended():
@@ -258,7 +304,6 @@ func (p *Pool) forget(m *member) bool {
 			}
 		}
 	}
-	delete(p.members, m.name)
-	p.order = nil
+	p.drop([]*member{m})
 	return true
 }

@@ -30,6 +30,9 @@ type supervisor struct {
 	// goroutine: it is not asked again.
 	backoffBroken, scheduleBroken bool
 
+	entering bool // it has not got past those that it comes after
+	lost     bool // one of them has failed for good
+
 	now time.Time // when it last looked at the clock: after each run and each wait
 
 	orders orders        // guarded by mu, like all below: what others ask of it
@@ -46,6 +49,7 @@ type supervisor struct {
 // supervise walks the replica's life.
 func (s *supervisor) supervise() {
 	pprof.SetGoroutineLabels(context.Background()) // not those of the goroutine that started it
+	s.entering = len(s.predecessors()) > 0
 	s.walk(outcome{kind: notRun})
 }
 
@@ -103,7 +107,7 @@ func (s *supervisor) decide(last outcome) step {
 	}
 	s.over = false
 	s.mu.Unlock()
-	s.pool.journal.runEnded(s, last, next)
+	s.pool.journal.runEnded(s, last, next, asked)
 	if asked && !forGood {
 		return step{status: StatusWaiting, held: true}
 	}
@@ -129,7 +133,7 @@ func (s *supervisor) idle() step {
 	s.mu.Unlock()
 	if isNew {
 		next = s.first(s.now)
-		next.held = held
+		next.held = held || s.entering
 	}
 	return next
 }
@@ -160,6 +164,7 @@ func (s *supervisor) execute() outcome {
 	}
 	run.label() // here and not in begin, where it would make the stack grow
 	s.pool.journal.runStarted(s)
+	s.changed()
 	return s.call(run)
 }
 
@@ -171,11 +176,12 @@ func (s *supervisor) begin() *runContext {
 	refused := s.orders.forbid()
 	if !refused {
 		s.orders.restarted, s.orders.triggered = false, false // this is the run that was asked for
+		s.entering = false
 		s.reportStart(run, s.now)
 	}
 	s.mu.Unlock()
 	if refused {
-		run.stop()
+		run.end()
 		return nil
 	}
 	return run
@@ -218,6 +224,9 @@ func classify(err error, run *runContext) outcome {
 		kind = obeyed
 	case ended != nil && (errors.Is(err, ended) || errors.Is(err, context.Cause(run))):
 		kind = obeyed
+		if errors.Is(context.Cause(run), ErrStuck) {
+			kind = hung
+		}
 		if err == ended { //nolint:errorlint // a bare ctx.Err() tells less than its cause
 			err = context.Cause(run)
 		}

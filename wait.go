@@ -30,7 +30,9 @@ func (s *supervisor) wait(next step) bool {
 			if s.reportResumed(next, due); next.done {
 				return false
 			}
+		case unsure:
 		case stay:
+			s.changed()
 			<-s.timer.C
 			s.now = time.Now()
 		}

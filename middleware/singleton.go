@@ -35,7 +35,8 @@ const (
 //
 // If ctx ends before next runs, Singleton returns ctx.Err(); if locker fails, an error that wraps locker's.
 // The lock is given back also when next panics or ctx has ended, within 5s if the lock obeys its context; if
-// that fails it is logged. The time spent waiting is part of the run, also for [workerfx.WithRunTimeout].
+// that fails it is logged. The time spent waiting is part of the run, also for [workerfx.WithRunTimeout]; while
+// it waits the run is on standby ([workerfx.Standby]).
 // The worker is refused if locker is nil.
 func Singleton(locker Locker) workerfx.Middleware {
 	return orRefuse(checkNotNil("Singleton", "locker", locker), func(next workerfx.RunFunc) workerfx.RunFunc {
@@ -83,6 +84,8 @@ func acquire(ctx context.Context, locker Locker, key string) (Lock, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	resume := workerfx.Standby(ctx)
+	defer resume()
 	lock, err := locker.Lock(ctx, key)
 	if ended := ctx.Err(); err != nil && ended != nil {
 		return nil, ended // whatever locker makes of it: to obey is no failure

@@ -24,7 +24,7 @@ func judge(ctx context.Context, err error) verdict {
 		return succeeded
 	case errors.Is(err, workerfx.ErrSkip), errors.Is(err, workerfx.ErrStopping):
 		return neither
-	case errors.Is(ctx.Err(), context.Canceled) && isOf(ctx, err):
+	case errors.Is(ctx.Err(), context.Canceled) && isOf(ctx, err) && !errors.Is(context.Cause(ctx), workerfx.ErrStuck):
 		return neither
 	}
 	return failed

@@ -1,0 +1,220 @@
+package workerfx
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// WithAfter makes the worker's first run wait until the named workers are ready, and makes them stop only
+// once it has stopped. A name is that of a worker, or of a group for all of its workers; workers of one
+// group may leave the group's name out. A worker without [WithReadiness] is ready when its first run
+// begins. The worker does not start behind one that has failed for good; one that the configuration keeps
+// out of this process, or that was removed, holds nobody up. Unknown names and cycles are errors of
+// [Pool.Start]. Given more than once, the names add up. A child cannot come after others.
+func WithAfter(names ...string) Option {
+	return func(s *settings) { s.after = append(slices.Clip(s.after), names...) }
+}
+
+// links are a worker's places in the order of the start.
+type links struct {
+	before    []*member // it waits for these; does not change once its goroutines run
+	followers []*member // these wait for it; guarded by the pool's lock
+}
+
+// linkTo notes that m comes after another. The pool's lock is held.
+func (m *member) linkTo(before *member) {
+	mine, others := m.linked(), before.linked()
+	if !slices.Contains(mine.before, before) {
+		mine.before = append(mine.before, before)
+		others.followers = append(others.followers, m)
+	}
+}
+
+func (m *member) linked() *links {
+	if m.links.Load() == nil {
+		m.links.Store(new(links))
+	}
+	return m.links.Load()
+}
+
+// unlink makes nobody wait for m to stop. The pool's lock is held.
+func (m *member) unlink() {
+	for _, before := range m.predecessors() {
+		l := before.linked()
+		l.followers = slices.DeleteFunc(l.followers, func(o *member) bool { return o == m })
+	}
+}
+
+// predecessors are the workers that m comes after.
+func (m *member) predecessors() []*member {
+	if l := m.links.Load(); l != nil {
+		return l.before
+	}
+	return nil
+}
+
+// followers are the workers that come after m.
+func (p *Pool) followers(m *member) []*member {
+	l := m.links.Load()
+	if l == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(l.followers)
+}
+
+// linkAll is link for all members of a pool that starts.
+func (p *Pool) linkAll() error {
+	var members []*member
+	for _, m := range p.members {
+		if len(m.after) > 0 {
+			members = append(members, m)
+		}
+	}
+	slices.SortFunc(members, byName)
+	return p.link(members)
+}
+
+// link finds the workers that these members come after. It fails for unknown names and cycles. The
+// pool's lock is held.
+func (p *Pool) link(members []*member) error {
+	for _, m := range members {
+		for _, name := range m.after {
+			targets, err := p.workersCalled(name, m)
+			if err != nil {
+				return err
+			}
+			for _, target := range targets {
+				m.linkTo(target)
+			}
+		}
+	}
+	for _, m := range members {
+		if cycle := m.cycle(nil); cycle != nil {
+			return fmt.Errorf("worker %q: after: workers wait for each other in a circle: %s", m.name, strings.Join(cycle, " -> "))
+		}
+	}
+	return nil
+}
+
+// workersCalled returns the workers that m means by a name: none if they are kept out of this process.
+func (p *Pool) workersCalled(name string, m *member) (found []*member, err error) {
+	group := parentName(m.name)
+	names := make([]string, 0, len(p.members))
+	for _, full := range []string{name, qualifiedName(group, name)} {
+		for _, o := range p.members {
+			if names = append(names, o.name); o.parent == nil && isIn(o.name, full) {
+				found = append(found, o)
+			}
+		}
+		if len(found) > 0 || slices.ContainsFunc(p.excluded, func(o string) bool { return isIn(o, full) }) {
+			return found, nil
+		}
+	}
+	slices.Sort(names)
+	return nil, fmt.Errorf("worker %q: after %q: %w%s", m.name, cut(name, maxName), ErrUnknownWorker, didYouMean(cut(name, maxName), slices.Compact(names)))
+}
+
+// isIn tells whether a worker is the one of that name, or in the group of that name.
+func isIn(worker, name string) bool {
+	return worker == name || strings.HasPrefix(worker, name+"/")
+}
+
+// cycle returns the names on a way from m back to it, or nil. way is how one came to m.
+func (m *member) cycle(way []*member) []string {
+	if start := slices.Index(way, m); start >= 0 {
+		names := make([]string, 0, len(way)+1)
+		for _, o := range append(way[start:], m) {
+			names = append(names, o.name)
+		}
+		return names
+	}
+	if m.acyclic {
+		return nil
+	}
+	way = append(way, m)
+	for _, before := range m.predecessors() {
+		if names := before.cycle(way); names != nil {
+			return names
+		}
+	}
+	m.acyclic = true
+	return nil
+}
+
+// holdup returns the worker that m still has to wait for, or nil.
+func (m *member) holdup() *member {
+	for _, before := range m.predecessors() {
+		if !before.removed.Load() && !before.isReady() {
+			return before
+		}
+	}
+	return nil
+}
+
+// holdup returns the worker that the replica still has to wait for, or nil.
+func (s *supervisor) holdup() *member {
+	if !s.entering {
+		return nil
+	}
+	before := s.member.holdup()
+	lost := before != nil && before.isHopeless()
+	if lost && !s.lost {
+		s.pool.journal.lost(s, before)
+	}
+	s.lost = lost
+	return before
+}
+
+// hasTurn tells whether m may stop: all that come after it have. A child stops when its parent does.
+func (p *Pool) hasTurn(m *member) bool {
+	for _, follower := range p.followers(m.root()) {
+		if !follower.isOver() {
+			return false
+		}
+	}
+	return true
+}
+
+// passTurn asks those to stop that waited for m to, if the pool stops.
+func (p *Pool) passTurn(m *member) {
+	predecessors := m.predecessors()
+	if len(predecessors) == 0 || !p.halting.Load() {
+		return
+	}
+	p.mu.Lock()
+	b := p.stopBudget
+	p.mu.Unlock()
+	b = b.fromNow()
+	members := p.all()
+	for _, before := range predecessors {
+		if !p.hasTurn(before) {
+			continue
+		}
+		for _, o := range members {
+			if o.root() == before {
+				o.requestStop(b)
+			}
+		}
+	}
+}
+
+// root is the member itself or, of a child, the one that its ancestors began with.
+func (m *member) root() *member {
+	for m.parent != nil {
+		m = m.parent.s.member
+	}
+	return m
+}
+
+// isOver tells whether nothing of m runs any more, or nobody waits for what does.
+func (m *member) isOver() bool {
+	for s := range m.replicas() {
+		if !s.isOver() {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,200 @@
+package workerfx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// WithReadiness makes a worker count as ready only once it has called [Ready], instead of when its first
+// run begins. Each run has to call it anew. Under Fx the app's start waits for workers with it.
+func WithReadiness() Option {
+	return func(s *settings) { s.readiness = true }
+}
+
+// Ready says that the run that ctx belongs to can do its work: see [WithReadiness]. It has no effect on other
+// workers, outside of a run, and if called again.
+func Ready(ctx context.Context) {
+	if run := runOf(ctx); run != nil && run.s.readiness {
+		run.sayReady()
+	}
+}
+
+func (c *runContext) sayReady() {
+	if t := c.tied(); t != noTies && t.ready.CompareAndSwap(false, true) {
+		c.note(eventReady, "")
+		c.s.changed()
+	}
+}
+
+// isReady tells whether the run said that it is, or waits for its turn to work.
+func (c *runContext) isReady() bool {
+	t := c.ties.Load()
+	return t != nil && (t.ready.Load() || t.standby.Load() > 0)
+}
+
+// Ready waits until every worker is ready: its first run has begun or, with [WithReadiness], its current run
+// has called [Ready]. Ready, too, are a worker that waits for a tick of its schedule, unless the last one
+// failed, one that has succeeded and one that is paused or has no replicas. Before the pool's start it
+// waits for that. It fails when ctx ends, and at once if a worker cannot become ready by itself, with a
+// *[HealthError] that tells which are not ready; and with [ErrPoolStopped].
+func (p *Pool) Ready(ctx context.Context) error {
+	return p.awaitReady(ctx, func(*member) bool { return true })
+}
+
+// startReady starts the pool and waits for the workers that say when they are ready. It stops the pool if
+// they are not in time.
+func (p *Pool) startReady(ctx context.Context) error {
+	if err := p.Start(ctx); err != nil {
+		return err
+	}
+	early, cancel := shortOf(ctx)
+	defer cancel()
+	err := p.awaitReady(early, func(m *member) bool { return m.readiness })
+	if err != nil {
+		err = fmt.Errorf("pool %q: workers are not ready: %w", p.config.Name, errors.Join(err, p.Stop(ctx)))
+	}
+	return err
+}
+
+// awaitReady waits until those workers are ready that matter.
+func (p *Pool) awaitReady(ctx context.Context, matters func(*member) bool) error {
+	p.readiness.waiting.Add(1)
+	defer p.readiness.waiting.Add(-1)
+	from := 0 // those before it were ready when last looked at
+	for {
+		changed := p.readiness.change()
+		if p.halting.Load() {
+			return errors.Join(ErrPoolStopped, p.prematureEnd())
+		}
+		if p.hasStarted() {
+			m := p.nextUnready(&from, matters)
+			if m == nil {
+				return nil
+			}
+			if m.isHopeless() {
+				return p.unready(matters)
+			}
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return errors.Join(context.Cause(ctx), p.unready(matters))
+		}
+	}
+}
+
+// nextUnready returns a worker that matters and is not ready, or nil. It looks at those from a place on
+// first, and keeps the place up to date.
+func (p *Pool) nextUnready(from *int, matters func(*member) bool) *member {
+	members := p.sorted()
+	for range 2 { // they may have changed while it looked, and those before it too
+		for ; *from < len(members); *from++ {
+			if m := members[*from]; matters(m) && !m.isReady() {
+				return m
+			}
+		}
+		*from = 0
+	}
+	return nil
+}
+
+// readiness tells those who wait for workers to be ready that something changed.
+type readiness struct {
+	waiting atomic.Int32 // how many there are
+	mu      sync.Mutex   // guards changed
+	changed chan struct{}
+}
+
+// change returns a channel that is closed at the next change.
+func (r *readiness) change() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.changed == nil {
+		r.changed = make(chan struct{})
+	}
+	return r.changed
+}
+
+func (r *readiness) tell() {
+	if r.waiting.Load() == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.changed != nil {
+		close(r.changed)
+		r.changed = nil
+	}
+}
+
+// changed tells those who wait for the replica's worker that it may be ready now, or never will.
+func (s *supervisor) changed() {
+	for _, follower := range s.pool.followers(s.member) {
+		follower.each((*supervisor).lookAgain)
+	}
+	s.pool.readiness.tell()
+}
+
+// isReady tells whether all replicas of m are ready.
+func (m *member) isReady() bool {
+	for s := range m.replicas() {
+		if !s.isReady() {
+			return false
+		}
+	}
+	return true
+}
+
+// isHopeless tells whether m cannot become ready unless somebody does something about it.
+func (m *member) isHopeless() bool {
+	if before := m.holdup(); before != nil && m.isPending() {
+		return before.isHopeless()
+	}
+	for s := range m.replicas() {
+		if s.status() == StatusError {
+			return true
+		}
+	}
+	return false
+}
+
+// isReady tells whether the replica can do its work now, as far as anybody expects it to.
+func (s *supervisor) isReady() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := &s.report
+	switch {
+	case r.status == StatusError:
+		return false
+	case s.orders.retired, r.status == StatusPaused, r.status == StatusSuccess:
+		return true
+	case r.status == StatusPending:
+		return false
+	case s.scheduled && !s.startImmediately:
+		return !s.readiness || r.lastFailure() == nil
+	case !s.readiness:
+		return r.runs > 0
+	case s.scheduled && r.successes > 0 && r.lastFailure() == nil:
+		return true
+	}
+	return r.status == StatusRunning && r.run.isReady()
+}
+
+func (s *supervisor) status() Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.report.status
+}
+
+// isPending tells whether no replica of m has begun yet.
+func (m *member) isPending() bool {
+	for s := range m.replicas() {
+		if s.status() != StatusPending {
+			return false
+		}
+	}
+	return true
+}
