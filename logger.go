@@ -143,6 +143,17 @@ func (j *journal) stuck(run *runContext, err error) {
 	})
 }
 
+// disbanded says that the others of a replica's team stop for good, because it failed for good or peer did
+// not stop.
+func (j *journal) disbanded(s *supervisor, peer *supervisor) {
+	j.line(zerolog.ErrorLevel, "worker failed, its group stops", func(e *zerolog.Event) {
+		s.logFields(e)
+		if peer != nil {
+			e.Str("didNotStop", replicaName(peer.name, int(peer.replica)))
+		}
+	})
+}
+
 // poolStarted says how many workers run, and which the configuration keeps out.
 func (j *journal) poolStarted(workers int, excluded []string) {
 	j.line(zerolog.InfoLevel, "worker pool started", func(e *zerolog.Event) {

@@ -19,6 +19,7 @@ type member struct {
 	parent  *runContext // of a child; nil for all others
 	removed atomic.Bool // it is to be forgotten once it has stopped
 
+	team    *team                 // nil unless the workers of its group share failures
 	links   atomic.Pointer[links] // to those that it comes after and that come after it; nil for most
 	acyclic bool                  // nothing that it comes after waits for it; guarded by the pool's lock
 
@@ -105,7 +106,7 @@ func (p *Pool) newMember(from place, w Worker, addOpts []Option) (*member, error
 	if err != nil {
 		return nil, err
 	}
-	if s, err = p.finishSettings(name, s, from.child); err != nil {
+	if s, err = p.finishSettings(name, s, from); err != nil {
 		return nil, err
 	}
 	body, err = wrap(plainBody(body), p.middleware, s.middleware)
@@ -136,9 +137,9 @@ func (p *Pool) newSettings(opts ...[]Option) (*settings, error) {
 
 // finishSettings applies what the configuration says about the worker, and checks the result. Workers
 // about which nothing is said share the pool's defaults.
-func (p *Pool) finishSettings(name string, s *settings, child bool) (*settings, error) {
+func (p *Pool) finishSettings(name string, s *settings, from place) (*settings, error) {
 	overrides := p.config.overrides(name)
-	if child { // what is said about the parent is not about it
+	if from.child { // what is said about the parent is not about it
 		overrides = nil
 		if override, ok := p.config.Workers[name]; ok {
 			overrides = []WorkerConfig{override}
@@ -155,7 +156,18 @@ func (p *Pool) finishSettings(name string, s *settings, child bool) (*settings, 
 		override.apply(s)
 	}
 	s.complete()
-	return s, s.validate(name)
+	return s, errors.Join(s.validate(name), s.validatePlace(name, from))
+}
+
+// validatePlace says which settings do not fit where the worker comes from.
+func (s *settings) validatePlace(worker string, from place) error {
+	if from.child && len(s.after) > 0 {
+		return badValue(worker, "after", fmt.Sprintf("%q", s.after), "is not for a child: AddChild when the others are ready")
+	}
+	if inGroup := from.name != "" && !from.child; s.strategy != OneForOne && !inGroup {
+		return badValue(worker, "strategy", s.strategy, "is for workers of a Group, and this one is in none")
+	}
+	return nil
 }
 
 // nameIn is the name that a worker, or a group, has in its pool.
@@ -228,7 +240,11 @@ func (p *Pool) newGroup(g Group, opts []Option) ([]*member, error) {
 		errs = append(errs, err)
 		members = append(members, m)
 	}
-	return members, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	newTeam(members)
+	return members, nil
 }
 
 // unnamed keeps a group's name from becoming that of its workers.

@@ -103,6 +103,8 @@ type settings struct {
 	heartbeat   time.Duration // 0 = none is expected
 	stuckPolicy StuckPolicy
 
+	strategy Strategy
+
 	readiness bool
 	after     []string // names of workers
 
@@ -165,6 +167,9 @@ func (s *settings) validate(worker string) error {
 	s.validateSchedule(worker, &errs)
 	s.validateReplicas(worker, &errs)
 	s.validateHeartbeat(worker, &errs)
+	if s.strategy < OneForOne || s.strategy > RestForOne {
+		errs = append(errs, badValue(worker, "strategy", int(s.strategy), "must be OneForOne, OneForAll or RestForOne"))
+	}
 	if slices.Contains(s.after, "") {
 		errs = append(errs, badValue(worker, "after", `""`, "must be a worker's or a group's name"))
 	}

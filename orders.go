@@ -11,137 +11,15 @@ type orders struct {
 	retired   bool // scaled down: its goroutine is to end
 	restarted bool // the run is to end, and another to begin with no failures behind it
 	triggered bool // the wait is to end
+	held      bool // no run may begin until the one of its team does that failed
+	anew      bool // since then none has
+	disbanded bool // one of its team failed for good: its goroutine is to end
 	lookAgain bool // something it waits for changed
 }
 
 // forbid tells whether no run may begin now.
-func (o *orders) forbid() bool { return o.stopping || o.paused || o.retired }
-
-// hold is what keeps a waiting replica.
-type hold uint8
-
-const (
-	goOn    hold = iota // nothing
-	unsure              // it has to look again at what it comes after
-	resumed             // nothing any more, since a pause ended or those are ready that it comes after
-	leave               // nothing will make it run again
-	stay                // the time, or somebody who has to ask: its timer tells
-)
-
-// heed looks at the orders of a replica that waits until due, and returns what keeps it.
-func (s *supervisor) heed(next step, due time.Time) hold {
-	before := s.holdup() // looks at other replicas: not under the lock
-	now := s.now
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	o := &s.orders
-	s.heedHalt()
-	if s.report.status == StatusPaused && !o.forbid() {
-		s.report.status = next.status
-		s.note(eventResumed, "", now)
-		return resumed
-	}
-	switch {
-	case o.stopping:
-		return goOn // to be refused and concluded like any other
-	case o.retired:
-		s.reportPause(now)
-		return leave
-	case o.paused:
-		s.reportPause(now)
-		s.setTimer(never)
-		return stay
-	case o.restarted:
-		o.restarted = false
-		s.history = history{}
-		s.note(eventRestarted, "", now)
-		return goOn
-	case o.lookAgain:
-		o.lookAgain = false
-		return unsure
-	case before != nil:
-		s.reportHoldup(before, now)
-		s.setTimer(never)
-		return stay
-	case s.entering && s.report.status == StatusPending:
-		s.report.status = next.status
-		return resumed
-	case o.triggered:
-		o.triggered = false
-		s.note(eventTriggered, "", now)
-		return goOn
-	case !now.Before(due):
-		if next.tick {
-			s.ticker.last = s.ticker.upcoming
-		}
-		return goOn
-	}
-	s.setTimer(due.Sub(now))
-	return stay
-}
-
-// conclude notes that the current run is over, and tells whether it was asked to be: for good, or only
-// to make room for something else.
-func (s *supervisor) conclude(last outcome) (asked, forGood bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.over = true
-	if s.turn != nil {
-		close(s.turn)
-		s.turn = nil
-	}
-	o := &s.orders
-	s.heedHalt()
-	forGood = o.stopping
-	asked = forGood || o.retired || o.restarted || s.report.run.wasAsked(last.kind)
-	if o.restarted && !forGood {
-		o.restarted = false
-		s.history = history{}
-	}
-	return asked, forGood
-}
-
-// leave ends the replica's goroutine, unless something was asked for meanwhile that needs it.
-func (s *supervisor) leave() bool {
-	s.mu.Lock()
-	o := &s.orders
-	anew := o.restarted && !o.stopping
-	if anew {
-		o.restarted = false
-		s.renew()
-	}
-	if anew || s.report.status == StatusPaused && (o.stopping || !o.retired) {
-		s.mu.Unlock()
-		return false
-	}
-	if s.timer != nil {
-		s.timer.Stop()
-	}
-	byItself, givenUp, retired := !o.stopping && !o.retired, o.givenUp, o.retired && !o.stopping
-	failure := s.report.lastFailure()
-	s.gone = true // from here on another goroutine may take over
-	if s.done != nil {
-		close(s.done)
-	}
-	s.mu.Unlock()
-	if byItself && s.essential {
-		s.pool.essentialDone(s.member, failure)
-	}
-	s.pool.left(s, givenUp, retired)
-	return true
-}
-
-// heedHalt asks the replica to stop if the pool is stopping and has not come round to it yet. s.mu is held.
-func (s *supervisor) heedHalt() {
-	if !s.orders.stopping && s.pool.halting.Load() {
-		s.orders.stopping, s.stopAt = true, instantOf(time.Now())
-	}
-}
-
-// renew makes a replica that was done ready to run again. s.mu is held.
-func (s *supervisor) renew() {
-	s.history = history{}
-	s.report.status, s.report.nextRunAt = StatusPending, 0
+func (o *orders) forbid() bool {
+	return o.stopping || o.retired || o.disbanded || o.paused || o.held
 }
 
 // order changes what is asked of the replica, by change, and makes its goroutine look at it. It returns
@@ -195,9 +73,26 @@ func (s *supervisor) trigger() (ok bool) {
 	return ok
 }
 
-// lookAgain makes a replica that has not begun look anew at those that it comes after.
+// lookAgain makes a replica that waits for others look at them anew.
 func (s *supervisor) lookAgain() {
-	s.order(func(o *orders) { o.lookAgain = s.report.status == StatusPending })
+	s.order(func(o *orders) { o.lookAgain = s.report.status != StatusRunning })
+}
+
+// hold makes the replica wait for another one of its team, and returns the run that is under way, or nil.
+func (s *supervisor) hold() *runContext {
+	return s.order(func(o *orders) { o.held, o.anew = !s.gone, !s.gone })
+}
+
+// disband lets no run begin any more until somebody restarts the replica, and returns the one that is
+// under way, or nil.
+func (s *supervisor) disband() *runContext {
+	return s.order(func(o *orders) { o.disbanded, o.held = !s.gone, false })
+}
+
+func (s *supervisor) isHeld() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.orders.held
 }
 
 // retire lets no run begin any more, and returns the one that is under way, or nil.

@@ -135,6 +135,7 @@ func (s *supervisor) changed() {
 	for _, follower := range s.pool.followers(s.member) {
 		follower.each((*supervisor).lookAgain)
 	}
+	s.team.tell(s)
 	s.pool.readiness.tell()
 }
 
@@ -171,7 +172,7 @@ func (s *supervisor) isReady() bool {
 		return false
 	case s.orders.retired, r.status == StatusPaused, r.status == StatusSuccess:
 		return true
-	case r.status == StatusPending:
+	case r.status == StatusPending, s.orders.anew:
 		return false
 	case s.scheduled && !s.startImmediately:
 		return !s.readiness || r.lastFailure() == nil

@@ -169,6 +169,17 @@ func (s *supervisor) reportPause(now time.Time) {
 	}
 }
 
+// reportHeld notes that the replica waits for another one of its team.
+func (s *supervisor) reportHeld(now time.Time) {
+	s.report.status, s.report.nextRunAt = StatusWaiting, 0
+	if s.report.past == nil || s.report.past.holdup != heldByTeam {
+		s.note(eventHeldUp, heldByTeam, now)
+		s.report.past.holdup = heldByTeam
+	}
+}
+
+const heldByTeam = "its group"
+
 // note adds an event of a run from within it. It is dropped if the run is over.
 func (c *runContext) note(kind eventKind, text string) {
 	c.s.mu.Lock()

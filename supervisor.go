@@ -33,6 +33,8 @@ type supervisor struct {
 	entering bool // it has not got past those that it comes after
 	lost     bool // one of them has failed for good
 
+	waitsForTeam bool // another one of its team failed, and has not begun anew
+
 	now time.Time // when it last looked at the clock: after each run and each wait
 
 	orders orders        // guarded by mu, like all below: what others ask of it
@@ -111,6 +113,10 @@ func (s *supervisor) decide(last outcome) step {
 	if asked && !forGood {
 		return step{status: StatusWaiting, held: true}
 	}
+	if !asked && s.team != nil {
+		s.shareFailure(next)
+		next.held = true
+	}
 	return next
 }
 
@@ -175,7 +181,7 @@ func (s *supervisor) begin() *runContext {
 	s.heedHalt()
 	refused := s.orders.forbid()
 	if !refused {
-		s.orders.restarted, s.orders.triggered = false, false // this is the run that was asked for
+		s.orders.restarted, s.orders.triggered, s.orders.anew = false, false, false // this is the run that was asked for
 		s.entering = false
 		s.reportStart(run, s.now)
 	}

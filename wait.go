@@ -18,9 +18,16 @@ func (s *supervisor) wait(next step) bool {
 	for {
 		switch s.heed(next, due) {
 		case goOn:
-			return true
+			if !s.regroup() {
+				return true
+			}
+			due = s.now
 		case leave:
 			return false
+		case desperate:
+			if s.escalate() {
+				return false
+			}
 		case resumed:
 			if next.tick { // those that came meanwhile were missed
 				next.pause = 0

@@ -1,0 +1,310 @@
+package workerfx_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/workerfx/workerfx"
+)
+
+// troupe is a group of workers that fail when they are told to, and note what they do.
+type troupe struct {
+	workers []workerfx.Worker
+	fails   map[string]chan error
+
+	mu    sync.Mutex // guards diary
+	diary []string
+}
+
+func newTroupe(names ...string) *troupe {
+	g := &troupe{fails: make(map[string]chan error)}
+	for _, name := range names {
+		g.add(name)
+	}
+	return g
+}
+
+// add adds a worker that takes a second to stop.
+func (g *troupe) add(name string, opts ...workerfx.Option) {
+	fails := make(chan error)
+	g.fails[name] = fails
+	g.workers = append(g.workers, workerfx.NewWorker(name, func(ctx context.Context) error {
+		g.note(name + " begins")
+		select {
+		case err := <-fails:
+			g.note(name + " fails")
+			return err
+		case <-ctx.Done():
+			time.Sleep(time.Second)
+			g.note(name + " stops")
+			return ctx.Err()
+		}
+	}, opts...))
+}
+
+func (g *troupe) note(line string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.diary = append(g.diary, line)
+}
+
+// notes returns what was noted since it was last asked.
+func (g *troupe) notes() []string {
+	synctest.Wait()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	notes := g.diary
+	g.diary = nil
+	return notes
+}
+
+func (*troupe) Name() string                 { return "g" }
+func (g *troupe) Workers() []workerfx.Worker { return g.workers }
+
+// start starts a pool with the group, whose workers have attempts without end and ten seconds between them.
+func (g *troupe) start(t *testing.T, opts ...workerfx.Option) *workerfx.Pool {
+	t.Helper()
+	pool := newPool(t)
+	opts = append([]workerfx.Option{
+		workerfx.WithMaxAttempts(0),
+		workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: 10 * time.Second}),
+	}, opts...)
+	require.NoError(t, pool.AddGroup(g, opts...))
+	require.NoError(t, pool.Start(t.Context()))
+	t.Cleanup(func() { _ = pool.Stop(context.Background()) })
+	g.notes()
+	return pool
+}
+
+func TestStrategySaysWhoIsRunAgain(t *testing.T) {
+	tests := []struct {
+		strategy workerfx.Strategy
+		stop     []string
+		begin    []string
+	}{
+		{workerfx.OneForOne, nil, []string{"b begins"}},
+		{workerfx.OneForAll, []string{"a stops", "c stops"}, []string{"a begins", "b begins", "c begins"}},
+		{workerfx.RestForOne, []string{"c stops"}, []string{"b begins", "c begins"}},
+	}
+	for _, test := range tests {
+		bubble(test.strategy.String(), t, func(t *testing.T) {
+			g := newTroupe("a", "b", "c")
+			pool := g.start(t, workerfx.WithStrategy(test.strategy))
+
+			g.fails["b"] <- errBoom
+			time.Sleep(5 * time.Second)
+			require.ElementsMatch(t, append([]string{"b fails"}, test.stop...), g.notes())
+			time.Sleep(5 * time.Second)
+			require.ElementsMatch(t, test.begin, g.notes(), "all at once, after the backoff of the one that failed")
+
+			a := execution(t, pool, "g/a")
+			require.Zero(t, a.Failures, "to stop for another is no failure")
+			require.Equal(t, 1, a.Attempt)
+			require.Equal(t, 2, execution(t, pool, "g/b").Attempt)
+		})
+	}
+}
+
+func TestTheOthersOfAGroupHaveStoppedBeforeOneRunsAgain(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		g := newTroupe("a", "b")
+		g.start(t, workerfx.WithStrategy(workerfx.OneForAll), workerfx.WithBackoff(workerfx.StaticBackoff{}))
+		g.fails["a"] <- errBoom
+		time.Sleep(500 * time.Millisecond)
+		require.Equal(t, []string{"a fails"}, g.notes(), "b takes a second")
+		time.Sleep(time.Second)
+		notes := g.notes()
+		require.Equal(t, "b stops", notes[0])
+		require.ElementsMatch(t, []string{"a begins", "b begins"}, notes[1:])
+	})
+}
+
+func TestAGroupBeginsAnewInItsOrder(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		g := newTroupe("db")
+		g.add("web", workerfx.WithAfter("db"))
+		pool := g.start(t, workerfx.WithStrategy(workerfx.OneForAll))
+		g.fails["web"] <- errBoom
+		time.Sleep(10 * time.Second)
+		require.Equal(t, []string{"web fails", "db stops", "db begins", "web begins"}, g.notes())
+		require.NoError(t, pool.Ready(within(t, time.Second)))
+	})
+}
+
+func TestAWorkerWhoseGroupDoesNotStopFailsForGood(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		g := newTroupe("a")
+		release := make(chan struct{})
+		defer close(release)
+		g.workers = append(g.workers, workerfx.NewWorker("deaf", stubborn(release), workerfx.WithStopTimeout(3*time.Second)))
+		pool := g.start(t, workerfx.WithStrategy(workerfx.OneForAll))
+
+		g.fails["a"] <- errBoom
+		time.Sleep(2 * time.Second)
+		require.Equal(t, workerfx.StatusWaiting, execution(t, pool, "g/a").Status)
+		time.Sleep(time.Second)
+		a := execution(t, pool, "g/a")
+		require.Equal(t, workerfx.StatusError, a.Status)
+		require.ErrorIs(t, a.Err, workerfx.ErrStuck)
+		require.ErrorIs(t, a.Err, errBoom)
+		require.EqualError(t, a.Err, `worker "g/deaf" of its group did not stop; boom`)
+		time.Sleep(time.Minute)
+		require.Equal(t, int64(1), execution(t, pool, "g/deaf").Runs, "the old run is not doubled by a new one")
+	})
+}
+
+func TestAWorkerThatIsGivenUpEndsItsGroup(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		g := newTroupe("a", "b", "c")
+		pool := g.start(t, workerfx.WithStrategy(workerfx.RestForOne), workerfx.WithMaxAttempts(1))
+		g.fails["b"] <- errBoom
+		time.Sleep(time.Minute)
+		require.Equal(t, []string{"b fails", "c stops"}, g.notes())
+		require.Equal(t, workerfx.StatusRunning, execution(t, pool, "g/a").Status)
+		require.Equal(t, workerfx.StatusError, execution(t, pool, "g/b").Status)
+		require.Equal(t, workerfx.StatusStopped, execution(t, pool, "g/c").Status)
+
+		require.NoError(t, pool.Restart("g/b"), "an operator may begin anew")
+		require.NoError(t, pool.Restart("g/c"))
+		require.ElementsMatch(t, []string{"b begins", "c begins"}, g.notes())
+	})
+}
+
+func TestAGroupThatEndsTakesThePoolWithItIfOneOfItIsEssential(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		g := newTroupe("a")
+		g.add("b", workerfx.WithEssential())
+		pool := newPool(t)
+		require.NoError(t, pool.AddGroup(g, workerfx.WithStrategy(workerfx.OneForAll)))
+		done := make(chan error, 1)
+		go func() { done <- pool.Run(t.Context()) }()
+		synctest.Wait()
+		g.fails["a"] <- errBoom
+		err := <-done
+		require.ErrorIs(t, err, workerfx.ErrExitedPrematurely)
+		require.ErrorContains(t, err, `"g/b"`)
+	})
+}
+
+func TestTwoFailuresAtOnceMakeOneRestartOfTheGroup(t *testing.T) {
+	for _, strategy := range []workerfx.Strategy{workerfx.OneForAll, workerfx.RestForOne} {
+		bubble(strategy.String(), t, func(t *testing.T) {
+			g := newTroupe("a", "b", "c")
+			g.start(t, workerfx.WithStrategy(strategy))
+			g.fails["b"] <- errBoom
+			g.fails["a"] <- errBoom
+			time.Sleep(time.Minute)
+			notes := g.notes()
+			require.ElementsMatch(t, []string{"b fails", "a fails", "c stops"}, notes[:3])
+			require.ElementsMatch(t, []string{"a begins", "b begins", "c begins"}, notes[3:])
+		})
+	}
+}
+
+func TestAStopEndsTheRestartOfAGroupAtOnce(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		g := newTroupe("a", "b")
+		pool := g.start(t, workerfx.WithStrategy(workerfx.OneForAll), workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Hour}))
+		g.fails["a"] <- errBoom
+		time.Sleep(time.Minute)
+		start := time.Now()
+		require.NoError(t, pool.Stop(within(t, time.Minute)))
+		require.Zero(t, time.Since(start))
+		require.Equal(t, []string{"a fails", "b stops"}, g.notes())
+	})
+}
+
+func TestAPausedWorkerStaysPausedWhenItsGroupBeginsAnew(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		g := newTroupe("a", "b")
+		pool := g.start(t, workerfx.WithStrategy(workerfx.OneForAll))
+		require.NoError(t, pool.Pause("g/b"))
+		g.fails["a"] <- errBoom
+		time.Sleep(time.Minute)
+		require.Equal(t, []string{"a fails", "b stops", "a begins"}, g.notes())
+		require.Equal(t, workerfx.StatusPaused, execution(t, pool, "g/b").Status)
+		require.NoError(t, pool.Resume("g/b"))
+		require.Equal(t, []string{"b begins"}, g.notes())
+	})
+}
+
+func TestAScheduledWorkerMissesNoMoreTicksThanItsGroupTakes(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		g := newTroupe("a")
+		var ticks atomic.Int64
+		g.workers = append(g.workers, workerfx.NewWorker("tick", func(context.Context) error {
+			ticks.Add(1)
+			return nil
+		}, workerfx.WithInterval(4*time.Second)))
+		g.start(t, workerfx.WithStrategy(workerfx.OneForAll))
+		time.Sleep(9 * time.Second)
+		require.EqualValues(t, 2, ticks.Load())
+		g.fails["a"] <- errBoom // at 9s; both go on at 19s
+		time.Sleep(10500 * time.Millisecond)
+		synctest.Wait()
+		require.EqualValues(t, 2, ticks.Load(), "those at 12s and 16s were missed, no burst makes up for them")
+		time.Sleep(time.Second)
+		require.EqualValues(t, 3, ticks.Load(), "the grid has not moved")
+	})
+}
+
+func TestAFailedWorkerThatIsRemovedLetsItsGroupGo(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		g := newTroupe("a", "b")
+		pool := g.start(t, workerfx.WithStrategy(workerfx.OneForAll))
+		g.fails["a"] <- errBoom
+		time.Sleep(5 * time.Second)
+		require.NoError(t, pool.Remove(within(t, time.Second), "g/a"))
+		require.Equal(t, []string{"a fails", "b stops", "b begins"}, g.notes())
+	})
+}
+
+func TestAStrategyIsForAGroup(t *testing.T) {
+	pool := newPool(t)
+	err := pool.Add(workerfx.NewWorker("lonely", untilStopped, workerfx.WithStrategy(workerfx.OneForAll)))
+	require.EqualError(t, err, `worker "lonely": strategy one for all: is for workers of a Group, and this one is in none`)
+	for _, strategy := range []workerfx.Strategy{-1, 3} {
+		err := pool.AddGroup(newTroupe("a"), workerfx.WithStrategy(strategy))
+		require.EqualError(t, err, fmt.Sprintf(`worker "g/a": strategy %d: must be OneForOne, OneForAll or RestForOne`, strategy))
+	}
+}
+
+func TestGroupsThatFailAtRandomNeverDoubleARun(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		names := strings.Split("abcdefgh", "")
+		g := newTroupe(names...)
+		pool := g.start(t, workerfx.WithStrategy(workerfx.RestForOne), workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: 300 * time.Millisecond}))
+		for i := range 500 {
+			select {
+			case g.fails[names[i*7%len(names)]] <- errBoom:
+			default:
+			}
+			time.Sleep(170 * time.Millisecond)
+		}
+		time.Sleep(time.Minute)
+		running := make(map[string]int)
+		for _, name := range names {
+			running[name] = 1 // at the start
+		}
+		for _, line := range g.notes() {
+			name, what, _ := strings.Cut(line, " ")
+			if what == "begins" {
+				running[name]++
+			} else {
+				running[name]--
+			}
+			require.LessOrEqual(t, running[name], 1, "two runs of %s", name)
+		}
+		for _, name := range names {
+			require.Equal(t, workerfx.StatusRunning, execution(t, pool, "g/"+name).Status, name)
+		}
+	})
+}
