@@ -56,23 +56,22 @@ func (b *batcher[T]) run(ctx context.Context) error {
 		} else {
 			batch, open = b.collect(s, batch)
 		}
-		if len(batch) > 0 {
-			if ctx.Err() != nil { // nothing is handed out with a dead context
-				return context.Cause(ctx)
-			}
-			s.began(len(batch))
-			if err := b.fn(ctx, slices.Clone(batch)); err != nil { // what it does to its own is no matter
-				if s.failed(err) == ErrDoNotRestart { //nolint:errorlint // alone it says that all is well
-					batch = nil
-				}
-				return err
-			}
-			s.succeeded()
-			clear(batch) // what it holds must not outlive the batch
-			batch = batch[:0]
-		} else if open {
-			return s.why()
+		if len(batch) == 0 {
+			return s.whyUnless(!open)
 		}
+		if ctx.Err() != nil { // nothing is handed out with a dead context
+			return context.Cause(ctx)
+		}
+		s.began(len(batch))
+		if err := b.fn(ctx, slices.Clone(batch)); err != nil { // what it does to its own is no matter
+			if s.failed(err) == ErrDoNotRestart { //nolint:errorlint // alone it says that all is well
+				batch = nil
+			}
+			return err
+		}
+		s.succeeded()
+		clear(batch) // what it holds must not outlive the batch
+		batch = batch[:0]
 	}
 	return nil
 }

@@ -138,13 +138,12 @@ func (s *supervisor) health(add func(Problem)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := &s.report
-	err, text, since := r.failure()
 	switch {
 	case r.status == StatusError:
-		add(Problem{Trouble: TroubleFailed, Since: since, Err: err, text: text})
+		add(r.failure(TroubleFailed))
 		return
-	case r.status == StatusWaiting && err != nil:
-		add(Problem{Trouble: TroubleFailing, Since: since, Err: err, text: text})
+	case r.status == StatusWaiting && r.lastFailure() != nil:
+		add(r.failure(TroubleFailing))
 	case r.past != nil && r.past.stuck != nil:
 		stuck := r.past.stuck
 		add(Problem{Trouble: TroubleStuck, Since: stuck.since.time(), Err: stuck.err, text: stuck.err.Error()})
@@ -159,8 +158,7 @@ func (s *supervisor) unready() Problem {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.report.status == StatusError {
-		err, text, since := s.report.failure()
-		return Problem{Trouble: TroubleFailed, Since: since, Err: err, text: text}
+		return s.report.failure(TroubleFailed)
 	}
 	return s.notReady()
 }

@@ -189,10 +189,10 @@ func (s *supervisor) escalate() bool {
 		return false
 	}
 	s.mu.Lock()
-	failure, text, _ := s.report.failure()
+	failure := s.report.failure(TroubleFailed)
 	err := &briefError{
-		error: errors.Join(ErrStuck, failure),
-		text:  fmt.Sprintf("worker %q of its group did not stop; %s", peer.name, text),
+		error: errors.Join(ErrStuck, failure.Err),
+		text:  fmt.Sprintf("worker %q of its group did not stop; %s", peer.name, failure.text),
 	}
 	s.reportNext(step{err: err}, s.now)
 	s.report.status, s.report.nextRunAt = StatusError, 0
