@@ -73,7 +73,7 @@
 //
 // Its status says where it is:
 //
-//	pending   added to a pool that has not started
+//	pending   not begun: the pool has not started, or the workers are not ready that it comes after
 //	deferred  waits for its deferred start
 //	running   its Run has been called
 //	waiting   waits for its next attempt or tick; NextRunAt says until when
@@ -121,6 +121,10 @@
 //	first run      at the first tick of its schedule            WithStartImmediately
 //	jitter         none                                         WithJitter
 //	replicas       1, with limits of 0 and none                 WithReplicas, WithReplicaLimits
+//	ready          when its first run begins                    WithReadiness
+//	starts after   none: all start at once                      WithAfter
+//	heartbeat      none is expected                             WithHeartbeat
+//	strategy       one for one: each fails for itself           WithStrategy
 //	run timeout    none                                         WithRunTimeout
 //	stop timeout   none of its own: what Stop is given          WithStopTimeout
 //	middleware     none                                         WithMiddleware
@@ -144,10 +148,19 @@
 //	Trigger                what waits for a tick, an attempt or its deferred start runs now
 //	Restart                ends the runs and begins others, with no failures behind them; also of one that is done
 //
+// # Readiness, order and health
+//
+// A worker with [WithReadiness] is ready when its run calls [Ready]; all others are when their first run begins.
+// [WithAfter] makes one wait for others to be ready, and stop before them. [Pool.Ready] waits for all, the start of
+// an Fx app for those that say so. With [WithHeartbeat] a run that does not call [Heartbeat] in time is stuck: that is
+// logged with its stack and, with [RestartStuck], ends the run. [Pool.Health] tells who has failed, is stuck or not
+// ready; package health serves it over HTTP. [WithStrategy] makes the workers of a group begin anew together.
+//
 // # Stopping
 //
-// [Pool.Stop] ends the contexts of all runs, with [ErrStopping] as their cause, and waits. A worker that
-// does not return in time is named in a *[StopError], together with the stack it hangs in. Go cannot end
+// [Pool.Stop] lets no run begin any more, ends the contexts of all runs, with [ErrStopping] as their cause, and waits. A run that
+// listens to [Draining] is told to finish first; its context ends when three quarters of the time there is are over. A
+// worker that does not return in time is named in a *[StopError], together with the stack it hangs in. Go cannot end
 // a goroutine from outside: such a worker goes on, but no new run of it begins.
 //
 // [Fx]: https://github.com/uber-go/fx

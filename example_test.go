@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -318,8 +319,12 @@ func TestPollerIsRunAgainAfterAFailure(t *testing.T) {
 // What the README shows is what is compiled and run here and among the examples of the shapes.
 func TestREADMECodeIsChecked(t *testing.T) {
 	checked := make(map[string]bool)
-	for line := range strings.Lines(readFile(t, "example_test.go") + readFile(t, "example_shapes_test.go")) {
-		checked[strings.TrimSpace(line)] = true
+	examples, err := filepath.Glob("example*_test.go")
+	require.NoError(t, err)
+	for _, name := range examples {
+		for line := range strings.Lines(readFile(t, name)) {
+			checked[strings.TrimSpace(line)] = true
+		}
 	}
 	frame := regexp.MustCompile(`^(package main|import \(|"[^"]+"|func main\(\) \{|fx\.New\(|\)\.Run\(\))?$`) // of a program
 	for _, block := range readmeBlocks(t, "go") {

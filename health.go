@@ -148,7 +148,7 @@ func (s *supervisor) health(add func(Problem)) {
 		stuck := r.past.stuck
 		add(Problem{Trouble: TroubleStuck, Since: stuck.since.time(), Err: stuck.err, text: stuck.err.Error()})
 	}
-	if expected := s.readiness || r.status == StatusPending; expected && !ready && r.status != StatusStopped {
+	if expected := s.readiness || len(s.after) > 0; expected && !ready && r.status != StatusStopped {
 		add(s.notReady())
 	}
 }
