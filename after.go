@@ -16,10 +16,12 @@ func WithAfter(names ...string) Option {
 	return func(s *settings) { s.after = append(slices.Clip(s.after), names...) }
 }
 
-// links are a worker's places in the order of the start.
+// links bind a worker to others.
 type links struct {
-	before    []*member // it waits for these; does not change once its goroutines run
-	followers []*member // these wait for it; guarded by the pool's lock
+	before    []*member // it comes after these; does not change once its goroutines run
+	followers []*member // these come after it; guarded by the pool's lock
+	acyclic   bool      // nothing that it comes after waits for it; guarded by the pool's lock
+	team      *team     // nil unless the workers of its group share failures
 }
 
 // linkTo notes that m comes after another. The pool's lock is held.
@@ -131,16 +133,17 @@ func (m *member) cycle(way []*member) []string {
 		}
 		return names
 	}
-	if m.acyclic {
+	l := m.links.Load()
+	if l == nil || l.acyclic {
 		return nil
 	}
 	way = append(way, m)
-	for _, before := range m.predecessors() {
+	for _, before := range l.before {
 		if names := before.cycle(way); names != nil {
 			return names
 		}
 	}
-	m.acyclic = true
+	l.acyclic = true
 	return nil
 }
 

@@ -94,7 +94,7 @@ func (p *Pool) replicasOf(name string) (now, least, most int, err error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return m.wanted, m.minReplicas, m.maxReplicas, nil
+	return int(m.wanted), m.minReplicas, m.maxReplicas, nil
 }
 
 func orDefault[T comparable](value, otherwise T) T {

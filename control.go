@@ -71,7 +71,7 @@ func (p *Pool) scale(call, name string, wanted func(now int) int) error {
 func (p *Pool) resize(m *member, call string, wanted func(now int) int) (surplus []*runContext, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := wanted(m.wanted)
+	n := wanted(int(m.wanted))
 	switch {
 	case p.phase == phaseStopped:
 		return nil, fmt.Errorf("worker %q: %s: %w", m.name, call, ErrPoolStopped)
@@ -82,7 +82,7 @@ func (p *Pool) resize(m *member, call string, wanted func(now int) int) (surplus
 	case n > m.mostReplicas():
 		return nil, fmt.Errorf("worker %q: %s: replicas %d: %w (%d)", m.name, call, n, ErrMaxReplicas, m.mostReplicas())
 	}
-	m.wanted = n
+	m.wanted = int32(n) //nolint:gosec // limitOfReplicas
 	present := make(map[int32]bool)
 	for s := range m.replicas() {
 		present[s.replica] = true
@@ -129,7 +129,7 @@ func (p *Pool) dropIfRetired(s *supervisor) {
 	defer p.mu.Unlock()
 	m := s.member
 	s.mu.Lock()
-	drop := s.gone && s.orders.retired && int(s.replica) >= m.wanted
+	drop := s.gone && s.orders.retired && s.replica >= m.wanted
 	if drop {
 		if m.retired == nil {
 			m.retired = new(totals)

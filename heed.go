@@ -17,7 +17,7 @@ const (
 // heed looks at the orders of a replica that waits until due, and returns what keeps it.
 func (s *supervisor) heed(next step, due time.Time) hold {
 	before := s.holdup() // these two look at other replicas: not under the lock
-	peer, patience := s.team.busy(s)
+	peer, patience := s.team().busy(s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.heedHalt()
@@ -81,7 +81,7 @@ func (s *supervisor) heedBan() hold {
 	case o.paused:
 		s.reportPause(s.now)
 	case o.held:
-		s.waitsForTeam = true
+		s.waits = true
 		s.reportHeld(s.now)
 	default:
 		return goOn
@@ -97,8 +97,8 @@ func (s *supervisor) isBack(next step, before *member) bool {
 		return false
 	case r.status == StatusPaused:
 		s.note(eventResumed, "", s.now)
-	case s.waitsForTeam:
-		s.waitsForTeam = false
+	case s.waits:
+		s.waits = false
 		s.orders.anew = !next.tick
 		s.entering = len(s.predecessors()) > 0
 	case r.status == StatusPending && s.entering && before == nil:
@@ -156,7 +156,7 @@ func (s *supervisor) leave() bool {
 		close(s.done)
 	}
 	s.mu.Unlock()
-	s.team.release(s)
+	s.team().release(s)
 	if byItself && s.essential {
 		s.pool.essentialDone(s.member, failure)
 	}

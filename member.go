@@ -19,16 +19,14 @@ type member struct {
 	parent  *runContext // of a child; nil for all others
 	removed atomic.Bool // it is to be forgotten once it has stopped
 
-	team    *team                 // nil unless the workers of its group share failures
-	links   atomic.Pointer[links] // to those that it comes after and that come after it; nil for most
-	acyclic bool                  // nothing that it comes after waits for it; guarded by the pool's lock
+	links atomic.Pointer[links] // to others; nil for most
 
 	first supervisor // replica 0, which always is there
 
 	// more are the other replicas in their order. The slice is replaced, never changed, by who holds the
 	// pool's lock.
 	more    atomic.Pointer[[]*supervisor]
-	wanted  int     // replicas; guarded by the pool's lock
+	wanted  int32   // replicas; guarded by the pool's lock
 	paused  bool    // as new replicas are to be; guarded by the pool's lock
 	retired *totals // of replicas that were scaled down and are gone, or nil; guarded by the pool's lock
 }
@@ -113,7 +111,7 @@ func (p *Pool) newMember(from place, w Worker, addOpts []Option) (*member, error
 	if err != nil {
 		return nil, fmt.Errorf("worker %q: %w", name, err)
 	}
-	m := &member{settings: s, pool: p, name: name, body: body, wanted: s.replicas}
+	m := &member{settings: s, pool: p, name: name, body: body, wanted: int32(s.replicas)} //nolint:gosec // limitOfReplicas
 	m.first.member = m
 	if m.wanted > 1 {
 		more := make([]*supervisor, m.wanted-1)

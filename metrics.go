@@ -133,7 +133,7 @@ func (p *Pool) totals(m *member) totals {
 		sum = *m.retired
 		sum.running, sum.stuck, sum.nextRun = 0, 0, 0
 	}
-	sum.replicas = m.wanted
+	sum.replicas = int(m.wanted)
 	for s := range m.replicas() {
 		s.mu.Lock()
 		sum.add(&s.report)

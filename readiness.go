@@ -135,7 +135,7 @@ func (s *supervisor) changed() {
 	for _, follower := range s.pool.followers(s.member) {
 		follower.each((*supervisor).lookAgain)
 	}
-	s.team.tell(s)
+	s.team().tell(s)
 	s.pool.readiness.tell()
 }
 

@@ -55,8 +55,16 @@ func newTeam(members []*member) {
 	}
 	t := &team{members: members}
 	for _, m := range members {
-		m.team = t
+		m.linked().team = t
 	}
+}
+
+// team is the one that the member is in, or nil.
+func (m *member) team() *team {
+	if l := m.links.Load(); l != nil {
+		return l.team
+	}
+	return nil
 }
 
 // sharers are the replicas of the workers that share a failure of m's. It is nil for a worker without a team.
@@ -165,17 +173,17 @@ func finishAll(runs []*runContext) {
 func (s *supervisor) shareFailure(next step) {
 	switch {
 	case next.retry:
-		s.team.gather(s)
+		s.team().gather(s)
 	case next.done && next.status == StatusError && s.strategy != OneForOne:
 		s.pool.journal.disbanded(s, nil)
-		s.team.disband(s)
+		s.team().disband(s)
 	}
 }
 
 // regroup lets the others of the team begin anew beside the replica, and tells whether it has to wait for
 // some of them.
 func (s *supervisor) regroup() bool {
-	if !s.team.release(s) {
+	if !s.team().release(s) {
 		return false
 	}
 	s.entering = len(s.predecessors()) > 0
@@ -184,7 +192,7 @@ func (s *supervisor) regroup() bool {
 
 // escalate makes the replica fail for good if one of its team still has not stopped.
 func (s *supervisor) escalate() bool {
-	peer, _ := s.team.busy(s)
+	peer, _ := s.team().busy(s)
 	if peer == nil {
 		return false
 	}
@@ -198,6 +206,6 @@ func (s *supervisor) escalate() bool {
 	s.report.status, s.report.nextRunAt = StatusError, 0
 	s.mu.Unlock()
 	s.pool.journal.disbanded(s, peer)
-	s.team.disband(s)
+	s.team().disband(s)
 	return true
 }

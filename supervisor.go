@@ -33,13 +33,12 @@ type supervisor struct {
 	entering bool // it has not got past those that it comes after
 	lost     bool // one of them has failed for good
 
-	waitsForTeam bool // another one of its team failed, and has not begun anew
-
 	now time.Time // when it last looked at the clock: after each run and each wait
 
 	orders orders        // guarded by mu, like all below: what others ask of it
 	over   bool          // the current run is over, if it is not reported yet
 	gone   bool          // its goroutine is done
+	waits  bool          // for another one of its team that failed
 	mu     sync.Mutex    // guards the fields around it, from orders to report
 	stopAt instant       // when it was asked to stop
 	timer  *time.Timer   // ends a wait: when its time is over, or orders changed; nil before the first
@@ -113,7 +112,7 @@ func (s *supervisor) decide(last outcome) step {
 	if asked && !forGood {
 		return step{status: StatusWaiting, held: true}
 	}
-	if !asked && s.team != nil {
+	if !asked && s.team() != nil {
 		s.shareFailure(next)
 		next.held = true
 	}
