@@ -18,7 +18,7 @@ type shift struct {
 	ties    *ties           // nil outside of a pool
 	counts  *jobCounts
 	watch   *watch // nil if no heartbeat is expected
-	open    int64 // jobs handed out whose end is not counted yet
+	open    int64  // jobs handed out whose end is not counted yet
 	release func()
 }
 
