@@ -144,14 +144,18 @@ func (m *member) cycle(way []*member) []string {
 	return nil
 }
 
-// holdup returns the worker that m still has to wait for, or nil.
-func (m *member) holdup() *member {
+// holdup returns the worker that m still has to wait for, or nil; one that is hopeless, if there is one.
+func (m *member) holdup() (holdup *member, hopeless bool) {
 	for _, before := range m.predecessors() {
-		if !before.removed.Load() && !before.isReady() {
-			return before
+		switch {
+		case before.removed.Load() || before.isReady():
+		case before.isHopeless():
+			return before, true
+		case holdup == nil:
+			holdup = before
 		}
 	}
-	return nil
+	return holdup, false
 }
 
 // holdup returns the worker that the replica still has to wait for, or nil.
@@ -159,12 +163,14 @@ func (s *supervisor) holdup() *member {
 	if !s.entering {
 		return nil
 	}
-	before := s.member.holdup()
-	lost := before != nil && before.isHopeless()
+	before, lost := s.member.holdup()
 	if lost && !s.lost {
 		s.pool.journal.lost(s, before)
+		s.pool.readiness.setbacks.Add(1)
 	}
+	s.mu.Lock()
 	s.lost = lost
+	s.mu.Unlock()
 	return before
 }
 

@@ -140,6 +140,8 @@ func (s *supervisor) health(add func(Problem)) {
 	r := &s.report
 	err, text, since := r.failure()
 	switch {
+	case r.status == StatusError && s.orders.retired:
+		return
 	case r.status == StatusError:
 		add(Problem{Trouble: TroubleFailed, Since: since, Err: err, text: text})
 		return

@@ -119,6 +119,9 @@ func (s *supervisor) leave() bool {
 	}
 	byItself, givenUp, retired := !o.stopping && !o.retired, o.givenUp, o.retired && !o.stopping
 	failure := s.report.lastFailure()
+	if s.report.status == StatusError {
+		s.pool.readiness.setbacks.Add(1)
+	}
 	s.gone = true // from here on another goroutine may take over
 	if s.done != nil {
 		close(s.done)
@@ -197,7 +200,15 @@ func (s *supervisor) trigger() (ok bool) {
 
 // lookAgain makes a replica that has not begun look anew at those that it comes after.
 func (s *supervisor) lookAgain() {
-	s.order(func(o *orders) { o.lookAgain = s.report.status == StatusPending })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.entering { // or not yet: then it will look
+		return
+	}
+	s.orders.lookAgain = true
+	if s.timer != nil {
+		s.timer.Reset(0)
+	}
 }
 
 // retire lets no run begin any more, and returns the one that is under way, or nil.

@@ -30,8 +30,8 @@ type supervisor struct {
 	// goroutine: it is not asked again.
 	backoffBroken, scheduleBroken bool
 
-	entering bool // it has not got past those that it comes after
-	lost     bool // one of them has failed for good
+	entering bool // it has not got past those that it comes after; written with mu held
+	lost     bool // one of them is hopeless; written with mu held
 
 	now time.Time // when it last looked at the clock: after each run and each wait
 
@@ -49,7 +49,11 @@ type supervisor struct {
 // supervise walks the replica's life.
 func (s *supervisor) supervise() {
 	pprof.SetGoroutineLabels(context.Background()) // not those of the goroutine that started it
-	s.entering = len(s.predecessors()) > 0
+	if len(s.predecessors()) > 0 {
+		s.mu.Lock()
+		s.entering = true
+		s.mu.Unlock()
+	}
 	s.walk(outcome{kind: notRun})
 }
 
