@@ -26,6 +26,9 @@ func (c *runContext) heedDrain() <-chan struct{} {
 // listen returns a channel that is closed when the run is to finish, and notes who asked for it.
 func (c *runContext) listen(note func(*ties)) <-chan struct{} {
 	t := c.tied()
+	if t == noTies {
+		return t.drain
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	note(t)

@@ -49,6 +49,9 @@ func Standby(ctx context.Context) (end func()) {
 		return func() {}
 	}
 	t := run.tied()
+	if t == noTies { // it is over
+		return func() {}
+	}
 	run.watch.rest()
 	t.standby.Add(1)
 	run.s.changed()
