@@ -168,6 +168,7 @@ func TestReadyFailsAtOnceIfAWorkerCannotBecomeReady(t *testing.T) {
 				require.NoError(t, pool.Add(w))
 			}
 			require.NoError(t, pool.Start(t.Context()))
+			synctest.Wait() // without readiness it is ready in between
 			start := time.Now()
 			err := pool.Ready(within(t, time.Hour))
 			assert.LessOrEqual(t, time.Since(start), time.Second)
@@ -187,12 +188,12 @@ func TestReadyFailsOnceThePoolIsAskedToStop(t *testing.T) {
 
 		never := newPool(t)
 		time.AfterFunc(time.Second, func() { assert.NoError(t, never.Stop(context.Background())) })
-		require.ErrorIs(t, never.Ready(context.Background()), workerfx.ErrPoolStopped, "also before the start")
+		require.ErrorIs(t, never.Ready(within(t, time.Hour)), workerfx.ErrPoolStopped, "also before the start")
 
 		core := startPool(t, workerfx.NewWorker("core", fails, workerfx.WithEssential(), workerfx.WithDeferredStart(time.Second)))
-		err := core.Ready(context.Background())
-		require.ErrorIs(t, err, workerfx.ErrExitedPrematurely, "and says why")
-		require.ErrorIs(t, err, errBoom)
+		require.ErrorIs(t, core.Ready(within(t, time.Hour)), errBoom, "and says why")
+		synctest.Wait()
+		require.ErrorIs(t, core.Ready(within(t, time.Hour)), workerfx.ErrExitedPrematurely)
 	})
 }
 
