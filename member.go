@@ -108,6 +108,9 @@ func (p *Pool) newMember(from place, w Worker, addOpts []Option) (*member, error
 	if s, err = p.finishSettings(name, s, from.child); err != nil {
 		return nil, err
 	}
+	if from.child && len(s.after) > 0 {
+		return nil, badValue(name, "after", s.after, "a child cannot come after others: it comes and goes with its parent")
+	}
 	body, err = wrap(plainBody(body), p.middleware, s.middleware)
 	if err != nil {
 		return nil, fmt.Errorf("worker %q: %w", name, err)

@@ -51,18 +51,18 @@ func (s *supervisor) heed(next step, due time.Time) hold {
 		s.reportPause(now)
 		s.setTimer(never)
 		return stay
+	case o.lookAgain:
+		o.lookAgain = false
+		return unsure
+	case before != nil: // whatever else was asked for has to wait, too
+		s.reportHoldup(before, now)
+		s.setTimer(never)
+		return stay
 	case o.restarted:
 		o.restarted = false
 		s.history = history{}
 		s.note(eventRestarted, "", now)
 		return goOn
-	case o.lookAgain:
-		o.lookAgain = false
-		return unsure
-	case before != nil:
-		s.reportHoldup(before, now)
-		s.setTimer(never)
-		return stay
 	case s.entering && s.report.status == StatusPending:
 		s.report.status = next.status
 		return resumed

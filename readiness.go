@@ -168,12 +168,18 @@ func (m *member) isHopeless() bool {
 	return false
 }
 
-// isHopeless tells whether the replica was given up, or comes after one that is hopeless.
+// isHopeless tells whether the replica was given up, or comes after a worker that is hopeless.
 func (s *supervisor) isHopeless() bool {
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	status := s.report.status
-	return !s.orders.retired && (status == StatusError || status == StatusPending && s.lost)
+	status, retired, lostTo := s.report.status, s.orders.retired, s.lostTo
+	s.mu.Unlock()
+	switch {
+	case retired:
+		return false
+	case status == StatusPending && lostTo != nil:
+		return lostTo.isHopeless() // it may not be any more
+	}
+	return status == StatusError
 }
 
 // isReady tells whether the replica can do its work now, as far as anybody expects it to.

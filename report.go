@@ -206,7 +206,7 @@ func (c *runContext) reportRecovered() {
 // reportHoldup notes that the replica waits for another worker to be ready.
 func (s *supervisor) reportHoldup(before *member, now time.Time) {
 	text := before.name
-	if s.lost {
+	if s.lostTo == before {
 		text += ", which failed"
 	}
 	r := &s.report

@@ -30,8 +30,8 @@ type supervisor struct {
 	// goroutine: it is not asked again.
 	backoffBroken, scheduleBroken bool
 
-	entering bool // it has not got past those that it comes after; written with mu held
-	lost     bool // one of them is hopeless; written with mu held
+	entering bool    // it has not got past those that it comes after; written with mu held
+	lostTo   *member // one of them that is hopeless, or nil; written with mu held
 
 	now time.Time // when it last looked at the clock: after each run and each wait
 
