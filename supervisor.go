@@ -61,7 +61,7 @@ func (s *supervisor) supervise() {
 func (s *supervisor) resume() {
 	last := outcome{kind: notRun}
 	if s.report.status == StatusRunning {
-		last = outcome{kind: failed, err: ErrGoexit, text: ErrGoexit.Error()}
+		last = outcome{kind: failed, err: ErrGoexit, text: ErrGoexit.Error()}.orHung(s.report.run)
 	}
 	s.walk(last)
 }
@@ -201,10 +201,10 @@ func (s *supervisor) call(run *runContext) (o outcome) {
 		}
 		if value := recover(); value != nil { // nil if the goroutine is ending
 			caught := catchPanic(value)
-			o = outcome{kind: failed, err: caught, text: caught.Error(), panicked: true}
+			o = outcome{kind: failed, err: caught, text: caught.Error(), panicked: true}.orHung(run)
 		}
 	}()
-	o = classify(s.body.Run(run), run)
+	o = classify(s.body.Run(run), run).orHung(run)
 	returned = true
 	return o
 }
@@ -228,9 +228,6 @@ func classify(err error, run *runContext) outcome {
 		kind = obeyed
 	case ended != nil && (errors.Is(err, ended) || errors.Is(err, context.Cause(run))):
 		kind = obeyed
-		if errors.Is(context.Cause(run), ErrStuck) {
-			kind = hung
-		}
 		if err == ended { //nolint:errorlint // a bare ctx.Err() tells less than its cause
 			err = context.Cause(run)
 		}
