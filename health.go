@@ -174,6 +174,8 @@ func (s *supervisor) notReady() Problem {
 	switch {
 	case r.finishedAt != 0:
 		since = r.finishedAt.time()
+	case r.startedAt.IsZero() && r.past != nil && r.past.waiting != 0:
+		since = r.past.waiting.time()
 	case r.startedAt.IsZero():
 		since = s.pool.startedAt.Round(0)
 	}

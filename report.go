@@ -32,6 +32,7 @@ type past struct {
 	failing instant // when the last failure came that followed no other
 	stuck   *stuck  // nil unless the run is
 	holdup  string  // what the replica waited for last, before its first run
+	waiting instant // when it began to wait for its first run; none if it did not
 
 	jobs *jobCounts // nil unless the body handles many jobs in one run
 
@@ -123,6 +124,7 @@ func (s *supervisor) reportFirst(next step, now time.Time) {
 	if s.deferredStart > 0 && !next.done {
 		s.report.status = StatusDeferred
 		s.note(eventDeferred, s.deferredStart.String(), now)
+		s.past().wait(now)
 	}
 	s.reportNext(next, now)
 }
@@ -214,6 +216,7 @@ func (s *supervisor) reportHoldup(before *member, now time.Time) {
 		r.status, r.nextRunAt = StatusPending, 0
 		s.note(eventHeldUp, text, now)
 		r.past.holdup = text
+		r.past.wait(now)
 	}
 }
 
@@ -249,6 +252,13 @@ func (s *supervisor) jobCounts() *jobCounts {
 		p.jobs = new(jobCounts)
 	}
 	return p.jobs
+}
+
+// wait notes that the wait for the first run begins, unless it has.
+func (p *past) wait(now time.Time) {
+	if p.waiting == 0 {
+		p.waiting = instantOf(now)
+	}
 }
 
 // failed counts a failed run.
