@@ -105,7 +105,7 @@ func TestAfterWaitsForAllReplicas(t *testing.T) {
 			workerfx.NewWorker("b", readyInTurn(), workerfx.WithReadiness(), workerfx.WithReplicas(3)))
 		time.Sleep(3*time.Second - 1)
 		assert.Zero(t, running(pool, "a"))
-		time.Sleep(1)
+		time.Sleep(1 * time.Nanosecond)
 		assert.Equal(t, 2, running(pool, "a"))
 		require.NoError(t, pool.More("b"))
 		require.NoError(t, pool.More("a"))

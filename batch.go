@@ -61,10 +61,11 @@ func (b *batcher[T]) run(ctx context.Context) error {
 				return context.Cause(ctx)
 			}
 			s.began(len(batch))
-			if err := b.fn(ctx, slices.Clone(batch)); err != nil { // what it does to its own is no matter
-				if s.failed(err) == ErrDoNotRestart { //nolint:errorlint // alone it says that all is well
-					batch = nil
-				}
+			err := b.fn(ctx, slices.Clone(batch))               // what it does to its own is no matter
+			if err != nil && s.failed(err) == ErrDoNotRestart { //nolint:errorlint // alone it says that all is well
+				batch = nil
+			}
+			if err != nil {
 				return err
 			}
 			s.succeeded()

@@ -111,8 +111,7 @@ func ExamplePool_Health() {
 	_ = pool.Start(context.Background())
 	_ = pool.Ready(context.Background()) // fails, as it cannot become ready
 
-	var health *workerfx.HealthError
-	if errors.As(pool.Health(), &health) {
+	if health, ok := errors.AsType[*workerfx.HealthError](pool.Health()); ok {
 		for _, p := range health.Problems {
 			fmt.Println(p.Worker, "is", p.Trouble) // p.Since and p.Err tell more
 		}

@@ -138,7 +138,7 @@ func (s *supervisor) health(add func(Problem)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := &s.report
-	err, text, since := r.failure()
+	text, since, err := r.failure()
 	switch {
 	case r.status == StatusError && s.orders.retired:
 		return
@@ -161,7 +161,7 @@ func (s *supervisor) unready() Problem {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.report.status == StatusError {
-		err, text, since := s.report.failure()
+		text, since, err := s.report.failure()
 		return Problem{Trouble: TroubleFailed, Since: since, Err: err, text: text}
 	}
 	return s.notReady()

@@ -91,11 +91,11 @@ func TestHealthTellsWhoIsInWhichTroubleSinceWhen(t *testing.T) {
 func TestHealthOfAWorkerMayHaveTwoTroubles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pool := startPool(t,
-			workerfx.NewWorker("failing", fails, workerfx.WithReadiness(), workerfx.WithMaxAttempts(0), workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Hour})),
-			workerfx.NewWorker("stuck", untilStopped, workerfx.WithReadiness(), workerfx.WithHeartbeat(time.Second)))
+			workerfx.NewWorker("a", fails, workerfx.WithReadiness(), workerfx.WithMaxAttempts(0), workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Hour})),
+			workerfx.NewWorker("b", untilStopped, workerfx.WithReadiness(), workerfx.WithHeartbeat(time.Second)))
 		time.Sleep(time.Minute)
 		synctest.Wait()
-		assert.Equal(t, []string{"failing failing", "failing not ready", "stuck stuck", "stuck not ready"}, troubles(pool.Health()))
+		assert.Equal(t, []string{"a failing", "a not ready", "b stuck", "b not ready"}, troubles(pool.Health()))
 	})
 }
 

@@ -218,14 +218,12 @@ func (o outcome) orHung(run *runContext) outcome {
 		return o
 	}
 	o.kind = hung
-	switch o.err {
-	case cause:
-	case nil:
+	if o.err == nil || o.err == cause { //nolint:errorlint // to open the error is to call the user's code
 		o.err, o.text = cause, cause.Error()
-	default:
-		o.err = &hungError{cause, o.err, fmt.Sprintf("%v; then it ended with: %s", cause, o.text)}
-		o.text = o.err.Error()
+		return o
 	}
+	o.err = &hungError{cause, o.err, fmt.Sprintf("%v; then it ended with: %s", cause, o.text)}
+	o.text = o.err.Error()
 	return o
 }
 

@@ -44,13 +44,8 @@ func (s *supervisor) heed(next step, due time.Time) hold {
 	switch {
 	case o.stopping:
 		return goOn // to be refused and concluded like any other
-	case o.retired:
-		s.reportPause(now)
-		return leave
-	case o.paused:
-		s.reportPause(now)
-		s.setTimer(never)
-		return stay
+	case o.forbid():
+		return s.heedPause(now)
 	case o.lookAgain:
 		o.lookAgain = false
 		return unsure
@@ -59,9 +54,7 @@ func (s *supervisor) heed(next step, due time.Time) hold {
 		s.setTimer(never)
 		return stay
 	case o.restarted:
-		o.restarted = false
-		s.history = history{}
-		s.note(eventRestarted, "", now)
+		s.heedRestart(now)
 		return goOn
 	case s.entering && s.report.status == StatusPending:
 		s.report.status = next.status
@@ -78,6 +71,23 @@ func (s *supervisor) heed(next step, due time.Time) hold {
 	}
 	s.setTimer(due.Sub(now))
 	return stay
+}
+
+// heedPause makes the replica wait, or leave if it was scaled down. s.mu is held.
+func (s *supervisor) heedPause(now time.Time) hold {
+	s.reportPause(now)
+	if s.orders.retired {
+		return leave
+	}
+	s.setTimer(never)
+	return stay
+}
+
+// heedRestart makes the replica's next run one with no failures behind it. s.mu is held.
+func (s *supervisor) heedRestart(now time.Time) {
+	s.orders.restarted = false
+	s.history = history{}
+	s.note(eventRestarted, "", now)
 }
 
 // conclude notes that the current run is over, and tells whether it was asked to be: for good, or only

@@ -31,8 +31,7 @@ func fails(context.Context) error { return errBoom }
 
 // troubles lists what the error of Ready or Health says, as "worker trouble".
 func troubles(err error) (found []string) {
-	var health *workerfx.HealthError
-	if errors.As(err, &health) {
+	if health, ok := errors.AsType[*workerfx.HealthError](err); ok {
 		for _, p := range health.Problems {
 			found = append(found, fmt.Sprint(p.Worker, " ", p.Trouble))
 		}

@@ -307,11 +307,11 @@ func (r *report) lastFailure() error {
 
 // failure is the last failure and its text, and when the first of those in a row came; nil if the last
 // run succeeded.
-func (r *report) failure() (err error, text string, since time.Time) {
+func (r *report) failure() (text string, since time.Time, err error) {
 	if r.past == nil || r.past.err == nil {
-		return nil, "", time.Time{}
+		return "", time.Time{}, nil
 	}
-	return r.past.err, r.past.errText, r.past.failing.time()
+	return r.past.errText, r.past.failing.time(), r.past.err
 }
 
 func (r *report) runID() string {
