@@ -85,7 +85,7 @@ func (p *Pool) drop(members []*member) {
 func (p *Pool) launch(m *member) {
 	for s := range m.replicas() {
 		if m.wanted == 0 {
-			s.orders.retired = true
+			s.retire()
 		}
 		p.spawn(s)
 	}

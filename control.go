@@ -64,6 +64,9 @@ func (p *Pool) scale(call, name string, wanted func(now int) int) error {
 	for _, run := range surplus { // without the pool's lock: a run's own lock comes before it
 		run.windUp()
 	}
+	for s := range m.replicas() {
+		p.dropIfRetired(s)
+	}
 	return err
 }
 
@@ -128,6 +131,11 @@ func (p *Pool) dropIfRetired(s *supervisor) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	m := s.member
+	others := m.others()
+	i := slices.Index(others, s)
+	if i < 0 { // it is the first, or somebody else was faster
+		return
+	}
 	s.mu.Lock()
 	drop := s.gone && s.orders.retired && s.replica >= m.wanted
 	if drop {
@@ -138,8 +146,8 @@ func (p *Pool) dropIfRetired(s *supervisor) {
 	}
 	s.mu.Unlock()
 	if drop {
-		more := slices.DeleteFunc(m.others(), func(o *supervisor) bool { return o == s })
-		m.more.Store(&more)
+		others = slices.Delete(others, i, i+1)
+		m.more.Store(&others)
 	}
 }
 

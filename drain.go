@@ -26,6 +26,9 @@ func (c *runContext) heedDrain() <-chan struct{} {
 // listen returns a channel that is closed when the run is to finish, and notes who asked for it.
 func (c *runContext) listen(note func(*ties)) <-chan struct{} {
 	t := c.tied()
+	if t == noTies {
+		return t.drain
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	note(t)
@@ -116,9 +119,9 @@ func (c *runContext) drained() bool {
 
 // wasAsked tells whether the run ended because it was asked to, whatever was asked since. A run that was
 // only drained may as well have ended by itself: then it did not say that it obeyed, and nobody in it
-// listened.
+// listened, or it was all that a schedule's tick is for.
 func (c *runContext) wasAsked(how outcomeKind) bool {
-	if c.drained() && (how == obeyed || how == succeeded && c.isWatched()) {
+	if c.drained() && (how == obeyed || how == succeeded && !c.s.scheduled && c.isWatched()) {
 		return true
 	}
 	life := c.life.Load()

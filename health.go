@@ -139,6 +139,8 @@ func (s *supervisor) health(add func(Problem)) {
 	defer s.mu.Unlock()
 	r := &s.report
 	switch {
+	case r.status == StatusError && s.orders.retired:
+		return
 	case r.status == StatusError:
 		add(r.failure(TroubleFailed))
 		return
@@ -170,6 +172,8 @@ func (s *supervisor) notReady() Problem {
 	switch {
 	case r.finishedAt != 0:
 		since = r.finishedAt.time()
+	case r.startedAt.IsZero() && r.past != nil && r.past.waiting != 0:
+		since = r.past.waiting.time()
 	case r.startedAt.IsZero():
 		since = s.pool.startedAt.Round(0)
 	}

@@ -2,6 +2,7 @@ package workerfx
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -49,6 +50,9 @@ func Standby(ctx context.Context) (end func()) {
 		return func() {}
 	}
 	t := run.tied()
+	if t == noTies { // it is over
+		return func() {}
+	}
 	run.watch.rest()
 	t.standby.Add(1)
 	run.s.changed()
@@ -200,6 +204,37 @@ func (w *watch) recover() {
 	w.run.reportRecovered()
 	w.timer.Reset(w.nextLook())
 }
+
+// orHung returns the outcome of a run whose context ended because it was stuck: however it ended then, with
+// an error of its own or with none, it did not do what it was for and is to be run again. What it returns to
+// say that there is to be no other run still says so.
+func (o outcome) orHung(run *runContext) outcome {
+	life := run.life.Load()
+	if life == nil || o.kind != succeeded && o.kind != obeyed && o.kind != failed {
+		return o
+	}
+	cause := context.Cause(life)
+	if !errors.Is(cause, ErrStuck) {
+		return o
+	}
+	o.kind = hung
+	if o.err == nil || o.err == cause { //nolint:errorlint // to open the error is to call the user's code
+		o.err, o.text = cause, cause.Error()
+		return o
+	}
+	o.err = &hungError{cause, o.err, fmt.Sprintf("%v; then it ended with: %s", cause, o.text)}
+	o.text = o.err.Error()
+	return o
+}
+
+// hungError is the error of a run that was stuck and ended with an error of its own.
+type hungError struct {
+	cause, err error
+	text       string
+}
+
+func (e *hungError) Error() string   { return e.text }
+func (e *hungError) Unwrap() []error { return []error{e.cause, e.err} }
 
 func (s *settings) validateHeartbeat(worker string, errs *[]error) {
 	if s.heartbeat < 0 {

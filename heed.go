@@ -38,15 +38,15 @@ func (s *supervisor) heed(next step, due time.Time) hold {
 	case peer != nil:
 		s.setTimer(patience.Sub(s.now))
 		return stay
+	case before != nil: // whatever else was asked for has to wait, too
+		s.reportHoldup(before, s.now)
+		s.setTimer(never)
+		return stay
 	case o.restarted:
 		o.restarted = false
 		s.history = history{}
 		s.note(eventRestarted, "", s.now)
 		return goOn
-	case before != nil:
-		s.reportHoldup(before, s.now)
-		s.setTimer(never)
-		return stay
 	case o.triggered:
 		o.triggered = false
 		s.note(eventTriggered, "", s.now)
@@ -151,6 +151,9 @@ func (s *supervisor) leave() bool {
 	}
 	byItself, givenUp, retired := !o.stopping && !o.retired, o.givenUp, o.retired && !o.stopping
 	failure := s.report.lastFailure()
+	if s.report.status == StatusError {
+		s.pool.readiness.setbacks.Add(1)
+	}
 	s.gone = true // from here on another goroutine may take over
 	if s.done != nil {
 		close(s.done)

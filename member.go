@@ -160,7 +160,7 @@ func (p *Pool) finishSettings(name string, s *settings, from place) (*settings, 
 // validatePlace says which settings do not fit where the worker comes from.
 func (s *settings) validatePlace(worker string, from place) error {
 	if from.child && len(s.after) > 0 {
-		return badValue(worker, "after", fmt.Sprintf("%q", s.after), "is not for a child: AddChild when the others are ready")
+		return badValue(worker, "after", s.after, "a child cannot come after others: it comes and goes with its parent")
 	}
 	if inGroup := from.name != "" && !from.child; s.strategy != OneForOne && !inGroup {
 		return badValue(worker, "strategy", s.strategy, "is for workers of a Group, and this one is in none")

@@ -219,6 +219,77 @@ func TestStopHookLeavesTimeForTheHooksBehindIt(t *testing.T) {
 	})
 }
 
+func TestStartHookWaitsForWorkersWithReadiness(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		behind := false
+		a := fx.New(fx.NopLogger, workerfx.Module,
+			workerfx.ProvideWorker(func() workerfx.Worker { return d.worker("api", after("db")) }),
+			workerfx.ProvideWorker(func() workerfx.Worker { return d.worker("db") }),
+			workerfx.ProvideWorker(func() workerfx.Worker { // those without are not waited for
+				return workerfx.NewWorker("later", untilStopped, workerfx.WithDeferredStart(time.Hour))
+			}),
+			workerfx.ProvideWorker(func() workerfx.Worker { return workerfx.NewWorker("failed", fails) }),
+			fx.Invoke(func(lc fx.Lifecycle, _ *workerfx.Pool) { lc.Append(fx.StartHook(func() { behind = true })) }))
+		start := time.Now()
+		require.NoError(t, a.Start(within(t, 15*time.Second)))
+		assert.Equal(t, 2*time.Second, time.Since(start))
+		assert.True(t, behind)
+		require.NoError(t, a.Stop(within(t, 15*time.Second)))
+		assert.Equal(t, []string{"+db", "+api", "-api", "-db"}, d.read())
+	})
+}
+
+func TestStartHookSaysWhoIsNotReadyWithinTheStartBudget(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var pool *workerfx.Pool
+		a := fx.New(fx.NopLogger, workerfx.Module, fx.Populate(&pool),
+			workerfx.ProvideWorker(func() workerfx.Worker { return workerfx.NewWorker("silent", untilStopped, workerfx.WithReadiness()) }),
+			workerfx.ProvideWorker(func() workerfx.Worker {
+				return workerfx.NewWorker("follower", untilStopped, workerfx.WithReadiness(), after("silent"))
+			}),
+			workerfx.ProvideWorker(func() workerfx.Worker { return workerfx.NewWorker("quick", readyAfter(0), workerfx.WithReadiness()) }))
+		start := time.Now()
+		err := a.Start(within(t, 15*time.Second))
+		assert.Equal(t, 14*time.Second, time.Since(start), "within the budget, with time left to stop")
+		assert.Equal(t, []string{"follower not ready", "silent not ready"}, troubles(err))
+		require.ErrorContains(t, err, "workers are not ready")
+		require.ErrorContains(t, err, "waits for silent")
+		for _, e := range pool.Executions() {
+			assert.NotEqual(t, workerfx.StatusRunning, e.Status, e.Worker)
+		}
+		require.ErrorIs(t, pool.Health(), workerfx.ErrPoolStopped, "what was started was stopped")
+	})
+}
+
+func TestStartHookFailsAtOnceIfAWorkerCannotBecomeReady(t *testing.T) {
+	tests := map[string][]workerfx.Worker{
+		"failed":         {workerfx.NewWorker("db", fails, workerfx.WithReadiness()), workerfx.NewWorker("api", untilStopped, workerfx.WithReadiness())},
+		"after a failed": {workerfx.NewWorker("api", untilStopped, workerfx.WithReadiness(), after("db")), workerfx.NewWorker("db", sleepThenFail, workerfx.WithReadiness())},
+		"essential":      {workerfx.NewWorker("db", sleepThenFail, workerfx.WithEssential(), workerfx.WithReadiness())},
+	}
+	for name, workers := range tests {
+		bubble(name, t, func(t *testing.T) {
+			a := fx.New(fx.NopLogger, workerfx.Module, workerfx.ProvideWorker(func() workerfx.Group { return groupOf(workers) }, workerfx.WithName("g")))
+			start := time.Now()
+			err := a.Start(within(t, 15*time.Second))
+			assert.LessOrEqual(t, time.Since(start), time.Second)
+			require.ErrorIs(t, err, errBoom)
+		})
+	}
+}
+
+func sleepThenFail(context.Context) error { time.Sleep(time.Second); return errBoom }
+
+func TestStartHookRefusesUnknownNamesAndCircles(t *testing.T) {
+	a := fx.New(fx.NopLogger, workerfx.Module, workerfx.ProvideWorker(newJob, after("databse")), fx.Supply(make(chan string, 9)))
+	require.ErrorIs(t, a.Start(t.Context()), workerfx.ErrUnknownWorker)
+
+	a = fx.New(fx.NopLogger, workerfx.Module, fx.Supply(make(chan string, 9)),
+		workerfx.ProvideWorker(newJob, workerfx.WithName("a"), after("b")), workerfx.ProvideWorker(newJob, workerfx.WithName("b"), after("a")))
+	require.ErrorContains(t, a.Start(t.Context()), "a -> b -> a")
+}
+
 func TestTwoPoolsInOneAppAndRegistry(t *testing.T) {
 	type second struct {
 		fx.Out

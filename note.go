@@ -55,6 +55,7 @@ func (s *supervisor) reportFirst(next step, now time.Time) {
 	if s.deferredStart > 0 && !next.done {
 		s.report.status = StatusDeferred
 		s.note(eventDeferred, s.deferredStart.String(), now)
+		s.past().wait(now)
 	}
 	s.reportNext(next, now)
 }
@@ -149,7 +150,7 @@ func (c *runContext) reportRecovered() {
 // reportHoldup notes that the replica waits for another worker to be ready.
 func (s *supervisor) reportHoldup(before *member, now time.Time) {
 	text := before.name
-	if s.lost {
+	if s.lostTo() == before {
 		text += ", which failed"
 	}
 	r := &s.report
@@ -157,6 +158,7 @@ func (s *supervisor) reportHoldup(before *member, now time.Time) {
 		r.status, r.nextRunAt = StatusPending, 0
 		s.note(eventHeldUp, text, now)
 		r.past.holdup = text
+		r.past.wait(now)
 	}
 }
 
@@ -192,6 +194,13 @@ func (s *supervisor) jobCounts() *jobCounts {
 		p.jobs = new(jobCounts)
 	}
 	return p.jobs
+}
+
+// wait notes that the wait for the first run begins, unless it has.
+func (p *past) wait(now time.Time) {
+	if p.waiting == 0 {
+		p.waiting = instantOf(now)
+	}
 }
 
 // failed counts a failed run.

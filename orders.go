@@ -75,7 +75,17 @@ func (s *supervisor) trigger() (ok bool) {
 
 // lookAgain makes a replica that waits for others look at them anew.
 func (s *supervisor) lookAgain() {
-	s.order(func(o *orders) { o.lookAgain = s.report.status != StatusRunning })
+	s.order(func(o *orders) { o.lookAgain = true })
+}
+
+// lookBefore makes the replica look anew at those that it comes after, unless it has got past them, or will look.
+func (s *supervisor) lookBefore() {
+	s.mu.Lock()
+	entering := s.entering
+	s.mu.Unlock()
+	if entering {
+		s.lookAgain()
+	}
 }
 
 // hold makes the replica wait for another one of its team, and returns the run that is under way, or nil.
@@ -207,6 +217,12 @@ func (s *supervisor) isOver() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.gone || s.orders.givenUp
+}
+
+func (s *supervisor) isRunning() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.report.status == StatusRunning
 }
 
 func (s *supervisor) isGone() bool {

@@ -23,7 +23,7 @@ const (
 	gaveUp                       // ErrDoNotRestart around a cause
 	skipped                      // ErrSkip, of a worker with a schedule
 	obeyed                       // the error or the cause of its own context, which had ended
-	hung                         // the same, as it was stuck
+	hung                         // any of the two around this, or nil, after its context had ended as it was stuck
 	failed                       // any other error, a panic, a Goexit
 )
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -63,19 +64,22 @@ func (p *Pool) startReady(ctx context.Context) error {
 func (p *Pool) awaitReady(ctx context.Context, matters func(*member) bool) error {
 	p.readiness.waiting.Add(1)
 	defer p.readiness.waiting.Add(-1)
-	from := 0 // those before it were ready when last looked at
+	from := 0             // those before it were ready when last looked at
+	setbacks := int64(-1) // that there were when last looked for
 	for {
 		changed := p.readiness.change()
 		if p.halting.Load() {
 			return errors.Join(ErrPoolStopped, p.prematureEnd())
 		}
 		if p.hasStarted() {
-			m := p.nextUnready(&from, matters)
-			if m == nil {
+			if p.areReady(&from, matters) {
 				return nil
 			}
-			if m.isHopeless() {
-				return p.unready(matters)
+			if n := p.readiness.setbacks.Load(); n != setbacks {
+				setbacks = n
+				if p.anyHopeless(matters) {
+					return p.unready(matters)
+				}
 			}
 		}
 		select {
@@ -86,26 +90,32 @@ func (p *Pool) awaitReady(ctx context.Context, matters func(*member) bool) error
 	}
 }
 
-// nextUnready returns a worker that matters and is not ready, or nil. It looks at those from a place on
-// first, and keeps the place up to date.
-func (p *Pool) nextUnready(from *int, matters func(*member) bool) *member {
+// areReady tells whether all workers are ready that matter. It looks at those from a place on first, and
+// keeps the place up to date.
+func (p *Pool) areReady(from *int, matters func(*member) bool) bool {
 	members := p.sorted()
 	for range 2 { // they may have changed while it looked, and those before it too
 		for ; *from < len(members); *from++ {
 			if m := members[*from]; matters(m) && !m.isReady() {
-				return m
+				return false
 			}
 		}
 		*from = 0
 	}
-	return nil
+	return true
+}
+
+// anyHopeless tells whether one that matters cannot become ready.
+func (p *Pool) anyHopeless(matters func(*member) bool) bool {
+	return slices.ContainsFunc(p.sorted(), func(m *member) bool { return matters(m) && m.isHopeless() })
 }
 
 // readiness tells those who wait for workers to be ready that something changed.
 type readiness struct {
-	waiting atomic.Int32 // how many there are
-	mu      sync.Mutex   // guards changed
-	changed chan struct{}
+	waiting  atomic.Int32 // how many there are
+	setbacks atomic.Int64 // how often a replica became one that cannot be ready
+	mu       sync.Mutex   // guards changed
+	changed  chan struct{}
 }
 
 // change returns a channel that is closed at the next change.
@@ -133,7 +143,7 @@ func (r *readiness) tell() {
 // changed tells those who wait for the replica's worker that it may be ready now, or never will.
 func (s *supervisor) changed() {
 	for _, follower := range s.pool.followers(s.member) {
-		follower.each((*supervisor).lookAgain)
+		follower.each((*supervisor).lookBefore)
 	}
 	s.team().tell(s)
 	s.pool.readiness.tell()
@@ -151,15 +161,27 @@ func (m *member) isReady() bool {
 
 // isHopeless tells whether m cannot become ready unless somebody does something about it.
 func (m *member) isHopeless() bool {
-	if before := m.holdup(); before != nil && m.isPending() {
-		return before.isHopeless()
-	}
 	for s := range m.replicas() {
-		if s.status() == StatusError {
+		if s.isHopeless() {
 			return true
 		}
 	}
 	return false
+}
+
+// isHopeless tells whether the replica was given up, or comes after a worker that is hopeless.
+func (s *supervisor) isHopeless() bool {
+	s.mu.Lock()
+	status, retired := s.report.status, s.orders.retired
+	s.mu.Unlock()
+	if retired {
+		return false
+	}
+	if status == StatusPending {
+		lostTo := s.lostTo()
+		return lostTo != nil && lostTo.isHopeless() // it may not be any more
+	}
+	return status == StatusError
 }
 
 // isReady tells whether the replica can do its work now, as far as anybody expects it to.
@@ -168,11 +190,9 @@ func (s *supervisor) isReady() bool {
 	defer s.mu.Unlock()
 	r := &s.report
 	switch {
-	case r.status == StatusError:
-		return false
 	case s.orders.retired, r.status == StatusPaused, r.status == StatusSuccess:
 		return true
-	case r.status == StatusPending, s.orders.anew:
+	case r.status == StatusError, r.status == StatusPending, s.orders.anew:
 		return false
 	case s.scheduled && !s.startImmediately:
 		return !s.readiness || r.lastFailure() == nil
@@ -182,20 +202,4 @@ func (s *supervisor) isReady() bool {
 		return true
 	}
 	return r.status == StatusRunning && r.run.isReady()
-}
-
-func (s *supervisor) status() Status {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.report.status
-}
-
-// isPending tells whether no replica of m has begun yet.
-func (m *member) isPending() bool {
-	for s := range m.replicas() {
-		if s.status() != StatusPending {
-			return false
-		}
-	}
-	return true
 }

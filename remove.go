@@ -14,6 +14,7 @@ func (p *Pool) Remove(ctx context.Context, name string) error {
 		return err
 	}
 	m.close()
+	m.first.changed() // nobody waits for it any more
 	if p.forget(m) {
 		return nil
 	}

@@ -32,6 +32,7 @@ type past struct {
 	failing instant // when the last failure came that followed no other
 	stuck   *stuck  // nil unless the run is
 	holdup  string  // what the replica waited for last, before its first run
+	waiting instant // when it began to wait for its first run; none if it did not
 
 	jobs *jobCounts // nil unless the body handles many jobs in one run
 

@@ -141,6 +141,7 @@ func (p *Pool) await(ctx context.Context) *StopError {
 			}
 			return p.stragglers()
 		case <-ctx.Done():
+			p.hurry() // also those whose turn it was not: they run on, too
 			return p.stragglers()
 		case <-overdue:
 		}

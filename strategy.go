@@ -141,7 +141,7 @@ func (t *team) busy(s *supervisor) (peer *supervisor, until time.Time) {
 		return nil, until
 	}
 	for _, o := range t.sharers(s.member) {
-		if o.status() == StatusRunning {
+		if o.isRunning() {
 			return o, t.since.Add(orDefault(o.stopTimeout, s.pool.stopTimeout()))
 		}
 	}
@@ -183,11 +183,7 @@ func (s *supervisor) shareFailure(next step) {
 // regroup lets the others of the team begin anew beside the replica, and tells whether it has to wait for
 // some of them.
 func (s *supervisor) regroup() bool {
-	if !s.team().release(s) {
-		return false
-	}
-	s.entering = len(s.predecessors()) > 0
-	return s.entering
+	return s.team().release(s) && s.enter()
 }
 
 // escalate makes the replica fail for good if one of its team still has not stopped.

@@ -30,8 +30,7 @@ type supervisor struct {
 	// goroutine: it is not asked again.
 	backoffBroken, scheduleBroken bool
 
-	entering bool // it has not got past those that it comes after
-	lost     bool // one of them has failed for good
+	entering bool // it has not got past those that it comes after; written with mu held
 
 	now time.Time // when it last looked at the clock: after each run and each wait
 
@@ -50,7 +49,7 @@ type supervisor struct {
 // supervise walks the replica's life.
 func (s *supervisor) supervise() {
 	pprof.SetGoroutineLabels(context.Background()) // not those of the goroutine that started it
-	s.entering = len(s.predecessors()) > 0
+	s.enter()
 	s.walk(outcome{kind: notRun})
 }
 
@@ -58,7 +57,7 @@ func (s *supervisor) supervise() {
 func (s *supervisor) resume() {
 	last := outcome{kind: notRun}
 	if s.report.status == StatusRunning {
-		last = outcome{kind: failed, err: ErrGoexit, text: ErrGoexit.Error()}
+		last = outcome{kind: failed, err: ErrGoexit, text: ErrGoexit.Error()}.orHung(s.report.run)
 	}
 	s.walk(last)
 }
@@ -202,10 +201,10 @@ func (s *supervisor) call(run *runContext) (o outcome) {
 		}
 		if value := recover(); value != nil { // nil if the goroutine is ending
 			caught := catchPanic(value)
-			o = outcome{kind: failed, err: caught, text: caught.Error(), panicked: true}
+			o = outcome{kind: failed, err: caught, text: caught.Error(), panicked: true}.orHung(run)
 		}
 	}()
-	o = classify(s.body.Run(run), run)
+	o = classify(s.body.Run(run), run).orHung(run)
 	returned = true
 	return o
 }
@@ -229,9 +228,6 @@ func classify(err error, run *runContext) outcome {
 		kind = obeyed
 	case ended != nil && (errors.Is(err, ended) || errors.Is(err, context.Cause(run))):
 		kind = obeyed
-		if errors.Is(context.Cause(run), ErrStuck) {
-			kind = hung
-		}
 		if err == ended { //nolint:errorlint // a bare ctx.Err() tells less than its cause
 			err = context.Cause(run)
 		}

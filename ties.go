@@ -25,8 +25,15 @@ type ties struct {
 	waiting int // items in the body's hand when the run ended
 }
 
-// noTies are those of a run that ended without any.
-var noTies = &ties{over: true}
+// noTies are those of all runs that ended without any. Their channel is made
+// here, and not by the first who asks: one that was made in a synctest bubble is of no use elsewhere.
+var noTies = &ties{over: true, drain: closed(), told: true}
+
+func closed() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}
 
 // tied returns the run's ties, and makes them if need be.
 func (c *runContext) tied() *ties {
