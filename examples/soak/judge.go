@@ -9,7 +9,7 @@ import (
 const (
 	mostGrowth  = 0.05 // of the heap, between warm-up and end, if it is more than chance ...
 	leastGrowth = 1e6  // ... and more than so many bytes
-	leastPoints = 10   // after the warm-up, for a trend to be judged
+	leastPoints = 8    // medians after the warm-up, for a trend to be judged
 
 	looseGoroutines = 50   // beyond one for each replica that is not done: Fx, the soak itself, ends under way ...
 	looseOfWorkers  = 0.01 // ... and so many for each worker
@@ -29,8 +29,8 @@ func (s *soak) verdict() *verdict {
 	v.none("orders not carried out", &s.operator.refused, " of %s", number(s.operator.given.Load()))
 	v.none("metrics that contradict themselves", &f.inconsistent, " in %s gatherings", number(f.gathered))
 	s.judgeCounts(v)
-	judgeMemory(v, warm(f.heap))
-	s.judgeGoroutines(v, warm(f.goroutines))
+	judgeMemory(v, medians(warm(f.heap)))
+	s.judgeGoroutines(v, medians(warm(f.goroutines)))
 	s.judgeStop(v)
 	return v
 }
@@ -74,7 +74,7 @@ func (s *soak) judgeCounts(v *verdict) {
 func judgeMemory(v *verdict, heap []point) {
 	const what = "live heap"
 	if len(heap) < leastPoints {
-		v.unjudged(what, fmt.Sprintf("only %d samples after the warm-up", len(heap)))
+		v.unjudged(what, fmt.Sprintf("only %d medians of %d samples after the warm-up", len(heap), portion))
 		return
 	}
 	t := trendOf(heap)

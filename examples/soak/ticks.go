@@ -10,16 +10,22 @@ import (
 // ticks checks that every tick of a schedule was either run or reported as missed, and none twice. Between two
 // reports of a worker that waits, the next run lies as many ticks later as there were runs and missed ticks.
 type ticks struct {
-	every      map[string]time.Duration // by worker
+	every      map[string]time.Duration // by worker, like all below
 	first      map[string]workerfx.Execution
+	accounts   map[string]account
 	miscounted *faults
 }
 
+// account is what became of a worker's ticks.
+type account struct{ due, ran, missed int64 }
+
 func newTicks(every map[string]time.Duration, miscounted *faults) *ticks {
-	return &ticks{every: every, first: make(map[string]workerfx.Execution), miscounted: miscounted}
+	return &ticks{
+		every: every, first: make(map[string]workerfx.Execution), accounts: make(map[string]account), miscounted: miscounted,
+	}
 }
 
-// check returns how many ticks there were until now, and how many of them were missed.
+// check returns how many ticks there were, and how many of them were missed, until each worker last waited.
 func (t *ticks) check(executions []workerfx.Execution) (all, missed int64) {
 	for _, e := range executions {
 		every, ok := t.every[e.Worker]
@@ -31,13 +37,15 @@ func (t *ticks) check(executions []workerfx.Execution) (all, missed int64) {
 			t.first[e.Worker] = e
 			continue
 		}
-		due := ticksBetween(first.NextRunAt, e.NextRunAt, every)
-		accounted := e.Runs - first.Runs + e.MissedTicks - first.MissedTicks
-		if due != accounted {
-			t.miscounted.addf("%s: %d ticks, but %d runs and %d missed", e.Worker, due, e.Runs-first.Runs, e.MissedTicks-first.MissedTicks)
+		a := account{ticksBetween(first.NextRunAt, e.NextRunAt, every), e.Runs - first.Runs, e.MissedTicks - first.MissedTicks}
+		if a.due != a.ran+a.missed {
+			t.miscounted.addf("%s: %d ticks, but %d runs and %d missed", e.Worker, a.due, a.ran, a.missed)
 		}
-		all += due
-		missed += e.MissedTicks - first.MissedTicks
+		t.accounts[e.Worker] = a
+	}
+	for _, a := range t.accounts {
+		all += a.due
+		missed += a.missed
 	}
 	return all, missed
 }

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -57,4 +59,17 @@ func warm(points []point) []point {
 		}
 	}
 	return nil
+}
+
+// portion is how many samples make one median.
+const portion = 5
+
+// medians returns the medians of a few points each, so that what a busy machine did to a few samples does
+// not count. What is left over at the end makes a smaller portion.
+func medians(points []point) (middle []point) {
+	for some := range slices.Chunk(points, portion) {
+		sorted := slices.SortedFunc(slices.Values(some), func(a, b point) int { return cmp.Compare(a.value, b.value) })
+		middle = append(middle, point{some[len(some)/2].at, sorted[len(sorted)/2].value})
+	}
+	return middle
 }
