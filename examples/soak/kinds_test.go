@@ -2,8 +2,10 @@ package main
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
 )
 
 func TestSharesMakeUpTheNumberOfWorkers(t *testing.T) {
@@ -20,6 +22,20 @@ func TestSharesMakeUpTheNumberOfWorkers(t *testing.T) {
 		}
 		require.Equal(t, workers, made)
 	}
+}
+
+func TestOperatorKnowsItsTargetsInOneOrder(t *testing.T) {
+	targets := func() (names []string) {
+		s := newSoak(config{workers: 200, seed: 1, orders: 1, budget: time.Second})
+		require.NoError(t, fx.New(s.app(kinds)).Err())
+		for _, target := range s.operator.targets {
+			names = append(names, target.name)
+		}
+		return names
+	}
+	first := targets()
+	require.NotEmpty(t, first)
+	require.Equal(t, first, targets())
 }
 
 func TestSeedsDecideOnChances(t *testing.T) {

@@ -73,7 +73,7 @@ func (s *soak) app(kinds []kind) fx.Option {
 		workerfx.ProvideWorker(func() workerfx.Worker { return workerfx.RunFunc(s.witness) }, workerfx.WithName("witness")),
 		workerfx.ProvideWorker(func() *operator { return s.operator },
 			workerfx.WithReplicas(operators), workerfx.WithMaxAttempts(0)),
-		fx.Populate(&s.pool),
+		fx.Invoke(s.know),
 	}
 	for k, units := range share(kinds, s.config.workers) {
 		options = append(options, workerfx.ProvideWorker(func() *crew { return newCrew(s, k, units) }))

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -59,6 +61,12 @@ func newSoak(c config) *soak {
 	s.tracker = newTracker(s.startedAt)
 	s.operator = newOperator(s)
 	return s
+}
+
+// know makes the pool known, before anything runs. The order of targets is as random as that of value groups.
+func (s *soak) know(pool *workerfx.Pool) {
+	s.pool = pool
+	slices.SortFunc(s.operator.targets, func(a, b *target) int { return strings.Compare(a.name, b.name) })
 }
 
 // witness is a worker that notes when it is asked to stop. Nobody but the pool's Stop asks it.

@@ -23,7 +23,7 @@ type watch struct {
 
 	progress io.Writer
 	began    time.Time
-	before   int // goroutines, before there was an app
+	before   int // goroutines, before the app started
 	findings findings
 	ticks    *ticks
 	books    *books
