@@ -1,0 +1,61 @@
+package main
+
+import "sync"
+
+// ledger keeps account of the items of a stream, which are numbered from 0. It holds no more than the items
+// that are under way.
+type ledger struct {
+	mu    sync.Mutex // guards what is below
+	sent  int64
+	below int64          // all items below it were handled well
+	above map[int64]bool // so were these
+	twice int64          // so often an item was handled well once more
+}
+
+func newLedger() *ledger { return &ledger{above: make(map[int64]bool)} }
+
+// next is the item to be sent next.
+func (l *ledger) next() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sent
+}
+
+// wasSent notes that the next item is on its way.
+func (l *ledger) wasSent() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.sent++
+}
+
+// wasHandled notes that these items were handled well.
+func (l *ledger) wasHandled(items ...int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, item := range items {
+		if item < l.below || l.above[item] {
+			l.twice++
+			continue
+		}
+		l.above[item] = true
+		for l.above[l.below] {
+			delete(l.above, l.below)
+			l.below++
+		}
+	}
+}
+
+// succeeded is how many items were handled well.
+func (l *ledger) succeeded() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.below + int64(len(l.above))
+}
+
+// balance is how many items were sent, how many of them were never handled well, and how often one was
+// handled well once more.
+func (l *ledger) balance() (sent, lost, twice int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.sent, l.sent - l.below - int64(len(l.above)), l.twice
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/workerfx/workerfx"
+)
+
+// operators is how many give orders side by side: some orders take a while.
+const operators = 64
+
+// operator is a worker that gives orders to others, at random. All its replicas share it.
+type operator struct {
+	*soak
+
+	dice    *dice
+	targets []*target // not changed once the app is made
+	given   atomic.Int64
+	refused faults // orders that should have been carried out
+}
+
+// target is a worker that takes orders.
+type target struct {
+	name     string
+	worker   workerfx.Worker
+	most     int // replicas
+	orders   []order
+	replaced sync.Mutex // held while it is being replaced
+}
+
+// order is something that the operator may ask of a worker.
+type order func(ctx context.Context, o *operator, t *target) error
+
+func newOperator(s *soak) *operator {
+	s.tracker.of("operator").most.Store(operators)
+	return &operator{soak: s, dice: newDice(s.config.seed, "operator")}
+}
+
+// Name names the worker.
+func (*operator) Name() string { return "operator" }
+
+// Run gives orders until it is stopped.
+func (o *operator) Run(ctx context.Context) error {
+	each := operators / o.config.orders * float64(time.Second)
+	for ctx.Err() == nil && len(o.targets) > 0 {
+		next := time.Now().Add(time.Duration(each * float64(o.dice.below(2001)) / 1000))
+		t := o.targets[o.dice.below(len(o.targets))]
+		o.note(ctx, t.orders[o.dice.below(len(t.orders))](ctx, o, t))
+		o.given.Add(1)
+		workerfx.Wait(ctx, time.Until(next))
+	}
+	return ctx.Err()
+}
+
+// note notes that an order was not carried out, unless that is as it should be: the worker is just being
+// replaced, or the pool stops.
+func (o *operator) note(ctx context.Context, err error) {
+	if err == nil || ctx.Err() != nil || errors.Is(err, workerfx.ErrUnknownWorker) || errors.Is(err, workerfx.ErrPoolStopped) {
+		return
+	}
+	o.refused.addf("%v", err)
+}
+
+// pause pauses a worker for a moment.
+func pause(ctx context.Context, o *operator, t *target) error {
+	if err := o.pool.Pause(t.name); err != nil {
+		return err
+	}
+	workerfx.Wait(ctx, o.dice.between(0, 500*time.Millisecond))
+	return o.pool.Resume(t.name)
+}
+
+func restart(_ context.Context, o *operator, t *target) error { return o.pool.Restart(t.name) }
+
+// trigger ends a worker's wait. That there is none is no fault.
+func trigger(_ context.Context, o *operator, t *target) error {
+	_ = o.pool.Trigger(t.name)
+	return nil
+}
+
+func scale(_ context.Context, o *operator, t *target) error {
+	return o.pool.Scale(t.name, 1+o.dice.below(t.most))
+}
+
+// replace removes a worker and adds it again, unless that is under way.
+func replace(ctx context.Context, o *operator, t *target) error {
+	if !t.replaced.TryLock() {
+		return nil
+	}
+	defer t.replaced.Unlock()
+	if err := o.pool.Remove(ctx, t.name); err != nil {
+		return err
+	}
+	o.tracker.startAnew(t.name)
+	workerfx.Wait(ctx, o.dice.between(0, 500*time.Millisecond))
+	return o.pool.Add(t.worker, workerfx.WithName(t.name))
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/workerfx/workerfx"
+)
+
+// soak is what all that takes part in one soak shares:
+//
+//	kinds ──► crews ──► workers ◄── orders ── operator
+//	                      │ │ │
+//	       every run      │ │ └── every item ──► ledgers
+//	tracker ◄─────────────┘ │
+//	                        └── reports, metrics, heap, goroutines ──► watch
+//
+//	tracker, ledgers, watch, the stop ──► verdict
+type soak struct {
+	config   config
+	registry *prometheus.Registry
+	pool     *workerfx.Pool // set before anything runs
+	tracker  *tracker
+	operator *operator
+
+	// Filled while the app is made, and not changed after.
+	workers int
+	streams []*stream
+	lasting map[string]bool          // workers that are there to stay
+	steady  map[string]time.Duration // workers on a schedule that nobody meddles with, and how often they run
+
+	calm    atomic.Bool // nothing fails on purpose any more
+	watched *findings   // set once the watch is over
+	end     ending      // set once the app has stopped
+
+	outlived faults // children that outlived their parent's run
+}
+
+// ending is how the stop went.
+type ending struct {
+	err        error
+	took       time.Duration
+	goroutines int    // left over
+	stacks     string // of all that there are, if some are left over
+	handedOver int64
+	unsettled  faults
+}
+
+func newSoak(c config) *soak {
+	s := &soak{
+		config:   c,
+		registry: prometheus.NewRegistry(),
+		lasting:  make(map[string]bool),
+		steady:   make(map[string]time.Duration),
+	}
+	s.tracker = newTracker(s.startedAt)
+	s.operator = newOperator(s)
+	return s
+}
+
+// know makes the pool known, before anything runs. The order of targets is as random as that of value groups.
+func (s *soak) know(pool *workerfx.Pool) {
+	s.pool = pool
+	slices.SortFunc(s.operator.targets, func(a, b *target) int { return strings.Compare(a.name, b.name) })
+}
+
+// witness is a worker that notes when it is asked to stop. Nobody but the pool's Stop asks it.
+func (s *soak) witness(ctx context.Context) error {
+	<-ctx.Done()
+	s.tracker.sawStop()
+	return ctx.Err()
+}
+
+// startedAt is when the run of that ID began, by the pool's own report; the zero time if it has none.
+func (s *soak) startedAt(id string) time.Time {
+	for _, e := range s.pool.Executions() {
+		if e.ID == id {
+			return e.StartedAt
+		}
+	}
+	return time.Time{}
+}
+
+// settle has every stream's body hand over what was left to it when the pool stopped, outside of the pool and
+// with nothing that fails: what a body had in hand and what nobody had received yet.
+func (s *soak) settle() {
+	if s.end.err != nil {
+		return // who did not stop may still be at it
+	}
+	s.calm.Store(true)
+	for _, stream := range s.streams {
+		before := stream.succeeded()
+		close(stream.items)
+		if err := stream.body(context.Background()); err != nil {
+			s.end.unsettled.addf("%s: %v", stream.name, err)
+		}
+		s.end.handedOver += stream.succeeded() - before
+	}
+}
