@@ -26,7 +26,7 @@ func Batch[T any](ch <-chan T, maxSize int, maxDelay time.Duration, fn func(ctx 
 	case maxDelay < 0:
 		return badBody(fmt.Errorf("Batch: max delay %v: must not be negative", maxDelay))
 	}
-	b := &batcher[T]{ch: ch, maxSize: maxSize, maxDelay: maxDelay, fn: fn}
+	b := &batcher[T]{ch: ch, maxSize: maxSize, maxDelay: maxDelay, fn: fn, again: newHeld[[]T]()}
 	return b.run
 }
 
@@ -46,54 +46,73 @@ func (b *batcher[T]) run(ctx context.Context) error {
 	defer func() {
 		if len(batch) > 0 {
 			b.again.put(batch)
-			s.leaves(len(batch))
+			s.leaves(len(batch), b.again.tell)
 		}
 	}()
 	ctx = s.outliving()
-	for open := true; open; {
+	for {
+		how := itemReceived
 		if again, ok := b.again.take(); ok {
 			batch = again
 		} else {
-			batch, open = b.collect(s, batch)
+			batch, how = b.collect(s, batch)
 		}
-		if len(batch) == 0 {
-			return s.whyUnless(!open)
-		}
-		if ctx.Err() != nil { // nothing is handed out with a dead context
-			return context.Cause(ctx)
-		}
-		s.began(len(batch))
-		if err := b.fn(ctx, slices.Clone(batch)); err != nil { // what it does to its own is no matter
-			if s.failed(err) == ErrDoNotRestart { //nolint:errorlint // alone it says that all is well
-				batch = nil
+		if len(batch) > 0 {
+			var err error
+			if batch, err = b.flush(ctx, s, batch); err != nil {
+				return err
 			}
-			return err
 		}
-		s.succeeded()
-		clear(batch) // what it holds must not outlive the batch
-		batch = batch[:0]
+		switch how {
+		case channelClosed:
+			return nil
+		case shiftOver:
+			return s.why()
+		}
 	}
-	return nil
 }
 
-// collect receives a batch into the memory of the one before it. open is false once the channel is closed.
-func (b *batcher[T]) collect(s *shift, before []T) (batch []T, open bool) {
-	item, open, ok := receive(s, b.ch)
-	if !ok {
-		return nil, open
+// flush hands a batch over. It returns what is left of it: all, or its memory.
+func (b *batcher[T]) flush(ctx context.Context, s *shift, batch []T) (left []T, err error) {
+	if ctx.Err() != nil { // nothing is handed out with a dead context
+		return batch, context.Cause(ctx)
+	}
+	s.began(len(batch))
+	if err := b.fn(ctx, slices.Clone(batch)); err != nil { // what it does to its own is no matter
+		if s.failed(err) == ErrDoNotRestart { //nolint:errorlint // alone it says that all is well
+			batch = nil
+		}
+		return batch, err
+	}
+	s.succeeded()
+	clear(batch) // what it holds must not outlive the batch
+	return batch[:0], nil
+}
+
+// collect receives a batch into the memory of the one before it.
+func (b *batcher[T]) collect(s *shift, before []T) (batch []T, how receipt) {
+	item, how := receive(s, b.ch, b.again.call)
+	if how != itemReceived {
+		return nil, how
 	}
 	batch = slices.Grow(before, min(b.maxSize, 1+len(b.ch)))
-	if batch, open = b.collectReady(append(batch, item)); !open || len(batch) == b.maxSize || b.maxDelay == 0 {
-		return batch, open
+	batch, open := b.collectReady(append(batch, item))
+	if open && len(batch) < b.maxSize && b.maxDelay > 0 {
+		batch, open = b.collectMore(s, batch)
 	}
+	return batch, receiptOf(open)
+}
+
+// collectMore waits for what is still missing.
+func (b *batcher[T]) collectMore(s *shift, batch []T) (_ []T, open bool) {
 	s.watch.rest()
 	defer s.watch.work()
 	timer := time.NewTimer(b.maxDelay)
 	defer timer.Stop()
-	for open && len(batch) < b.maxSize {
+	for open = true; open && len(batch) < b.maxSize; {
 		select {
-		case item, open = <-b.ch:
-			if open {
+		case item, more := <-b.ch:
+			if open = more; more {
 				batch, open = b.collectReady(append(batch, item))
 			}
 		case <-timer.C:

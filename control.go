@@ -85,7 +85,7 @@ func (p *Pool) resize(m *member, call string, wanted func(now int) int) (surplus
 	case n > m.mostReplicas():
 		return nil, fmt.Errorf("worker %q: %s: replicas %d: %w (%d)", m.name, call, n, ErrMaxReplicas, m.mostReplicas())
 	}
-	m.wanted = int32(n) //nolint:gosec // limitOfReplicas
+	m.wanted = int32(n)
 	present := make(map[int32]bool)
 	for s := range m.replicas() {
 		present[s.replica] = true

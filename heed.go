@@ -159,6 +159,7 @@ func (s *supervisor) leave() bool {
 		close(s.done)
 	}
 	s.mu.Unlock()
+	s.abandon(retired)
 	s.team().release(s)
 	if byItself && s.essential {
 		s.pool.essentialDone(s.member, failure)

@@ -43,7 +43,7 @@ func FromChannel[T any](ch <-chan T, fn func(ctx context.Context, item T) error)
 	case fn == nil:
 		return badBody(errors.New("FromChannel: function is nil"))
 	}
-	b := &stream[T]{ch: ch, fn: fn}
+	b := &stream[T]{ch: ch, fn: fn, again: newHeld[T]()}
 	return b.run
 }
 
@@ -62,16 +62,22 @@ func (b *stream[T]) run(ctx context.Context) error {
 	defer func() {
 		if inHand {
 			b.again.put(item)
-			s.leaves(1)
+			s.leaves(1, b.again.tell)
 		}
 	}()
 	ctx = s.outliving()
 	for {
 		if item, inHand = b.again.take(); !inHand {
-			var open bool
-			if item, open, inHand = receive(s, b.ch); !inHand {
-				return s.whyUnless(!open)
+			var how receipt
+			switch item, how = receive(s, b.ch, b.again.call); how {
+			case channelClosed:
+				return nil
+			case shiftOver:
+				return s.why()
+			case itemHandedOver:
+				continue
 			}
+			inHand = true
 		}
 		if ctx.Err() != nil { // nothing is handed out with a dead context
 			return context.Cause(ctx)
@@ -86,26 +92,44 @@ func (b *stream[T]) run(ctx context.Context) error {
 	}
 }
 
-// receive returns the next item. ok is false if the channel is closed, then open is false too, or if
-// the worker is to stop.
-func receive[T any](s *shift, ch <-chan T) (item T, open, ok bool) {
+// receipt is what came of waiting for an item.
+type receipt uint8
+
+const (
+	itemReceived receipt = iota
+	channelClosed
+	shiftOver      // the worker is to stop
+	itemHandedOver // there is one that another replica had in hand
+)
+
+// receive returns the next item, once there is one.
+func receive[T any](s *shift, ch <-chan T, call <-chan struct{}) (item T, how receipt) {
 	if s.over() {
-		return item, true, false
+		return item, shiftOver
 	}
-	select { // the common case, without a look at the channels of the end
-	case item, open = <-ch:
-		return item, open, open
+	select { // the common case, without a look at the other channels
+	case item, open := <-ch:
+		return item, receiptOf(open)
 	default:
 	}
 	s.watch.rest()
 	defer s.watch.work()
 	select {
-	case item, open = <-ch:
-		return item, open, open
+	case item, open := <-ch:
+		return item, receiptOf(open)
+	case <-call:
+		return item, itemHandedOver
 	case <-s.stop:
 	case <-s.drain:
 	}
-	return item, true, false
+	return item, shiftOver
+}
+
+func receiptOf(open bool) receipt {
+	if open {
+		return itemReceived
+	}
+	return channelClosed
 }
 
 // badBody is a body that was built from bad input, which it could not return when it was built. Add

@@ -345,3 +345,79 @@ func TestRunAllJobsRunsAllToTheirEnd(t *testing.T) {
 		assert.NoError(t, workerfx.RunAllJobs(t.Context()))
 	})
 }
+
+func TestItemsOfAReplicaThatIsScaledDownAreTakenUpByAnother(t *testing.T) {
+	bodies := map[string]func(<-chan string, func(context.Context, string) error) workerfx.RunFunc{
+		"FromChannel": workerfx.FromChannel[string],
+		"Batch": func(ch <-chan string, fn func(context.Context, string) error) workerfx.RunFunc {
+			return workerfx.Batch(ch, 2, 0, func(ctx context.Context, batch []string) error { return fn(ctx, batch[0]) })
+		},
+	}
+	for name, body := range bodies {
+		bubble(name, t, func(t *testing.T) {
+			ch := make(chan string)
+			var bad, good atomic.Int64
+			pool := startPool(t, workerfx.NewWorker("w", body(ch, func(_ context.Context, item string) error {
+				time.Sleep(time.Second)
+				if item == "bad" && bad.Add(1) == 1 {
+					return errBoom
+				}
+				good.Add(1)
+				return nil
+			}), workerfx.WithMaxAttempts(0), workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Hour})))
+			ch <- "good"
+			synctest.Wait()
+			require.NoError(t, pool.Scale("w", 2))
+			synctest.Wait()
+			ch <- "bad" // replica 1 has it, and fails when replica 0 is idle
+			time.Sleep(2 * time.Second)
+			require.NoError(t, pool.Scale("w", 1))
+			time.Sleep(2 * time.Second)
+			require.EqualValues(t, 2, good.Load(), "nothing else came that would have made replica 0 look")
+		})
+	}
+}
+
+func TestItemsThatAreLeftWhenTheirWorkerStopsAreLogged(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		var log logBuffer
+		pool, err := workerfx.NewPool(workerfx.WithLogger(*log.logger()))
+		require.NoError(t, err)
+		ch := make(chan int, 3)
+		ch <- 1
+		ch <- 2
+		ch <- 3
+		require.NoError(t, pool.Add(workerfx.NewWorker("w", workerfx.Batch(ch, 3, 0, func(context.Context, []int) error {
+			return errBoom
+		}), workerfx.WithMaxAttempts(0), workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Hour}))))
+		require.NoError(t, pool.Start(t.Context()))
+		synctest.Wait()
+		require.NoError(t, pool.Stop(t.Context()))
+		line := log.find(t, "worker ended with items that were not handled")
+		require.EqualValues(t, 3, line["items"])
+		require.Equal(t, "w", line["worker"])
+	})
+}
+
+func TestARunAfterAPauseIsNoRestart(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		var calls atomic.Int64
+		pool := startPool(t, workerfx.NewWorker("w", workerfx.Loop(func(ctx context.Context) error {
+			if calls.Add(1) == 1 {
+				return errBoom
+			}
+			workerfx.Wait(ctx, time.Second)
+			return nil
+		}), workerfx.WithMaxAttempts(0)))
+		for range 3 {
+			time.Sleep(3 * time.Second)
+			require.NoError(t, pool.Pause("w"))
+			time.Sleep(3 * time.Second)
+			require.NoError(t, pool.Resume("w"))
+		}
+		e := execution(t, pool, "w")
+		require.EqualValues(t, 5, e.Runs)
+		require.EqualValues(t, 1, e.Failures)
+		require.EqualValues(t, 1, e.Restarts)
+	})
+}

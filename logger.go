@@ -154,6 +154,14 @@ func (j *journal) disbanded(s *supervisor, peer *supervisor) {
 	})
 }
 
+// itemsLeft says that items which were received are not handled any more, unless somebody restarts the worker.
+func (j *journal) itemsLeft(s *supervisor, items int) {
+	j.line(zerolog.ErrorLevel, "worker ended with items that were not handled", func(e *zerolog.Event) {
+		s.logFields(e)
+		e.Int("items", items)
+	})
+}
+
 // poolStarted says how many workers run, and which the configuration keeps out.
 func (j *journal) poolStarted(workers int, excluded []string) {
 	j.line(zerolog.InfoLevel, "worker pool started", func(e *zerolog.Event) {

@@ -12,7 +12,7 @@ func (s *supervisor) reportStart(run *runContext, now time.Time) {
 	r.startedAt, r.finishedAt, r.nextRunAt = now, 0, 0
 	r.unnoted.begin = eventStarted
 	r.runs++
-	if run.attempt > 1 {
+	if s.again && run.attempt > 1 {
 		s.past().restarts++
 	}
 }

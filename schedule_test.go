@@ -41,7 +41,8 @@ func TestIntervalTicksLieOnAGrid(t *testing.T) {
 		"at once":        {0, []workerfx.Option{workerfx.WithStartImmediately()}, []time.Duration{0, 1e9, 2e9, 3e9, 4e9}, 0},
 		"deferred":       {0, []workerfx.Option{workerfx.WithDeferredStart(1500 * time.Millisecond)}, []time.Duration{2500e6, 3500e6, 4500e6}, 0},
 		"both":           {0, []workerfx.Option{workerfx.WithDeferredStart(1500 * time.Millisecond), workerfx.WithStartImmediately()}, []time.Duration{1500e6, 2500e6, 3500e6, 4500e6}, 0},
-		"below a second": {0, []workerfx.Option{workerfx.WithInterval(1200 * time.Microsecond * 1000)}, []time.Duration{1200e6, 2400e6, 3600e6}, 0},
+		"odd":            {0, []workerfx.Option{workerfx.WithInterval(1200 * time.Millisecond)}, []time.Duration{1200e6, 2400e6, 3600e6}, 0},
+		"below a second": {0, []workerfx.Option{workerfx.WithInterval(900*time.Millisecond + 1)}, []time.Duration{900e6 + 1, 1800e6 + 2, 2700e6 + 3, 3600e6 + 4, 4500e6 + 5}, 0},
 	}
 	for name, test := range tests {
 		bubble(name, t, func(t *testing.T) {

@@ -56,14 +56,6 @@ func (s *shift) why() error {
 	return ErrStopping
 }
 
-// whyUnless is why, or nil if there are no jobs left.
-func (s *shift) whyUnless(exhausted bool) error {
-	if exhausted {
-		return nil
-	}
-	return s.why()
-}
-
 // began notes that n jobs were handed out.
 func (s *shift) began(n int) {
 	s.open = int64(n)
@@ -107,10 +99,10 @@ func (s *shift) end() {
 	}
 }
 
-// leaves notes that n items are in the body's hand for its next run.
-func (s *shift) leaves(n int) {
+// leaves notes that n items are in the body's hand for its next run, and how another replica can be told.
+func (s *shift) leaves(n int, tell func()) {
 	if s.run != nil {
-		s.run.leaves(n)
+		s.run.leaves(n, tell)
 	}
 }
 
@@ -152,12 +144,34 @@ func (c *jobContext) Value(key any) any {
 	return c.values.Value(key)
 }
 
-// leaves notes how many items a body has in hand when its run ends.
-func (c *runContext) leaves(n int) {
+// leaves notes how many items a body has in hand when its run ends, and how another replica can be told.
+func (c *runContext) leaves(n int, tell func()) {
 	t := c.tied()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.waiting = n
+	t.waiting, t.handOver = n, tell
+}
+
+// abandon says what becomes of the items that the replica's last run left in its body's hand, as there is no
+// next one: other replicas may take them up, but not after a stop.
+func (s *supervisor) abandon(retired bool) {
+	if s.report.run == nil {
+		return
+	}
+	t := s.report.run.ties.Load()
+	if t == nil || t == noTies {
+		return
+	}
+	t.mu.Lock()
+	items, handOver := t.waiting, t.handOver
+	t.mu.Unlock()
+	switch {
+	case items == 0:
+	case retired:
+		handOver()
+	default:
+		s.pool.journal.itemsLeft(s, items)
+	}
 }
 
 // leaving adds to an outcome that its run left items for the next one. Such a run did not just obey,
@@ -186,9 +200,20 @@ func (e *itemsWaitError) Unwrap() error { return e.error }
 
 // held keeps what a failed attempt had in hand for the next one, of whichever replica.
 type held[T any] struct {
+	call  chan struct{} // tells a replica that waits for items to take one from here
 	n     atomic.Int64
 	mu    sync.Mutex // guards items
 	items []T
+}
+
+func newHeld[T any]() held[T] { return held[T]{call: make(chan struct{}, 1)} }
+
+// tell makes a replica look that waits for items: the one that left some here will not come back.
+func (h *held[T]) tell() {
+	select {
+	case h.call <- struct{}{}:
+	default: // one has been told already, and will tell the next
+	}
 }
 
 func (h *held[T]) put(item T) {
@@ -211,5 +236,8 @@ func (h *held[T]) take() (item T, ok bool) {
 	item = h.items[0]
 	h.items = append([]T(nil), h.items[1:]...)
 	h.n.Store(int64(len(h.items)))
+	if len(h.items) > 0 {
+		h.tell()
+	}
 	return item, true
 }

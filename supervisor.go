@@ -31,6 +31,7 @@ type supervisor struct {
 	backoffBroken, scheduleBroken bool
 
 	entering bool // it has not got past those that it comes after; written with mu held
+	again    bool // its next run follows one that failed
 
 	now time.Time // when it last looked at the clock: after each run and each wait
 
@@ -93,6 +94,7 @@ func (s *supervisor) decide(last outcome) step {
 	s.now = now
 	ran := now.Sub(s.report.startedAt)
 	asked, forGood := s.conclude(last)
+	s.again = !asked && !last.isGood() && last.kind != skipped
 	next := s.policy.next(last.kind, ran, &s.history, asked, now)
 	switch {
 	case next.retry:

@@ -22,7 +22,8 @@ type ties struct {
 	ready   atomic.Bool  // the run said that it is
 	standby atomic.Int32 // how many in it wait for their turn to work
 
-	waiting int // items in the body's hand when the run ended
+	waiting  int    // items in the body's hand when the run ended
+	handOver func() // tells another replica of them
 }
 
 // noTies are those of all runs that ended without any. Their channel is made
