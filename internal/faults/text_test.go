@@ -71,7 +71,7 @@ func (o *output) requireRecords(t *testing.T) (records []map[string]any) {
 	return records
 }
 
-var metricLine = regexp.MustCompile(`^(#.*|[a-z_]+(\{([a-z]+="([^"\\\n]|\\.)*",?)*\})? [-+.0-9eInf]+)\n$`)
+var metricLine = regexp.MustCompile(`^(#.*|[a-zA-Z_][a-zA-Z0-9_]*(\{([a-z]+="([^"\\\n]|\\.)*",?)*\})? [-+.0-9eInf]+)\n$`)
 
 // scrape is what a monitoring system reads of a registry, which must be well-formed.
 func scrape(t *testing.T, registry prometheus.Gatherer) string {
