@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -345,6 +346,31 @@ func TestARunThatHangsInItsErrorIsNamedByStop(t *testing.T) {
 			assert.NoError(t, err, "nothing is locked")
 		})
 	}
+}
+
+// cyclicError wraps itself, until somebody has mercy.
+type cyclicError struct{ mercy *atomic.Bool }
+
+func (cyclicError) Error() string { return "cyclic" }
+
+func (e cyclicError) Unwrap() error {
+	if e.mercy.Load() {
+		return nil
+	}
+	return e
+}
+
+func TestARunThatReturnsACyclicErrorIsNamedByStop(t *testing.T) {
+	mercy := new(atomic.Bool) // errors.Is goes round in circles for ever
+	pool := startPool(t, workerfx.NewWorker("good", untilStopped),
+		workerfx.NewWorker("bad", func(context.Context) error { return cyclicError{mercy} }))
+	time.Sleep(10 * time.Millisecond)
+	requireStraggler(t, pool, "bad", 100*time.Millisecond)
+	good, err := pool.Execution("good")
+	require.NoError(t, err)
+	assert.Equal(t, workerfx.StatusStopped, good.Status)
+	mercy.Store(true)
+	stop(t, pool)
 }
 
 func hangHere(release <-chan struct{}) { <-release }

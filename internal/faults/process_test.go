@@ -85,13 +85,8 @@ func runAlone(run workerfx.RunFunc, opts ...workerfx.Option) {
 func panicWhileStopping() {
 	pool, err := workerfx.NewPool(silent)
 	must(err)
-	var running sync.WaitGroup
 	for i := range 500 {
-		running.Add(1)
 		must(pool.Add(workerfx.NewWorker(fmt.Sprint("w", i), func(ctx context.Context) error {
-			if workerfx.CtxAttempt(ctx) == 1 && ctx.Err() == nil {
-				defer sync.OnceFunc(running.Done)
-			}
 			<-ctx.Done()
 			defer runtime.Goexit()
 			panic(stringer{panicInside})
@@ -160,7 +155,8 @@ func nilPanic() {
 			fmt.Println("run again, without a limit of attempts or a backoff")
 			os.Exit(1)
 		}
-		panic(nil)
+		var nothing any
+		panic(nothing)
 	})
 	fmt.Println(survived)
 }

@@ -222,6 +222,17 @@ func TestAScheduleAfterADeferredStartComesNoSoonerHoweverLongBothAre(t *testing.
 	}
 }
 
+func TestACronWithAnEmptyListIsRefusedAtOnce(t *testing.T) {
+	known(t, 12, "it is taken for a list of nothing: accepted, or searched for a tick for seconds")
+	for _, spec := range []string{", * * * * *", "CRON_TZ=Europe/Zurich , * * * * *", ", * * * *", "0 0 , * 1", "1 2 3 29 2 ,"} {
+		t.Run(spec, func(t *testing.T) {
+			begin := time.Now()
+			assert.ErrorContains(t, newPool(t).Add(workerfx.NewWorker("mailer", succeeds, workerfx.WithCron(spec))), `"mailer": cron`)
+			assert.Less(t, time.Since(begin), time.Second)
+		})
+	}
+}
+
 func TestABodyBuiltOfBadInputIsAnErrorOfAdd(t *testing.T) {
 	ch := make(chan int)
 	batch := func(context.Context, []int) error { return nil }

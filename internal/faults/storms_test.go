@@ -194,7 +194,6 @@ func TestOrdersInEveryOrderAroundStartAndStop(t *testing.T) {
 		s := newStorm(t, uint64(round))
 		all := append(slices.Clone(orders),
 			func(s *storm, _ *rand.Rand, ctx context.Context) { _ = s.pool.Start(ctx) },
-			func(s *storm, _ *rand.Rand, ctx context.Context) { _ = s.pool.Start(ctx) },
 			func(s *storm, r *rand.Rand, _ context.Context) {
 				if r.IntN(10) == 0 {
 					_ = s.pool.Stop(within(t, time.Second))
