@@ -155,8 +155,7 @@ func nilPanic() {
 			fmt.Println("run again, without a limit of attempts or a backoff")
 			os.Exit(1)
 		}
-		var nothing any
-		panic(nothing)
+		panic(noWorker)
 	})
 	fmt.Println(survived)
 }

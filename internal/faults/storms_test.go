@@ -148,14 +148,9 @@ var orders = []order{
 // ordersFromWithin are those that a worker may give.
 var ordersFromWithin = append(slices.Clone(orders),
 	func(s *storm, r *rand.Rand, ctx context.Context) {
-		child := workerfx.NewWorker(pick(r, childNames), untilStopped, workerfx.WithReplicas(1+r.IntN(2)))
+		child := workerfx.NewWorker(pick(r, childNames), pick(r, []workerfx.RunFunc{untilStopped, fails, succeeds}), endless, second,
+			workerfx.WithReplicas(1+r.IntN(2)), workerfx.WithReplicaLimits(0, mostReplicas))
 		_ = workerfx.AddChild(ctx, child)
-	},
-	func(s *storm, r *rand.Rand, ctx context.Context) {
-		_ = workerfx.AddChild(ctx, workerfx.NewWorker(pick(r, childNames), fails, endless, second))
-	},
-	func(s *storm, r *rand.Rand, ctx context.Context) {
-		_ = workerfx.AddChild(ctx, workerfx.NewWorker(pick(r, childNames), succeeds))
 	},
 	func(s *storm, r *rand.Rand, ctx context.Context) { _ = workerfx.RemoveChild(ctx, pick(r, childNames)) },
 	func(s *storm, r *rand.Rand, ctx context.Context) { _ = workerfx.Children(ctx) },
