@@ -86,6 +86,28 @@ func TestStopInTheFirstMicrosecondsBeginsNoRunAndLeavesNothing(t *testing.T) {
 	goleak.VerifyNone(t, goleak.IgnoreCurrent())
 }
 
+func TestNoRunBeginsWhileStopIsStillAskingOthers(t *testing.T) {
+	var begun atomic.Int64
+	var asked atomic.Bool
+	pool := newPool(t)
+	for i := range 500 {
+		add(t, pool, workerfx.NewWorker(fmt.Sprint("busy", i), func(ctx context.Context) error {
+			if asked.Load() && ctx.Err() == nil {
+				begun.Add(1)
+			}
+			return errBoom
+		}, endless, workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Millisecond})))
+		add(t, pool, workerfx.NewWorker(fmt.Sprint("witness", i), func(ctx context.Context) error {
+			defer asked.Store(true)
+			return untilStopped(ctx)
+		}))
+	}
+	start(t, pool)
+	time.Sleep(50 * time.Millisecond)
+	stop(t, pool)
+	assert.Less(t, begun.Load(), int64(10), "but for those that were about to begin when Stop was called")
+}
+
 func TestStopWhileStartIsStillUnderWay(t *testing.T) {
 	for range 50 {
 		g := new(guard)
