@@ -91,6 +91,7 @@ func TestAStopThatWaitsCostsNothing(t *testing.T) {
 		workerfx.NewWorker("slow", func(context.Context) error { <-release; return nil }),
 		workerfx.NewWorker("bounded", func(context.Context) error { <-release; return nil }, workerfx.WithStopTimeout(time.Minute)),
 		workerfx.NewWorker("overdue", func(context.Context) error { <-release; return nil }, workerfx.WithStopTimeout(time.Millisecond)))...)
+	settle()
 	stopped := make(chan error)
 	for range 3 {
 		go func() { stopped <- pool.Stop(context.Background()) }()

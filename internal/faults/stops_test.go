@@ -90,7 +90,7 @@ func TestNoRunBeginsWhileStopIsStillAskingOthers(t *testing.T) {
 	var begun atomic.Int64
 	var asked atomic.Bool
 	pool := newPool(t)
-	for i := range 500 {
+	for i := range 2000 {
 		add(t, pool, workerfx.NewWorker(fmt.Sprint("busy", i), func(ctx context.Context) error {
 			if asked.Load() && ctx.Err() == nil {
 				begun.Add(1)

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/assert"
@@ -240,6 +241,21 @@ func TestOneOrderFromManyGoroutines(t *testing.T) {
 			}
 			wg.Wait()
 			s.finish()
+		})
+	}
+}
+
+func TestReplicasScaledAwayAreForgottenAlsoIfTheyWereDone(t *testing.T) {
+	known(t, 13, "those that were done stay in the reports")
+	for name, body := range map[string]workerfx.RunFunc{"running": untilStopped, "done": succeeds} {
+		bubble(name, t, func(t *testing.T) {
+			pool := startPool(t, workerfx.NewWorker("w", body))
+			require.NoError(t, pool.Scale("w", 5))
+			synctest.Wait()
+			require.NoError(t, pool.Scale("w", 1))
+			synctest.Wait()
+			assert.Len(t, pool.Executions(), 1)
+			stop(t, pool)
 		})
 	}
 }
