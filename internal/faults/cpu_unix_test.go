@@ -1,0 +1,129 @@
+//go:build unix
+
+package faults_test
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/workerfx/workerfx"
+)
+
+// The tests of this file measure what the process costs. They take real time.
+
+// cpuTime is how long the process has computed.
+func cpuTime(t *testing.T) time.Duration {
+	t.Helper()
+	var used syscall.Rusage
+	require.NoError(t, syscall.Getrusage(syscall.RUSAGE_SELF, &used))
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// requireIdle requires that the process computes a fifth of the time at most.
+func requireIdle(t *testing.T) {
+	t.Helper()
+	const interval = 900 * time.Millisecond
+	before := cpuTime(t)
+	time.Sleep(interval)
+	used := cpuTime(t) - before
+	t.Logf("%v of %v", used, interval)
+	assert.Less(t, used, interval/5)
+}
+
+// manyWaiting are a thousand workers that wait in every way there is.
+func manyWaiting() (workers []workerfx.Worker) {
+	ch := make(chan int)
+	waits := []func(name string) workerfx.Worker{
+		func(name string) workerfx.Worker { return workerfx.NewWorker(name, untilStopped) },
+		func(name string) workerfx.Worker {
+			return workerfx.NewWorker(name, succeeds, workerfx.WithInterval(time.Hour))
+		},
+		func(name string) workerfx.Worker {
+			return workerfx.NewWorker(name, succeeds, workerfx.WithCron("@yearly"))
+		},
+		func(name string) workerfx.Worker {
+			return workerfx.NewWorker(name, succeeds, workerfx.WithDeferredStart(time.Hour))
+		},
+		func(name string) workerfx.Worker {
+			return workerfx.NewWorker(name, fails, endless, workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Hour}))
+		},
+		func(name string) workerfx.Worker { return workerfx.NewWorker(name, succeeds, workerfx.WithReplicas(0)) },
+		func(name string) workerfx.Worker {
+			return workerfx.NewWorker(name, workerfx.FromChannel(ch, func(context.Context, int) error { return nil }))
+		},
+		func(name string) workerfx.Worker {
+			return workerfx.NewWorker(name, workerfx.Batch(ch, 10, time.Hour, func(context.Context, []int) error { return nil }))
+		},
+		func(name string) workerfx.Worker {
+			return workerfx.NewWorker(name, untilStopped, workerfx.WithRunTimeout(time.Hour), workerfx.WithStopTimeout(time.Hour))
+		},
+	}
+	for i := range 1000 {
+		workers = append(workers, waits[i%len(waits)](fmt.Sprint("w", i)))
+	}
+	return workers
+}
+
+// settle waits until what just started has come to rest.
+func settle() {
+	runtime.GC()
+	time.Sleep(100 * time.Millisecond)
+}
+
+func TestAThousandWaitingWorkersCostNothing(t *testing.T) {
+	pool := startPool(t, manyWaiting()...)
+	settle()
+	requireIdle(t)
+	require.NoError(t, pool.Pause("w0"))
+	stop(t, pool)
+}
+
+func TestAStopThatWaitsCostsNothing(t *testing.T) {
+	release := make(chan struct{})
+	pool := startPool(t, append(manyWaiting(),
+		workerfx.NewWorker("slow", func(context.Context) error { <-release; return nil }),
+		workerfx.NewWorker("bounded", func(context.Context) error { <-release; return nil }, workerfx.WithStopTimeout(time.Minute)),
+		workerfx.NewWorker("overdue", func(context.Context) error { <-release; return nil }, workerfx.WithStopTimeout(time.Millisecond)))...)
+	settle()
+	stopped := make(chan error)
+	for range 3 {
+		go func() { stopped <- pool.Stop(context.Background()) }()
+	}
+	settle()
+	requireIdle(t)
+	close(release)
+	for range 3 {
+		<-stopped
+	}
+}
+
+func TestAStopThatTimedOutCostsNothingLater(t *testing.T) {
+	release := make(chan struct{})
+	defer close(release)
+	pool := startPool(t, append(manyWaiting(), workerfx.NewWorker("stubborn", func(context.Context) error { <-release; return nil }))...)
+	settle()
+	requireStraggler(t, pool, "stubborn", 50*time.Millisecond)
+	settle()
+	requireIdle(t)
+}
+
+func TestARestartStormWithDefaultSettingsCostsLittle(t *testing.T) {
+	pool := newPool(t)
+	for i := range 1000 {
+		add(t, pool, workerfx.NewWorker(fmt.Sprint("w", i), fails, endless))
+	}
+	start(t, pool)
+	settle()
+	requireIdle(t)
+	for _, e := range pool.Executions() {
+		assert.LessOrEqual(t, e.Runs, int64(3))
+	}
+	stop(t, pool)
+}

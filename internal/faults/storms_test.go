@@ -1,0 +1,293 @@
+package faults_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/workerfx/workerfx"
+)
+
+// mostReplicas is the limit of every worker in a storm, and so of its runs at a time.
+const mostReplicas = 3
+
+// storm is a pool that is given all orders there are from many goroutines, also from its own workers.
+type storm struct {
+	guard
+
+	t    *testing.T
+	pool *workerfx.Pool
+	seed atomic.Uint64 // of the next random source
+	runs atomic.Int64  // that have begun
+
+	fromWithin []order // what its workers do while they run
+
+	running sync.Map // how many runs a worker has now, by name: *atomic.Int64
+}
+
+// newStorm makes a pool with a few workers to give orders to.
+func newStorm(t *testing.T, seed uint64) *storm {
+	t.Helper()
+	t.Logf("seed %d", seed)
+	s := &storm{t: t, fromWithin: ordersFromWithin}
+	s.seed.Store(seed)
+	s.pool = newPool(t, workerfx.WithPoolMiddleware(s.watch, s.count),
+		workerfx.WithConfig(workerfx.Config{StopTimeout: 100 * time.Millisecond})) // how long an order waits
+	for _, name := range stableNames {
+		add(t, s.pool, s.worker(name))
+	}
+	return s
+}
+
+// The names of workers: those that stay, those that come and go, and those of children.
+var (
+	stableNames   = []string{"stable0", "stable1", "stable2"}
+	volatileNames = []string{"v0", "v1", "v2", "group/v0", "group/v1"}
+	childNames    = []string{"c0", "c1", "c2"}
+)
+
+// source is a source of chance for one goroutine.
+func (s *storm) source() *rand.Rand {
+	return rand.New(rand.NewPCG(s.seed.Add(1), 0))
+}
+
+// count requires that a replica never has two runs at a time.
+func (s *storm) count(next workerfx.RunFunc) workerfx.RunFunc {
+	return func(ctx context.Context) error {
+		s.runs.Add(1)
+		name := workerfx.CtxWorkerName(ctx)
+		counter, _ := s.running.LoadOrStore(name, new(atomic.Int64))
+		running, _ := counter.(*atomic.Int64)
+		if n := running.Add(1); n > mostReplicas {
+			s.t.Errorf("worker %q has %d runs at a time", name, n)
+		}
+		defer running.Add(-1)
+		return next(ctx)
+	}
+}
+
+// worker is one whose runs end in any way, and give orders while they last.
+func (s *storm) worker(name string) workerfx.Worker {
+	r := s.source()
+	options := [][]workerfx.Option{
+		nil,
+		{workerfx.WithInterval(time.Millisecond), workerfx.WithStartImmediately()},
+		{workerfx.WithInterval(time.Millisecond), workerfx.WithJitter(1)},
+		{workerfx.WithDeferredStart(time.Millisecond)},
+		{workerfx.WithCron("* * * * * *")},
+		{workerfx.WithRunTimeout(time.Millisecond)},
+	}
+	return workerfx.NewWorker(name, s.run, append(pick(r, options), endless,
+		workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: 100 * time.Microsecond}),
+		workerfx.WithReplicas(r.IntN(mostReplicas+1)), workerfx.WithReplicaLimits(0, mostReplicas))...)
+}
+
+// pick is one of several.
+func pick[T any](r *rand.Rand, several []T) T { return several[r.IntN(len(several))] }
+
+func (s *storm) run(ctx context.Context) error {
+	r := s.source()
+	for range r.IntN(3) {
+		pick(r, s.fromWithin)(s, r, ctx)
+	}
+	switch r.IntN(8) {
+	case 0:
+		return nil
+	case 1:
+		return errBoom
+	case 2:
+		panic("storm")
+	case 3:
+		runtime.Goexit()
+	case 4:
+		return workerfx.ErrSkip
+	case 5:
+		return workerfx.Loop(func(ctx context.Context) error { workerfx.Wait(ctx, 100*time.Microsecond); return nil })(ctx)
+	case 6:
+		workerfx.Wait(ctx, time.Duration(r.IntN(int(2*time.Millisecond))))
+		return nil
+	}
+	return untilStopped(ctx)
+}
+
+// order is something that may be asked of a pool. Whether it can be carried out does not matter.
+type order func(s *storm, r *rand.Rand, ctx context.Context)
+
+// orders are those that anybody may give.
+var orders = []order{
+	func(s *storm, r *rand.Rand, _ context.Context) { _ = s.pool.Add(s.worker(pick(r, volatileNames[:3]))) },
+	func(s *storm, _ *rand.Rand, _ context.Context) {
+		_ = s.pool.AddGroup(namedGroup{workersOf{s.worker("v0"), s.worker("v1")}, "group"})
+	},
+	func(s *storm, r *rand.Rand, ctx context.Context) { _ = s.pool.Remove(ctx, pick(r, volatileNames)) },
+	func(s *storm, r *rand.Rand, _ context.Context) {
+		_ = s.pool.Scale(s.anyName(r), r.IntN(mostReplicas+2))
+	},
+	func(s *storm, r *rand.Rand, _ context.Context) { _ = s.pool.More(s.anyName(r)) },
+	func(s *storm, r *rand.Rand, _ context.Context) { _ = s.pool.Less(s.anyName(r)) },
+	func(s *storm, r *rand.Rand, _ context.Context) { _ = s.pool.Pause(s.anyName(r)) },
+	func(s *storm, r *rand.Rand, _ context.Context) { _ = s.pool.Resume(s.anyName(r)) },
+	func(s *storm, r *rand.Rand, _ context.Context) { _ = s.pool.Resume(s.anyName(r)) },
+	func(s *storm, r *rand.Rand, _ context.Context) { _ = s.pool.Restart(s.anyName(r)) },
+	func(s *storm, r *rand.Rand, _ context.Context) { _ = s.pool.Trigger(s.anyName(r)) },
+	func(s *storm, r *rand.Rand, _ context.Context) { _, _ = s.pool.Execution(s.anyName(r)) },
+	func(s *storm, _ *rand.Rand, _ context.Context) { s.pool.Executions() },
+	func(s *storm, _ *rand.Rand, _ context.Context) { collect(s.pool) },
+}
+
+// ordersFromWithin are those that a worker may give.
+var ordersFromWithin = append(slices.Clone(orders),
+	func(s *storm, r *rand.Rand, ctx context.Context) {
+		child := workerfx.NewWorker(pick(r, childNames), pick(r, []workerfx.RunFunc{untilStopped, fails, succeeds}), endless, second,
+			workerfx.WithReplicas(1+r.IntN(2)), workerfx.WithReplicaLimits(0, mostReplicas))
+		_ = workerfx.AddChild(ctx, child)
+	},
+	func(s *storm, r *rand.Rand, ctx context.Context) { _ = workerfx.RemoveChild(ctx, pick(r, childNames)) },
+	func(s *storm, r *rand.Rand, ctx context.Context) { _ = workerfx.Children(ctx) },
+)
+
+// anyName is that of a worker, which may be there.
+func (s *storm) anyName(r *rand.Rand) string {
+	name := pick(r, slices.Concat(stableNames, volatileNames))
+	if r.IntN(4) == 0 {
+		name += "/" + pick(r, childNames)
+	}
+	return name
+}
+
+// finish stops the pool, and requires that all has ended with it.
+func (s *storm) finish() {
+	s.t.Helper()
+	s.guard.stop(s.t, s.pool)
+	for _, e := range s.pool.Executions() {
+		assert.NotContains(s.t, []workerfx.Status{workerfx.StatusRunning, workerfx.StatusWaiting, workerfx.StatusDeferred}, e.Status, e.Worker)
+	}
+	for _, name := range childNames {
+		assert.NotContains(s.t, names(s.pool), stableNames[0]+"/"+name)
+	}
+}
+
+func names(pool *workerfx.Pool) (names []string) {
+	for _, e := range pool.Executions() {
+		names = append(names, e.Worker)
+	}
+	return names
+}
+
+func TestOrdersInEveryOrderAroundStartAndStop(t *testing.T) {
+	for round := range 20 {
+		s := newStorm(t, uint64(round))
+		all := append(slices.Clone(orders),
+			func(s *storm, _ *rand.Rand, ctx context.Context) { _ = s.pool.Start(ctx) },
+			func(s *storm, r *rand.Rand, _ context.Context) {
+				if r.IntN(10) == 0 {
+					_ = s.pool.Stop(within(t, time.Second))
+				}
+			})
+		var wg sync.WaitGroup
+		for range 6 {
+			wg.Go(func() {
+				r := s.source()
+				for range 3 {
+					for _, i := range r.Perm(len(all)) {
+						all[i](s, r, t.Context())
+					}
+				}
+			})
+		}
+		wg.Wait()
+		s.finish()
+	}
+	goleak.VerifyNone(t, goleak.IgnoreCurrent())
+}
+
+// TestOneOrderFromManyGoroutines gives the same order to the same worker, again and again.
+func TestOneOrderFromManyGoroutines(t *testing.T) {
+	given := map[string]func(p *workerfx.Pool, n int) error{
+		"Restart":       func(p *workerfx.Pool, _ int) error { return p.Restart("w") },
+		"Scale":         func(p *workerfx.Pool, n int) error { return p.Scale("w", n%4) },
+		"More and Less": func(p *workerfx.Pool, n int) error { return []func(string) error{p.More, p.Less}[n%2]("w") },
+		"Pause, Resume": func(p *workerfx.Pool, n int) error { return []func(string) error{p.Pause, p.Resume}[n%2]("w") },
+		"Trigger":       func(p *workerfx.Pool, _ int) error { return p.Trigger("w") },
+		"Add, Remove": func(p *workerfx.Pool, n int) error {
+			if n%2 == 0 {
+				return p.Add(workerfx.NewWorker("w", untilStopped))
+			}
+			return p.Remove(context.Background(), "w")
+		},
+	}
+	for name, give := range given {
+		t.Run(name, func(t *testing.T) {
+			s := newStorm(t, 1)
+			start(t, s.pool, workerfx.NewWorker("w", untilStopped, workerfx.WithReplicaLimits(0, mostReplicas)))
+			var wg sync.WaitGroup
+			for i := range 8 {
+				wg.Go(func() {
+					for j := range 50 {
+						_ = give(s.pool, i+j)
+					}
+				})
+			}
+			wg.Wait()
+			s.finish()
+		})
+	}
+}
+
+func TestReplicasScaledAwayAreForgottenAlsoIfTheyWereDone(t *testing.T) {
+	known(t, 13, "those that were done stay in the reports")
+	for name, body := range map[string]workerfx.RunFunc{"running": untilStopped, "done": succeeds} {
+		bubble(name, t, func(t *testing.T) {
+			pool := startPool(t, workerfx.NewWorker("w", body))
+			require.NoError(t, pool.Scale("w", 5))
+			synctest.Wait()
+			require.NoError(t, pool.Scale("w", 1))
+			synctest.Wait()
+			assert.Len(t, pool.Executions(), 1)
+			stop(t, pool)
+		})
+	}
+}
+
+func TestAChildStormLeavesNoChildBehind(t *testing.T) {
+	s := newStorm(t, 1)
+	var children atomic.Int64
+	start(t, s.pool, workerfx.NewWorker("parent", func(ctx context.Context) error {
+		var wg sync.WaitGroup
+		for i := range 4 {
+			wg.Go(func() {
+				for j := range 50 {
+					name := fmt.Sprint(i * j % 7)
+					if workerfx.AddChild(ctx, workerfx.NewWorker(name, untilStopped)) == nil {
+						children.Add(1)
+					}
+					if j%3 == 0 {
+						_ = workerfx.RemoveChild(ctx, name)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		return workerfx.ErrDoNotRestart
+	}))
+	require.Eventually(t, func() bool {
+		e, _ := s.pool.Execution("parent")
+		return e.Status == workerfx.StatusSuccess
+	}, 20*time.Second, time.Millisecond)
+	assert.Greater(t, children.Load(), int64(50))
+	for _, name := range names(s.pool) {
+		assert.NotContains(t, name, "parent/")
+	}
+	s.finish()
+}
