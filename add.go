@@ -45,6 +45,7 @@ func (p *Pool) join(members []*member) error {
 	members = slices.DeleteFunc(members, p.leaveOut)
 	for _, m := range members {
 		p.members[m.name] = m
+		p.ordered = p.ordered || len(m.after) > 0
 		if m.stopTimeout > 0 {
 			p.bounded.Store(true)
 		}
@@ -76,6 +77,7 @@ func (p *Pool) leaveOut(m *member) bool {
 func (p *Pool) drop(members []*member) {
 	for _, m := range members {
 		delete(p.members, m.name)
+		m.removed.Store(true)
 		m.unlink()
 	}
 	p.order = nil

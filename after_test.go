@@ -630,7 +630,6 @@ func TestRemoveDuringAStopKeepsTheOrder(t *testing.T) {
 }
 
 func TestReplacedPredecessorStopsAfterItsFollowersToo(t *testing.T) {
-	t.Skip("FAULT: a worker that takes a removed one's name is not linked to those that come after that name")
 	synctest.Test(t, func(t *testing.T) {
 		var d diary
 		pool := startPool(t, d.worker("b"), d.worker("a", after("b")))

@@ -52,12 +52,15 @@ func (a *Autoscaler) Run(ctx context.Context) error {
 
 // scale sets the number of replicas that meets the demand, and returns when the number last changed.
 func (a *Autoscaler) scale(pool *Pool, demand float64, changed time.Time) (time.Time, error) {
-	if math.IsNaN(demand) || demand < 0 {
+	if !(demand >= 0) {
 		return changed, fmt.Errorf("demand %v is not a number of at least 0", demand)
 	}
 	now, least, most, err := pool.replicasOf(a.Worker)
 	if err != nil {
 		return changed, err
+	}
+	if math.IsInf(demand, 1) && most == 0 {
+		return changed, fmt.Errorf("demand %v needs a limit: see WithReplicaLimits", demand)
 	}
 	wanted := int(min(math.Ceil(demand/orDefault(a.PerReplica, 1)), 1<<20))
 	wanted = max(wanted, least)

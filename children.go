@@ -128,6 +128,9 @@ func (c *runContext) cutTies() (items int) {
 	children := slices.Collect(maps.Values(t.children))
 	t.mu.Unlock()
 	b := c.s.pool.budgetUntil(context.Background())
+	if d := c.s.stopTimeout; d > 0 {
+		b.until = b.from.Add(d)
+	}
 	for _, m := range children {
 		m.close()
 		m.requestStop(b)

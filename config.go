@@ -211,6 +211,7 @@ func (c *Config) checkNames(workers []string) error {
 	var errs []error
 	check := func(field, name string) {
 		if !known[name] && !isUnder(name, workers) {
+			name = cut(name, maxName)
 			errs = append(errs, fmt.Errorf("pool %q: %s names worker %q: %w%s", c.Name, field, name, ErrUnknownWorker, didYouMean(name, workers)))
 		}
 	}

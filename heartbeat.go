@@ -160,10 +160,11 @@ func (w *watch) look() {
 	if err == nil {
 		return
 	}
-	w.run.s.pool.journal.stuck(w.run, err) // without the lock: the log sink is the user's code
+	stack := goroutineStacks()[w.run.id] // while it still hangs
 	if silent && w.run.s.stuckPolicy == RestartStuck {
 		w.run.fail(err)
 	}
+	w.run.s.pool.journal.stuck(w.run, err, stack) // without the lock: the log sink is the user's code
 }
 
 // assess returns an error if the run has become stuck, and whether that is for want of a heartbeat.

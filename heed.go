@@ -133,9 +133,19 @@ func (s *supervisor) conclude(last outcome) (asked, forGood bool) {
 	return asked, forGood
 }
 
+// departure is how a replica's goroutine ended.
+type departure struct {
+	byItself bool // nobody asked for it
+	givenUp  bool // and nobody waits for it
+	retired  bool // scaled down
+	failure  Problem
+	run      *runContext // the last one; nil if there was none
+}
+
 // leave ends the replica's goroutine, unless something was asked for meanwhile that needs it.
-func (s *supervisor) leave() bool {
+func (s *supervisor) leave() (d departure, ok bool) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	o := &s.orders
 	anew := o.restarted && !o.stopping
 	if anew {
@@ -143,14 +153,11 @@ func (s *supervisor) leave() bool {
 		s.renew()
 	}
 	if anew || s.report.status == StatusPaused && (o.stopping || !o.retired) {
-		s.mu.Unlock()
-		return false
+		return d, false
 	}
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	byItself, givenUp, retired := !o.stopping && !o.retired, o.givenUp, o.retired && !o.stopping
-	failure := s.report.lastFailure()
 	if s.report.status == StatusError {
 		s.pool.readiness.setbacks.Add(1)
 	}
@@ -158,14 +165,21 @@ func (s *supervisor) leave() bool {
 	if s.done != nil {
 		close(s.done)
 	}
-	s.mu.Unlock()
-	s.abandon(retired)
-	s.team().release(s)
-	if byItself && s.essential {
-		s.pool.essentialDone(s.member, failure)
+	return departure{
+		byItself: !o.stopping && !o.retired, givenUp: o.givenUp, retired: o.retired && !o.stopping,
+		failure: s.report.failure(TroubleFailed), run: s.report.run,
+	}, true
+}
+
+// depart tells others that the replica's goroutine is done, even if the log sink ends it. The replica may
+// have another one by now.
+func (s *supervisor) depart(d departure) {
+	defer s.pool.left(s, d.givenUp, d.retired)
+	defer s.team().release(s)
+	if d.byItself && s.essential {
+		defer s.pool.essentialDone(s.member, d.failure)
 	}
-	s.pool.left(s, givenUp, retired)
-	return true
+	d.run.abandon(d.retired)
 }
 
 // heedHalt asks the replica to stop if the pool is stopping and has not come round to it yet. s.mu is held.

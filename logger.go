@@ -115,10 +115,20 @@ func (j *journal) enabled(level zerolog.Level) bool {
 
 // logFields says which run a line is about.
 func (s *supervisor) logFields(e *zerolog.Event) {
-	e.Str(fieldWorker, s.name)
 	if run := s.report.run; run != nil {
-		e.Str(fieldExecutionID, run.id).Int(fieldAttempt, run.attempt)
+		run.logFields(e)
+		return
 	}
+	e.Str(fieldWorker, s.name)
+	s.logReplica(e)
+}
+
+func (c *runContext) logFields(e *zerolog.Event) {
+	e.Str(fieldWorker, c.s.name).Str(fieldExecutionID, c.id).Int(fieldAttempt, c.attempt)
+	c.s.logReplica(e)
+}
+
+func (s *supervisor) logReplica(e *zerolog.Event) {
 	if s.replica > 0 {
 		e.Int(fieldReplica, int(s.replica))
 	}
@@ -133,13 +143,10 @@ func (j *journal) lost(s *supervisor, before *member) {
 }
 
 // stuck says where a run hangs that gives no sign of life.
-func (j *journal) stuck(run *runContext, err error) {
+func (j *journal) stuck(run *runContext, err error, stack string) {
 	j.line(zerolog.ErrorLevel, "worker is stuck", func(e *zerolog.Event) {
-		e.Str(fieldWorker, run.s.name).Str(fieldExecutionID, run.id).Int(fieldAttempt, run.attempt)
-		if run.s.replica > 0 {
-			e.Int(fieldReplica, int(run.s.replica))
-		}
-		e.Str(zerolog.ErrorFieldName, err.Error()).Str(fieldStack, goroutineStacks()[run.id])
+		run.logFields(e)
+		e.Str(zerolog.ErrorFieldName, err.Error()).Str(fieldStack, stack)
 	})
 }
 
@@ -155,9 +162,9 @@ func (j *journal) disbanded(s *supervisor, peer *supervisor) {
 }
 
 // itemsLeft says that items which were received are not handled any more, unless somebody restarts the worker.
-func (j *journal) itemsLeft(s *supervisor, items int) {
+func (j *journal) itemsLeft(run *runContext, items int) {
 	j.line(zerolog.ErrorLevel, "worker ended with items that were not handled", func(e *zerolog.Event) {
-		s.logFields(e)
+		run.logFields(e)
 		e.Int("items", items)
 	})
 }

@@ -252,7 +252,7 @@ func unnamed(s *settings) { s.name = nil }
 func workersOf(g Group) (workers []Worker, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("panic in Workers: %v", r)
+			err = fmt.Errorf("panic in Workers: %s", valueText(r))
 		}
 	}()
 	return g.Workers(), nil

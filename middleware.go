@@ -18,7 +18,7 @@ func wrap(body Worker, ofPool, ofWorker []Middleware) (wrapped Worker, err error
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("middleware panicked: %v", r)
+			err = fmt.Errorf("middleware panicked: %s", valueText(r))
 		}
 	}()
 	run := RunFunc(body.Run)

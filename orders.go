@@ -162,14 +162,21 @@ func (s *supervisor) giveUp(now time.Time) (left time.Duration, gaveUp bool) {
 	return 0, true
 }
 
-// timeToStop is how long a replica with a stop timeout still has to stop: all of it if the stop is not for good.
-func (s *supervisor) timeToStop() time.Duration {
+// timeToStop is how long the jobs of a run that was asked to end may go on, a little less than others wait
+// for it. If the pool stops, and the worker has no stop timeout, it is the pool that bounds it.
+func (s *supervisor) timeToStop() (d time.Duration, bounded bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.orders.stopping {
-		return s.stopTimeout
+	switch {
+	case s.stopTimeout == 0 && s.pool.halting.Load():
+		return 0, false
+	case s.stopTimeout == 0:
+		d = s.pool.stopTimeout()
+		return d - short(d), true
+	case s.orders.stopping:
+		return s.stopTimeLeft(time.Now()) - short(s.stopTimeout), true
 	}
-	return s.stopTimeLeft(time.Now())
+	return s.stopTimeout - short(s.stopTimeout), true
 }
 
 // stopTimeLeft is how much of the stop timeout of a replica that was asked to stop is left. s.mu is held.

@@ -68,21 +68,24 @@ func (p *caughtPanic) As(target any) bool {
 	return true
 }
 
-// panicText is the panic's value as text. The value's own String or Error may panic (fmt says so in the
-// text), block or end the goroutine: call it only where a run may do the same.
-func panicText(value any) (text string) {
+// panicText is what an error says of a panic. See valueText.
+func panicText(value any) string { return cut("panic: "+valueText(value), maxText) }
+
+// valueText is a panic's value as text. The value's own String or Error may panic (fmt says so in the text),
+// block or end the goroutine: call it only where a run may do the same.
+func valueText(value any) (text string) {
 	switch v := value.(type) {
 	case string:
-		return cut("panic: "+v, maxText)
+		return cut(v, maxText)
 	case error:
 		defer func() {
 			if recover() != nil {
-				text = cut("panic: "+fmt.Sprint(value), maxText)
+				text = cut(fmt.Sprint(value), maxText)
 			}
 		}()
-		return cut("panic: "+v.Error(), maxText)
+		return cut(v.Error(), maxText)
 	}
-	return cut("panic: "+fmt.Sprint(value), maxText)
+	return cut(fmt.Sprint(value), maxText)
 }
 
 // formatFrames writes frames as the runtime does: a function's name, then its file and line.

@@ -56,6 +56,7 @@ type Pool struct {
 	order      []*member // members by name; nil if it must be made anew
 	excluded   []string  // names that the configuration keeps out of this process
 	stopBudget budget    // of the stop under way
+	ordered    bool      // some worker comes after another, or did
 	onFailure  func()    // called when premature is closed; nil for none
 	failure    error     // why premature was closed
 }

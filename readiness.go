@@ -48,12 +48,13 @@ func (p *Pool) Ready(ctx context.Context) error {
 // startReady starts the pool and waits for the workers that say when they are ready. It stops the pool if
 // they are not in time.
 func (p *Pool) startReady(ctx context.Context) error {
-	if err := p.Start(ctx); err != nil {
+	saysSo := func(m *member) bool { return m.readiness }
+	if err := p.Start(ctx); err != nil || !slices.ContainsFunc(p.sorted(), saysSo) {
 		return err
 	}
 	early, cancel := shortOf(ctx)
 	defer cancel()
-	err := p.awaitReady(early, func(m *member) bool { return m.readiness })
+	err := p.awaitReady(early, saysSo)
 	if err != nil {
 		err = fmt.Errorf("pool %q: workers are not ready: %w", p.config.Name, errors.Join(err, p.Stop(ctx)))
 	}

@@ -46,7 +46,9 @@ func register(registerer prometheus.Registerer, c *collector, config Config) (*s
 	s := newSlot(c, config)
 	err := registerer.Register(s)
 	if err == nil {
-		err = registerer.Register(slotMetrics{s})
+		if err = registerer.Register(slotMetrics{s}); err != nil {
+			registerer.Unregister(s)
+		}
 	} else if taken, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
 		s, err = takeOver(taken.ExistingCollector, c)
 	}

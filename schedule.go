@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"time"
 
@@ -86,6 +87,11 @@ func parseCron(spec string) (Schedule, error) {
 			err = errors.New("must be positive")
 		}
 		return interval(d), err
+	}
+	for field := range strings.FieldsSeq(spec) { // the parser takes it for a list of nothing
+		if slices.Contains(strings.Split(field, ","), "") {
+			return nil, fmt.Errorf("field %q has an empty entry", field)
+		}
 	}
 	schedule, err := cron.MustNewParser(cronFields).Parse(spec)
 	if err != nil {

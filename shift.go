@@ -113,18 +113,23 @@ func (s *shift) outliving() context.Context {
 		return context.WithoutCancel(s.ctx)
 	}
 	hard, cancel := context.WithCancelCause(s.run.s.pool.patience)
+	stopTimer := func() {}
+	if deadline, bounded := s.run.Deadline(); bounded { // of the run, also once it was asked to stop
+		hard, stopTimer = context.WithDeadlineCause(hard, deadline, runTimeoutError(s.run.s.runTimeout))
+	}
 	unlink := context.AfterFunc(s.ctx, func() {
-		if d := s.run.s.stopTimeout; d > 0 && errors.Is(context.Cause(s.ctx), ErrStopping) {
-			timer := time.AfterFunc(s.run.s.timeToStop()-short(d), func() { cancel(ErrStopping) })
-			context.AfterFunc(hard, func() { timer.Stop() })
+		if !errors.Is(context.Cause(s.ctx), ErrStopping) {
+			cancel(context.Cause(s.ctx))
 			return
 		}
-		if !errors.Is(context.Cause(s.ctx), ErrStopping) {
-			cancel(context.Cause(s.ctx)) // its run timeout passed
+		if d, bounded := s.run.s.timeToStop(); bounded {
+			timer := time.AfterFunc(d, func() { cancel(ErrStopping) })
+			context.AfterFunc(hard, func() { timer.Stop() })
 		}
 	})
 	s.release = func() {
 		unlink()
+		stopTimer()
 		cancel(context.Canceled)
 	}
 	return &jobContext{Context: hard, values: s.ctx}
@@ -152,16 +157,13 @@ func (c *runContext) leaves(n int, tell func()) {
 	t.waiting, t.handOver = n, tell
 }
 
-// abandon says what becomes of the items that the replica's last run left in its body's hand, as there is no
-// next one: other replicas may take them up, but not after a stop.
-func (s *supervisor) abandon(retired bool) {
-	if s.report.run == nil {
+// abandon says what becomes of the items that a replica's last run left in its body's hand, as there is no
+// next one: other replicas may take them up, but not after a stop. The run may be nil.
+func (c *runContext) abandon(retired bool) {
+	if c == nil {
 		return
 	}
-	t := s.report.run.ties.Load()
-	if t == nil || t == noTies {
-		return
-	}
+	t := c.tied()
 	t.mu.Lock()
 	items, handOver := t.waiting, t.handOver
 	t.mu.Unlock()
@@ -170,7 +172,7 @@ func (s *supervisor) abandon(retired bool) {
 	case retired:
 		handOver()
 	default:
-		s.pool.journal.itemsLeft(s, items)
+		c.s.pool.journal.itemsLeft(c, items)
 	}
 }
 

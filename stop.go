@@ -21,13 +21,33 @@ func (p *Pool) Stop(ctx context.Context) error {
 	err := p.await(ctx)
 	p.losePatience()
 	if err != nil {
-		p.journal.stragglers(err)
+		waitFor(ctx, func() { p.journal.stragglers(err) })
 		return err
 	}
 	if p.saidStopped.CompareAndSwap(false, true) {
-		p.journal.poolStopped()
+		waitFor(ctx, p.journal.poolStopped)
 	}
 	return nil
+}
+
+// waitFor waits until write, which writes to the log, has returned, but no longer than ctx allows and a
+// moment more: a log sink that hangs must not keep the process from ending.
+func waitFor(ctx context.Context, write func()) {
+	const moment = 100 * time.Millisecond
+	written := make(chan struct{})
+	go func() {
+		defer close(written)
+		write()
+	}()
+	select {
+	case <-written:
+		return
+	case <-ctx.Done():
+	}
+	select {
+	case <-written:
+	case <-time.After(moment):
+	}
 }
 
 // shortOf returns ctx with an end a tenth of its time before its own, a second at most: what comes

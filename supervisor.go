@@ -70,13 +70,17 @@ func (s *supervisor) walk(last outcome) {
 			go s.resume()
 		}
 	}()
-	for left := false; !left; left = s.leave() {
+	for {
 		for s.wait(s.decide(last)) {
 			last = s.execute()
 		}
+		if d, ok := s.leave(); ok {
+			alive = true
+			s.depart(d)
+			return
+		}
 		last = outcome{kind: notRun}
 	}
-	alive = true
 }
 
 // decide concludes the run that ended, reports it and says what is next.
@@ -109,25 +113,29 @@ func (s *supervisor) decide(last outcome) step {
 	}
 	s.over = false
 	s.mu.Unlock()
-	s.pool.journal.runEnded(s, last, next, asked)
-	if asked && !forGood {
-		return step{status: StatusWaiting, held: true}
-	}
 	if !asked && s.team() != nil {
 		s.shareFailure(next)
 		next.held = true
 	}
+	s.pool.journal.runEnded(s, last, next, asked) // last: if the log sink ends the goroutine, idle knows the rest
+	if asked && !forGood {
+		return step{status: StatusWaiting, held: true}
+	}
 	return next
 }
 
-// idle is the step of a replica that has no run to conclude: it is new, or was asked for something
-// before its run could begin.
+// idle is the step of a replica that has no run to conclude: it is new, was asked for something before its
+// run could begin, or its goroutine was ended in between.
 func (s *supervisor) idle() step {
 	s.now = time.Now()
 	s.mu.Lock()
 	s.heedHalt()
 	r := &s.report
 	next := step{status: r.status, held: true}
+	if r.status == StatusWaiting && r.nextRunAt != 0 {
+		next.pause = r.nextRunAt.time().Sub(s.now)
+		next.tick = s.scheduled && s.history.failures == 0
+	}
 	isNew, held := r.status == StatusPending && r.runs == 0 && !s.orders.stopping, s.orders.forbid()
 	switch {
 	case r.status.isDone():
@@ -151,7 +159,7 @@ func (s *supervisor) first(now time.Time) step {
 		s.ticker = &ticker{origin: now.Add(s.deferredStart)}
 		if !s.startImmediately {
 			next = s.untilTick(step{status: StatusWaiting, tick: true}, s.ticker.origin)
-			next.pause += s.deferredStart
+			next.pause = max(next.pause, next.pause+s.deferredStart) // it may be too long to count
 		}
 	}
 	if next.pause > 0 || next.done {
@@ -201,10 +209,8 @@ func (s *supervisor) call(run *runContext) (o outcome) {
 		if returned {
 			return
 		}
-		if value := recover(); value != nil { // nil if the goroutine is ending
-			caught := catchPanic(value)
-			o = outcome{kind: failed, err: caught, text: caught.Error(), panicked: true}.orHung(run)
-		}
+		caught := catchPanic(recover()) // of nothing if the goroutine is ending: then nobody sees it
+		o = outcome{kind: failed, err: caught, text: caught.Error(), panicked: true}.orHung(run)
 	}()
 	o = classify(s.body.Run(run), run).orHung(run)
 	returned = true

@@ -17,20 +17,18 @@ const ellipsis = "…"
 
 // cut shortens text to at most limit bytes of valid UTF-8 and shows that it did.
 func cut(text string, limit int) string {
+	text = strings.ToValidUTF8(text, "\uFFFD")
 	if len(text) > limit {
 		text = text[:limit-len(ellipsis)]
 		for len(text) > 0 && !utf8.RuneStart(text[len(text)-1]) {
 			text = text[:len(text)-1]
 		}
-		if r, _ := utf8.DecodeLastRuneInString(text); r == utf8.RuneError && text != "" {
+		if r, size := utf8.DecodeLastRuneInString(text); r == utf8.RuneError && size == 1 { // the begin of one
 			text = text[:len(text)-1]
 		}
 		text += ellipsis
 	}
-	if utf8.ValidString(text) {
-		return text
-	}
-	return strings.ToValidUTF8(text, "\uFFFD")
+	return text
 }
 
 // oneLine replaces line breaks by semicolons and other control characters by spaces, so that a text cannot

@@ -141,7 +141,7 @@ func nameOf(v any) (name string, err error) {
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%s: Name panicked: %v", typeName(v), r)
+			err = fmt.Errorf("%s: Name panicked: %s", typeName(v), valueText(r))
 		}
 	}()
 	return named.Name(), nil

@@ -6,8 +6,6 @@
 //	go test -race ./internal/faults -run Stress -args -faults.stress=10m   # all at random, for longer
 //	go test ./internal/faults -run '^$' -fuzz FuzzCron                     # beyond the seeds
 //
-// A test that shows a fault which is not mended yet is skipped with the fault's number, unless -faults.known is given.
-//
 // Out of reach of any library, and shown in process_test.go, are faults that the Go runtime makes fatal: a panic in a
 // goroutine that a worker started by itself, a stack that overflows, memory that is used up, os.Exit.
 package faults

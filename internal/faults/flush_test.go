@@ -148,7 +148,6 @@ func TestNoItemIsLostOrDoubledByOrders(t *testing.T) {
 }
 
 func TestTheRunTimeoutHoldsForAJobAlsoOnceItsWorkerWasAskedToEnd(t *testing.T) {
-	known(t, 10, "the job's context ends no more, and the worker hangs until the pool stops")
 	orders := map[string]func(*workerfx.Pool) error{
 		"restart": func(p *workerfx.Pool) error { return p.Restart("w") },
 		"scale":   func(p *workerfx.Pool) error { return errors.Join(p.Scale("w", 0), p.Scale("w", 1)) },

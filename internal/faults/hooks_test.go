@@ -240,7 +240,6 @@ func TestALogSinkThatExitsAsARunBeginsIsAFailedAttempt(t *testing.T) {
 }
 
 func TestALogSinkThatExitsAsARunEndsDoesNotCostItsBackoff(t *testing.T) {
-	known(t, 1, "the worker is run again at once, in a hot loop")
 	synctest.Test(t, func(t *testing.T) {
 		logger := zerolog.New(exitingSink("worker failed, it will run again"))
 		runs := 0
@@ -257,7 +256,6 @@ func TestALogSinkThatExitsAsARunEndsDoesNotCostItsBackoff(t *testing.T) {
 }
 
 func TestALogSinkThatExitsDoesNotKeepAnEssentialWorkerFromStoppingThePool(t *testing.T) {
-	known(t, 2, "the pool goes on without its essential worker")
 	synctest.Test(t, func(t *testing.T) {
 		logger := zerolog.New(exitingSink("essential worker is done, the pool stops"))
 		pool := start(t, newPool(t, workerfx.WithLogger(logger)),
@@ -457,7 +455,6 @@ func (r refusing) Register(c prometheus.Collector) error {
 }
 
 func TestAPoolThatCouldNotRegisterDoesNotKeepItsName(t *testing.T) {
-	known(t, 4, "the name stays taken")
 	registry := prometheus.NewRegistry()
 	_, err := workerfx.NewPool(silent, workerfx.WithRegisterer(refusing{registry, 1, new(int)}))
 	require.ErrorIs(t, err, errBoom)
@@ -503,13 +500,12 @@ func TestHooksThatHangAreNamedByStop(t *testing.T) {
 }
 
 func TestStopReturnsInTimeThoughTheLogSinkHangs(t *testing.T) {
-	known(t, 3, "Stop waits for the log sink beyond the end of its context")
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		letGo := sync.OnceFunc(func() { close(release) })
 		defer letGo()
 		sink := writerFunc(func(line []byte) {
-			if strings.Contains(string(line), "stop") { // what Stop itself writes
+			if strings.Contains(string(line), "worker pool stopped") { // what Stop itself writes
 				<-release
 			}
 		})

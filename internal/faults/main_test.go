@@ -3,7 +3,6 @@ package faults_test
 import (
 	"context"
 	"errors"
-	"flag"
 	"os"
 	"testing"
 	"testing/synctest"
@@ -32,16 +31,6 @@ var (
 	second  = workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Second})
 	endless = workerfx.WithMaxAttempts(0)
 )
-
-var runKnown = flag.Bool("faults.known", false, "run the tests of faults that are known and not mended, too")
-
-// known skips a test that shows a fault which is not mended yet.
-func known(t *testing.T, number int, fault string) {
-	t.Helper()
-	if !*runKnown {
-		t.Skipf("FAULT %d: %s", number, fault)
-	}
-}
 
 // newPool makes a pool with these options. It is silent unless one of them is a logger.
 func newPool(t testing.TB, opts ...workerfx.PoolOption) *workerfx.Pool {

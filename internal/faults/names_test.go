@@ -138,7 +138,6 @@ func TestAnOrderForAHostileNameIsAnError(t *testing.T) {
 }
 
 func TestAConfigurationForAHostileNameIsAnErrorAndQuick(t *testing.T) {
-	known(t, 6, "the error is a megabyte long, and takes seconds where there are many workers")
 	for what, name := range hostileNames {
 		t.Run(what, func(t *testing.T) {
 			pool := newPool(t, workerfx.WithConfig(workerfx.Config{Workers: map[string]workerfx.WorkerConfig{name: {}}}))

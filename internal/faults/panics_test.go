@@ -376,7 +376,6 @@ func TestARunThatReturnsACyclicErrorIsNamedByStop(t *testing.T) {
 func hangHere(release <-chan struct{}) { <-release }
 
 func TestAnErrorThatTurnsHostileLaterDoesNoHarm(t *testing.T) {
-	known(t, 5, "an endless chain of goroutines, and the pool goes on")
 	later := map[string]func(){"panics": panicInside, "exits": runtime.Goexit}
 	for name, do := range later {
 		bubble(name, t, func(t *testing.T) {

@@ -211,7 +211,6 @@ func requireAfterAnHour(t *testing.T, body workerfx.RunFunc, options []workerfx.
 }
 
 func TestAScheduleAfterADeferredStartComesNoSoonerHoweverLongBothAre(t *testing.T) {
-	known(t, 9, "the sum of both overflows, and the worker runs at once")
 	for name, schedule := range map[string]workerfx.Option{
 		"interval": workerfx.WithInterval(200 * 365 * 24 * time.Hour),
 		"schedule": workerfx.WithSchedule(&brokenSchedule{time.Unix(1<<60, 0)}),
@@ -223,7 +222,6 @@ func TestAScheduleAfterADeferredStartComesNoSoonerHoweverLongBothAre(t *testing.
 }
 
 func TestACronWithAnEmptyListIsRefusedAtOnce(t *testing.T) {
-	known(t, 12, "it is taken for a list of nothing: accepted, or searched for a tick for seconds")
 	for _, spec := range []string{", * * * * *", "CRON_TZ=Europe/Zurich , * * * * *", ", * * * *", "0 0 , * 1", "1 2 3 29 2 ,"} {
 		t.Run(spec, func(t *testing.T) {
 			begin := time.Now()

@@ -246,7 +246,6 @@ func TestOneOrderFromManyGoroutines(t *testing.T) {
 }
 
 func TestReplicasScaledAwayAreForgottenAlsoIfTheyWereDone(t *testing.T) {
-	known(t, 13, "those that were done stay in the reports")
 	for name, body := range map[string]workerfx.RunFunc{"running": untilStopped, "done": succeeds} {
 		bubble(name, t, func(t *testing.T) {
 			pool := startPool(t, workerfx.NewWorker("w", body))
