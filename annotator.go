@@ -56,8 +56,8 @@ type Annotator struct{}
 
 // OnStart sets the attributes if parent belongs to a run.
 func (*Annotator) OnStart(parent context.Context, span sdktrace.ReadWriteSpan) {
-	if run := runOf(parent); run != nil {
-		span.SetAttributes(run.attributes()...)
+	if runOf(parent) != nil {
+		span.SetAttributes(attributes(parent)...)
 	}
 }
 
@@ -70,8 +70,11 @@ func (*Annotator) Shutdown(context.Context) error { return nil }
 // ForceFlush does nothing.
 func (*Annotator) ForceFlush(context.Context) error { return nil }
 
-func (c *runContext) attributes() []attribute.KeyValue {
-	return []attribute.KeyValue{attributeWorker.String(c.s.name), attributeExecutionID.String(c.id)}
+// attributes are those of a span that is started within a run.
+func attributes(ctx context.Context) []attribute.KeyValue {
+	return []attribute.KeyValue{
+		attributeWorker.String(CtxWorkerName(ctx)), attributeExecutionID.String(CtxExecutionID(ctx)),
+	}
 }
 
 // annotatedProvider does for any provider what Annotator does for the SDK's.
@@ -85,8 +88,8 @@ type annotatedTracer struct{ trace.Tracer }
 
 func (t *annotatedTracer) Start(ctx context.Context, name string, opts ...trace.SpanStartOption) (context.Context, trace.Span) {
 	if ctx != nil {
-		if run := runOf(ctx); run != nil {
-			opts = append(slices.Clip(opts), trace.WithAttributes(run.attributes()...))
+		if runOf(ctx) != nil {
+			opts = append(slices.Clip(opts), trace.WithAttributes(attributes(ctx)...))
 		}
 	}
 	return t.Tracer.Start(ctx, name, opts...)

@@ -32,6 +32,9 @@ func CtxWorkerName(ctx context.Context) string {
 
 // CtxExecutionID returns the execution ID of the run that ctx belongs to, or "" outside of a run.
 func CtxExecutionID(ctx context.Context) string {
+	if job := jobOf(ctx); job != nil {
+		return job.id
+	}
 	if run := runOf(ctx); run != nil {
 		return run.id
 	}
@@ -40,6 +43,9 @@ func CtxExecutionID(ctx context.Context) string {
 
 // CtxAttempt returns which attempt the run that ctx belongs to is, 1 for the first; 0 outside of a run.
 func CtxAttempt(ctx context.Context) int {
+	if job := jobOf(ctx); job != nil {
+		return job.attempt
+	}
 	if run := runOf(ctx); run != nil {
 		return run.attempt
 	}

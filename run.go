@@ -137,6 +137,8 @@ func (c *runContext) Value(key any) any {
 	switch key {
 	case runKey{}:
 		return c
+	case jobKey{}: // not that of the parent, whose child the run may be
+		return nil
 	case loggerKey:
 		return c.ctxLogger()
 	case labelsKey:

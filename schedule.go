@@ -37,7 +37,7 @@ func WithInterval(d time.Duration) Option {
 func WithCron(spec string) Option {
 	return func(s *settings) {
 		var err error
-		if s.schedule, err = parseCron(spec); err != nil {
+		if s.schedule, err = ParseCron(spec); err != nil {
 			s.scheduleErr = scheduleError("cron", fmt.Sprintf("%q", cut(spec, maxName)), err)
 			return
 		}
@@ -80,7 +80,9 @@ func scheduleError(field string, value any, err error) *badSchedule {
 // cronFields is what crontab(5) knows: days of month and week, if both are given, are joined by "or".
 const cronFields = cron.SecondOptional | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.DowOrDom | cron.Descriptor
 
-func parseCron(spec string) (Schedule, error) {
+// ParseCron returns the schedule of [WithCron], for those who need one elsewhere. Times are in the zone of the
+// time that Next is given, unless the expression names one.
+func ParseCron(spec string) (Schedule, error) {
 	if rest, ok := strings.CutPrefix(strings.TrimSpace(spec), "@every "); ok {
 		d, err := time.ParseDuration(strings.TrimSpace(rest))
 		if err == nil && d <= 0 {

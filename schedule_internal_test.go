@@ -8,7 +8,7 @@ import (
 // TestClockThatIsSetDoesWhatCronDoes looks at what a schedule of five minutes does when the wall clock is
 // set anew. A bubble's clock cannot be, so the ticker is asked itself.
 func TestClockThatIsSetDoesWhatCronDoes(t *testing.T) {
-	schedule, err := parseCron("CRON_TZ=UTC */5 * * * *")
+	schedule, err := ParseCron("CRON_TZ=UTC */5 * * * *")
 	if err != nil {
 		t.Fatal(err)
 	}
