@@ -1,0 +1,2 @@
+// Package queue gives an Fx app durable jobs.
+package queue

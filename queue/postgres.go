@@ -1,0 +1,161 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
+)
+
+// postgres is a PostgreSQL database.
+type postgres struct {
+	store[pgx.Tx]
+
+	config *pgxpool.Config
+	pool   *pgxpool.Pool
+	own    bool // the pool is not the app's
+	lease  time.Duration
+}
+
+// newPostgres checks the URL of a database, or takes the app's pool.
+func newPostgres(url string, pool *pgxpool.Pool, lease time.Duration) (*postgres, error) {
+	p := &postgres{pool: pool, lease: lease}
+	if pool != nil {
+		p.config = pool.Config()
+		return p, nil
+	}
+	var err error
+	if url == "" {
+		return nil, errors.New("PostgreSQL: the URL is empty, want postgres://user:password@host:5432/database")
+	}
+	if p.config, err = pgxpool.ParseConfig(url); err != nil {
+		return nil, fmt.Errorf("PostgreSQL: %w", err) // without the password, pgx sees to that
+	}
+	p.own = true
+	return p, nil
+}
+
+// String is "PostgreSQL at host:port/database".
+func (p *postgres) String() string {
+	c := p.config.ConnConfig
+	return fmt.Sprintf("PostgreSQL at %s:%d/%s", c.Host, c.Port, c.Database)
+}
+
+func (*postgres) shared() bool { return true }
+
+func (p *postgres) open(ctx context.Context, log *slog.Logger) error {
+	if p.pool == nil {
+		pool, err := pgxpool.NewWithConfig(ctx, p.config)
+		if err != nil {
+			return err
+		}
+		p.pool = pool
+	}
+	if err := p.pool.Ping(ctx); err != nil {
+		return err
+	}
+	return p.use(riverpgxv5.New(p.pool), log)
+}
+
+func (p *postgres) close() {
+	if p.own && p.pool != nil {
+		p.pool.Close()
+		p.pool = nil
+	}
+}
+
+// migrate holds the lock of migrations while it works, so that of many processes that start at a time one
+// does it and the others wait.
+func (p *postgres) migrate(ctx context.Context, log *slog.Logger, apply bool) error {
+	if !apply {
+		return p.migrateIn(ctx, p.driver, log, false)
+	}
+	lock, err := openPostgresLock(ctx, p.config, lockKey("migrate"), p.lease)
+	if err != nil {
+		return fmt.Errorf("lock for migrations: %w", err)
+	}
+	defer lock.close()
+	return p.migrateIn(ctx, p.driver, log, true)
+}
+
+func (p *postgres) join(ctx context.Context, clientID string) (*session, error) {
+	lock, err := openPostgresLock(ctx, p.config, lockKey(clientID), p.lease)
+	if err != nil {
+		return nil, fmt.Errorf("liveness lock: %w", err)
+	}
+	return &session{
+		clientID: clientID, alive: lock.alive, leave: lock.close,
+		executor: riverpgxv5.New(lock.pool).GetExecutor(),
+	}, nil
+}
+
+const postgresFence = `SELECT true FROM river_job WHERE id = $1 AND state = 'running' AND attempt = $2
+	AND attempted_by[cardinality(attempted_by)] = $3 FOR UPDATE`
+
+func (p *postgres) work(ctx context.Context, job *rivertype.JobRow, do func(tx any) error) error {
+	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		if err := do(tx); err != nil {
+			return err
+		}
+		return complete(ctx, p.driver.UnwrapExecutor(tx), job, postgresFence)
+	})
+}
+
+func (p *postgres) sweep(ctx context.Context) (freed []*rivertype.JobRow, err error) {
+	rows, err := p.pool.Query(ctx,
+		`SELECT DISTINCT attempted_by[cardinality(attempted_by)] FROM river_job WHERE state = 'running'`)
+	if err != nil {
+		return nil, err
+	}
+	owners, err := pgx.CollectRows(rows, pgx.RowTo[*string])
+	if err != nil {
+		return nil, err
+	}
+	for _, owner := range owners {
+		if owner == nil || !isOurs(*owner) {
+			continue
+		}
+		jobs, err := p.sweepOwner(ctx, *owner)
+		freed = append(freed, jobs...)
+		if err != nil {
+			return freed, err
+		}
+	}
+	return freed, nil
+}
+
+// sweepOwner frees the jobs of a client if nobody holds its lock. It holds the lock itself meanwhile, so that
+// no two sweeps meet. A row that an unfinished transaction has locked is left for the next time.
+func (p *postgres) sweepOwner(ctx context.Context, owner string) (freed []*rivertype.JobRow, err error) {
+	err = pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		var dead bool
+		if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, lockKey(owner)).Scan(&dead); err != nil || !dead {
+			return err
+		}
+		rows, err := tx.Query(ctx, `SELECT id FROM river_job
+			WHERE state = 'running' AND attempted_by[cardinality(attempted_by)] = $1 FOR UPDATE SKIP LOCKED`, owner)
+		if err != nil {
+			return err
+		}
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		exec := p.driver.UnwrapExecutor(tx)
+		if freed, err = exec.JobGetByIDMany(ctx, &riverdriver.JobGetByIDManyParams{ID: ids}); err != nil {
+			return err
+		}
+		return free(ctx, exec, freed)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sweep the jobs of %s: %w", owner, err)
+	}
+	return freed, nil
+}
