@@ -2,7 +2,6 @@ package queue_test
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -133,7 +132,7 @@ func TestDrainWaitsForJobsThatJobsEnqueue(t *testing.T) {
 		a.enqueue(t, mail{})
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
-		require.True(t, errors.Is(a.client.Drain(ctx), context.DeadlineExceeded))
+		require.ErrorIs(t, a.client.Drain(ctx), context.DeadlineExceeded)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"time"
 
@@ -138,8 +139,8 @@ type attempt struct {
 func (a *attempt) work(ctx context.Context) (err error) {
 	handle := func(ctx context.Context, tx any) error {
 		run := func(ctx context.Context) error { return a.handler.handle(ctx, tx, a.info) }
-		for i := len(a.handler.middleware) - 1; i >= 0; i-- {
-			run = a.handler.middleware[i](run)
+		for _, wrap := range slices.Backward(a.handler.middleware) {
+			run = wrap(run)
 		}
 		return run(ctx)
 	}

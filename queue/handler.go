@@ -108,12 +108,12 @@ func newHandler[A Args](name string, made any, opts []HandlerOption) (*handler, 
 	case HandlerTx[A, pgx.Tx]:
 		h.txType = pgxTxType
 		h.handle = func(ctx context.Context, tx any, info JobInfo) error {
-			return decoded(info, func(job *Job[A]) error { return made.HandleTx(ctx, tx.(pgx.Tx), job) }) //nolint:errcheck // of txType
+			return decoded(info, func(job *Job[A]) error { return made.HandleTx(ctx, tx.(pgx.Tx), job) })
 		}
 	case HandlerTx[A, *sql.Tx]:
 		h.txType = sqlTxType
 		h.handle = func(ctx context.Context, tx any, info JobInfo) error {
-			return decoded(info, func(job *Job[A]) error { return made.HandleTx(ctx, tx.(*sql.Tx), job) }) //nolint:errcheck // of txType
+			return decoded(info, func(job *Job[A]) error { return made.HandleTx(ctx, tx.(*sql.Tx), job) })
 		}
 	}
 	for i, opt := range opts {
@@ -157,7 +157,7 @@ func kindOf[A Args]() (kind string, err error) {
 	case reflect.Interface:
 		return "", fmt.Errorf("%v is an interface: name the type of the arguments", t)
 	case reflect.Pointer:
-		zero, _ = reflect.New(t.Elem()).Interface().(A)
+		zero, _ = reflect.TypeAssert[A](reflect.New(t.Elem()))
 	default:
 	}
 	kind = zero.Kind()

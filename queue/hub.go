@@ -75,24 +75,38 @@ func (e permanentError) Unwrap() error { return e.error }
 // The waits between two tries to reach the database.
 var retryPause = workerfx.ExponentialBackoff{Initial: 50 * time.Millisecond, Max: time.Second}
 
-// start opens the database, as often as it takes until ctx is about to end, and brings its schema up to date.
+// start opens the database, and closes it again if it cannot be used: Fx stops only what it has started.
 func (h *hub) start(ctx context.Context) error {
+	if err := h.tryToStart(ctx); err != nil {
+		h.db.close()
+		return fmt.Errorf("queue: %v: %w", h.db, err)
+	}
+	h.opened.Store(true)
+	return nil
+}
+
+// tryToStart opens the database, as often as it takes until ctx is about to end, and brings its schema up to date.
+func (h *hub) tryToStart(ctx context.Context) error {
 	begun := time.Now()
 	budget, cancel := shortOf(ctx)
 	defer cancel()
+	var before error
 	for try := 1; ; try++ {
 		err := h.prepare(budget)
 		if err == nil {
-			h.opened.Store(true)
 			return nil
 		}
+		if budget.Err() != nil && before != nil {
+			err = before // says more than that time is up
+		}
+		before = err
 		_, permanent := errors.AsType[permanentError](err)
 		switch {
 		case permanent, errors.Is(err, ErrSchemaBehind):
-			return fmt.Errorf("queue: %v: %w", h.db, err)
+			return err
 		case budget.Err() != nil:
-			return fmt.Errorf("queue: %v cannot be used (%d tries in %v): is it up, and are address, user and database right? %w",
-				h.db, try, time.Since(begun).Round(time.Millisecond), err)
+			return fmt.Errorf("cannot be used (%d tries in %v), is it up, and are address, user and database right? %w",
+				try, time.Since(begun).Round(time.Millisecond), err)
 		}
 		h.log.Warn().Err(err).Str("database", h.db.String()).Int("try", try).Msg("queue cannot use its database, it will try again")
 		workerfx.Wait(budget, retryPause.Duration(try))

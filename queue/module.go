@@ -100,8 +100,7 @@ func openHub(p params, db Database, opts []Option) (*hub, error) {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
 	h := newHub(opened, s, p.logger())
-	p.Lifecycle.Append(fx.Hook{OnStart: h.start})
-	p.Lifecycle.Append(fx.StopHook(h.stop))
+	p.Lifecycle.Append(fx.StartStopHook(h.start, h.stop))
 	return h, nil
 }
 

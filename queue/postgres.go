@@ -75,14 +75,14 @@ func (p *postgres) close() {
 // does it and the others wait.
 func (p *postgres) migrate(ctx context.Context, log *slog.Logger, apply bool) error {
 	if !apply {
-		return p.migrateIn(ctx, p.driver, log, false)
+		return p.migrateIn(ctx, log, false)
 	}
 	lock, err := openPostgresLock(ctx, p.config, lockKey("migrate"), p.lease)
 	if err != nil {
 		return fmt.Errorf("lock for migrations: %w", err)
 	}
 	defer lock.close()
-	return p.migrateIn(ctx, p.driver, log, true)
+	return p.migrateIn(ctx, log, true)
 }
 
 func (p *postgres) join(ctx context.Context, clientID string) (*session, error) {

@@ -87,15 +87,15 @@ func resultOf(caller string, constructor any) (made reflect.Type, name string, e
 
 var errorType = reflect.TypeFor[error]()
 
-// register provides what the constructor makes to make alone, so that two constructors of one type do not collide,
-// and what make makes of it to the queue.
-func register(constructor any, name string, made reflect.Type, make func(any) (registration, error)) fx.Option {
+// register provides what the constructor makes to the queue alone, so that two constructors of one type do not
+// collide, in the form that of gives it.
+func register(constructor any, name string, made reflect.Type, of func(any) (registration, error)) fx.Option {
 	t := reflect.FuncOf([]reflect.Type{made}, []reflect.Type{reflect.TypeFor[registration](), errorType}, false)
 	convert := reflect.MakeFunc(t, func(args []reflect.Value) []reflect.Value {
 		var r registration
 		err := fmt.Errorf("%s: the constructor returned a nil %v", name, made)
 		if !isNil(args[0]) {
-			r, err = make(args[0].Interface())
+			r, err = of(args[0].Interface())
 		}
 		return []reflect.Value{reflect.ValueOf(r), reflect.ValueOf(&err).Elem()}
 	}).Interface()

@@ -28,13 +28,13 @@ func (h riverLog) Enabled(_ context.Context, level slog.Level) bool {
 }
 
 // Handle writes a record.
-func (h riverLog) Handle(_ context.Context, record slog.Record) error { //nolint:gocritic // slog's signature
-	event := h.log.WithLevel(riverLevels[record.Level])
-	record.Attrs(func(attr slog.Attr) bool {
-		event = event.Any(h.prefix+attr.Key, attr.Value.Resolve().Any())
-		return true
-	})
-	event.Str("component", "river").Msg(record.Message)
+func (h riverLog) Handle(_ context.Context, record slog.Record) error {
+	h.log.WithLevel(riverLevels[record.Level]).Str("component", "river").Func(func(event *zerolog.Event) {
+		record.Attrs(func(attr slog.Attr) bool {
+			event.Any(h.prefix+attr.Key, attr.Value.Resolve().Any())
+			return true
+		})
+	}).Msg(record.Message)
 	return nil
 }
 

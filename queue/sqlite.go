@@ -125,7 +125,7 @@ func (s *sqlite) migrate(ctx context.Context, log *slog.Logger, apply bool) erro
 		}
 		defer lock.release()
 	}
-	return s.migrateIn(ctx, s.driver, log, apply)
+	return s.migrateIn(ctx, log, apply)
 }
 
 // join locks a file that is the client's own. The system gives it back when the process is gone.

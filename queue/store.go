@@ -139,8 +139,8 @@ func (s *store[TTx]) newClient(config *river.Config, joined *session, stacks *st
 }
 
 // migrateIn runs the migrations that are missing, or says which are if apply is false.
-func (s *store[TTx]) migrateIn(ctx context.Context, driver riverdriver.Driver[TTx], log *slog.Logger, apply bool) error {
-	migrator, err := rivermigrate.New(driver, &rivermigrate.Config{Logger: log})
+func (s *store[TTx]) migrateIn(ctx context.Context, log *slog.Logger, apply bool) error {
+	migrator, err := rivermigrate.New(s.driver, &rivermigrate.Config{Logger: log})
 	if err != nil {
 		return err
 	}

@@ -74,7 +74,7 @@ func (q *queueWorker) run(ctx context.Context) error {
 	defer q.keepSweeping(ctx)()
 	select {
 	case <-s.finish:
-		finish(working, s.hard, joined.alive)
+		finish(s.hard, joined.alive, working)
 	case <-joined.alive.Done():
 		_ = working.StopAndCancel(context.Background()) // it waits until the jobs have ended
 	}
@@ -88,7 +88,7 @@ func (q *queueWorker) run(ctx context.Context) error {
 }
 
 // finish stops a client once its jobs are done, or cancels them when hard or alive ends.
-func finish(working client, hard, alive context.Context) {
+func finish(hard, alive context.Context, working client) {
 	patience, cancel := context.WithCancel(hard)
 	defer cancel()
 	defer context.AfterFunc(alive, cancel)()
