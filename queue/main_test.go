@@ -31,6 +31,10 @@ var server struct {
 }
 
 func TestMain(m *testing.M) {
+	if database := os.Getenv(processEnv); database != "" {
+		runProcess(database)
+		return
+	}
 	runtime.LockOSThread() // the server is told when the thread that started it is gone
 	url, stop, err := startPostgres()
 	server.url = url

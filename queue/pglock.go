@@ -24,7 +24,7 @@ func lockKey(name string) int64 {
 // postgresLock is an advisory lock and the connection that it hangs on. The holder and the server watch
 // each other: the holder asks the server something every quarter of the lease, and gives up a quarter
 // before the server, which ends a connection that was silent for a lease. So a process that is frozen,
-// or that the network cut off, loses its lock, and one that is not knows before others do.
+// or that the network cut off, loses its lock, and one that still runs knows before others do.
 type postgresLock struct {
 	pool  *pgxpool.Pool   // of that one connection, which it never replaces
 	alive context.Context //nolint:containedctx // the lock's life, not a call's
@@ -105,24 +105,52 @@ func setUpLock(ctx context.Context, conn *pgx.Conn, lease time.Duration) error {
 	return nil
 }
 
-// watch asks the server for a sign of life until the lock is given back or lost.
+// lookEvery is how often the holder looks whether its connection was closed, which costs no traffic.
+const lookEvery = 100 * time.Millisecond
+
+// watch looks at the connection, and asks the server for a sign of life, until the lock is given back or lost.
 func (l *postgresLock) watch(lease time.Duration) {
 	defer close(l.done)
-	ticker := time.NewTicker(lease / 4)
+	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
+	asked := time.Now()
 	for {
 		select {
 		case <-l.alive.Done():
 			return
 		case <-ticker.C:
 		}
-		ctx, cancel := context.WithTimeout(l.alive, lease/2)
-		_, err := l.pool.Exec(ctx, `SELECT 1`)
-		cancel()
+		err := l.look()
+		if now := time.Now(); err == nil && now.Sub(asked) >= lease/4 {
+			asked = now
+			err = l.ask(lease / 2)
+		}
 		if err != nil {
 			l.lose(fmt.Errorf("%w: %w", ErrLockLost, err))
 		}
 	}
+}
+
+// ask waits for an answer of the server.
+func (l *postgresLock) ask(patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(l.alive, patience)
+	defer cancel()
+	_, err := l.pool.Exec(ctx, `SELECT 1`)
+	return err
+}
+
+// look tells whether the connection was closed, unless somebody uses it right now.
+func (l *postgresLock) look() error {
+	for _, conn := range l.pool.AcquireAllIdle(l.alive) {
+		ctx, cancel := context.WithTimeout(l.alive, time.Millisecond)
+		_, err := conn.Conn().WaitForNotification(ctx)
+		cancel()
+		conn.Release()
+		if err != nil && !pgconn.Timeout(err) {
+			return err
+		}
+	}
+	return nil
 }
 
 // close gives the lock back, with its connection, and waits until that has happened.

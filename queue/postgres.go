@@ -12,6 +12,8 @@ import (
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
+
+	"github.com/workerfx/workerfx"
 )
 
 // postgres is a PostgreSQL database.
@@ -108,27 +110,50 @@ func (p *postgres) work(ctx context.Context, job *rivertype.JobRow, do func(tx a
 	})
 }
 
+// deathGrace is how long a lock is free before its holder's jobs are given to others, so that one that only lost
+// its connection has noticed.
+const deathGrace = 3 * lookEvery
+
 func (p *postgres) sweep(ctx context.Context) (freed []*rivertype.JobRow, err error) {
-	rows, err := p.pool.Query(ctx,
-		`SELECT DISTINCT attempted_by[cardinality(attempted_by)] FROM river_job WHERE state = 'running'`)
-	if err != nil {
+	dead, err := p.dead(ctx)
+	if err != nil || len(dead) == 0 {
 		return nil, err
 	}
-	owners, err := pgx.CollectRows(rows, pgx.RowTo[*string])
-	if err != nil {
-		return nil, err
-	}
-	for _, owner := range owners {
-		if owner == nil || !isOurs(*owner) {
-			continue
-		}
-		jobs, err := p.sweepOwner(ctx, *owner)
+	workerfx.Wait(ctx, deathGrace)
+	for _, owner := range dead {
+		jobs, err := p.sweepOwner(ctx, owner)
 		freed = append(freed, jobs...)
 		if err != nil {
 			return freed, err
 		}
 	}
 	return freed, nil
+}
+
+// dead returns the clients that jobs run on and that nobody holds the lock of.
+func (p *postgres) dead(ctx context.Context) (dead []string, err error) {
+	rows, err := p.pool.Query(ctx, `SELECT DISTINCT coalesce(attempted_by[cardinality(attempted_by)], '')
+		FROM river_job WHERE state = 'running'`)
+	if err != nil {
+		return nil, err
+	}
+	owners, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, err
+	}
+	for _, owner := range owners {
+		if !isOurs(owner) {
+			continue
+		}
+		var free bool // the lock is given back with the statement
+		if err := p.pool.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, lockKey(owner)).Scan(&free); err != nil {
+			return nil, err
+		}
+		if free {
+			dead = append(dead, owner)
+		}
+	}
+	return dead, nil
 }
 
 // sweepOwner frees the jobs of a client if nobody holds its lock. It holds the lock itself meanwhile, so that

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
 	"github.com/rs/zerolog"
@@ -31,7 +32,7 @@ func (h riverLog) Enabled(_ context.Context, level slog.Level) bool {
 func (h riverLog) Handle(_ context.Context, record slog.Record) error {
 	h.log.WithLevel(riverLevels[record.Level]).Str("component", "river").Func(func(event *zerolog.Event) {
 		record.Attrs(func(attr slog.Attr) bool {
-			event.Any(h.prefix+attr.Key, attr.Value.Resolve().Any())
+			event.Any(h.prefix+attr.Key, plain(attr.Value))
 			return true
 		})
 	}).Msg(record.Message)
@@ -42,7 +43,7 @@ func (h riverLog) Handle(_ context.Context, record slog.Record) error {
 func (h riverLog) WithAttrs(attrs []slog.Attr) slog.Handler {
 	with := h.log.With()
 	for _, attr := range attrs {
-		with = with.Any(h.prefix+attr.Key, attr.Value.Resolve().Any())
+		with = with.Any(h.prefix+attr.Key, plain(attr.Value))
 	}
 	h.log = with.Logger()
 	return h
@@ -52,4 +53,16 @@ func (h riverLog) WithAttrs(attrs []slog.Attr) slog.Handler {
 func (h riverLog) WithGroup(name string) slog.Handler {
 	h.prefix += name + "."
 	return h
+}
+
+// plain is a value as it reads well in JSON.
+func plain(value slog.Value) any {
+	switch v := value.Resolve().Any().(type) {
+	case error:
+		return v.Error()
+	case fmt.Stringer: // durations too
+		return v.String()
+	default:
+		return v
+	}
 }
