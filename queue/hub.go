@@ -162,7 +162,7 @@ func (h *hub) riverConfig(q *queueWorker, e *engine) (*river.Config, error) {
 		return nil, err
 	}
 	return &river.Config{
-		Logger: newRiverLog(h.log.With().Str("worker", q.worker).Logger()), Workers: workers, ErrorHandler: e, PeriodicJobs: periodics,
+		Logger: newRiverLog(h.log.With().Str("worker", e.worker).Logger()), Workers: workers, ErrorHandler: e, PeriodicJobs: periodics,
 		Queues:        map[string]river.QueueConfig{q.name: {MaxWorkers: q.slots}},
 		FetchCooldown: fetchCooldown, JobTimeout: -1, RescueStuckJobsAfter: rescueNever,
 		Hooks: []rivertype.Hook{&soonHook{}}, SkipUnknownJobCheck: true,

@@ -12,7 +12,8 @@ var (
 	ErrNotStarted = errors.New("queue is not started")
 	// ErrNoJob says that there is no job with that ID, or none in the state that the call needs.
 	ErrNoJob = errors.New("no such job")
-	// ErrLockLost is why jobs are interrupted when the database no longer counts their process among the living.
+	// ErrLockLost is the cause of a handler's context ([context.Cause]) once the database no longer counts its
+	// process among the living, and others may take its jobs over.
 	ErrLockLost = errors.New("liveness lock was lost")
 	// ErrTakenOver is the error of a job that another process has begun anew: nothing that this attempt wrote
 	// in its transaction stays.

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -24,7 +23,7 @@ func (*group) Name() string { return groupName }
 func (g *group) Workers() []workerfx.Worker {
 	workers := make([]workerfx.Worker, len(g.queues))
 	for i, q := range g.queues {
-		w := &queueWorker{hub: g.hub, name: q.name, worker: groupName + "/" + q.name, slots: q.slots}
+		w := &queueWorker{hub: g.hub, name: q.name, slots: q.slots}
 		workers[i] = workerfx.With(workerfx.NewWorker(q.name, w.run), q.options...)
 	}
 	return workers
@@ -40,10 +39,9 @@ var defaults = []workerfx.Option{
 
 // queueWorker is the worker of one queue. Each run of it, of each replica, is a River client of its own.
 type queueWorker struct {
-	hub    *hub
-	name   string
-	worker string
-	slots  int
+	hub   *hub
+	name  string
+	slots int
 }
 
 // run works the queue until it is to stop.
@@ -59,7 +57,7 @@ func (q *queueWorker) run(ctx context.Context) error {
 		return fmt.Errorf("queue %q: %w", q.name, err)
 	}
 	defer joined.leave()
-	e := &engine{hub: q.hub, run: ctx, worker: q.worker, stacks: &stacks{}, alive: joined.alive}
+	e := &engine{hub: q.hub, run: ctx, worker: workerfx.CtxWorkerName(ctx), stacks: &stacks{}, alive: joined.alive}
 	config, err := q.hub.riverConfig(q, e)
 	if err != nil {
 		return fmt.Errorf("queue %q: %w", q.name, err)
@@ -68,17 +66,20 @@ func (q *queueWorker) run(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("queue %q: %w", q.name, err)
 	}
-	if err := working.Start(context.WithoutCancel(ctx)); err != nil {
+	base, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	if err := working.Start(base); err != nil {
 		return fmt.Errorf("queue %q: start its client: %w", q.name, err)
 	}
-	defer q.keepSweeping(ctx)()
+	defer q.keepSweeping(ctx, e.worker)()
 	select {
 	case <-s.finish:
 		finish(s.hard, joined.alive, working)
 	case <-joined.alive.Done():
-		_ = working.StopAndCancel(context.Background()) // it waits until the jobs have ended
 	}
 	if joined.alive.Err() != nil {
+		cancel(ErrLockLost)                             // the cause that handlers see
+		_ = working.StopAndCancel(context.Background()) // it waits until they have returned
 		return fmt.Errorf("queue %q: %w", q.name, context.Cause(joined.alive))
 	}
 	if err := context.Cause(ctx); err != nil {
@@ -87,21 +88,21 @@ func (q *queueWorker) run(ctx context.Context) error {
 	return workerfx.ErrStopping
 }
 
-// finish stops a client once its jobs are done, or cancels them when hard or alive ends.
+// finish stops a client once its jobs are done, or cancels them when hard ends. It gives up when alive does.
 func finish(hard, alive context.Context, working client) {
 	patience, cancel := context.WithCancel(hard)
 	defer cancel()
 	defer context.AfterFunc(alive, cancel)()
-	if err := working.Stop(patience); errors.Is(err, context.Canceled) {
-		_ = working.StopAndCancel(context.Background())
+	if working.Stop(patience) != nil && alive.Err() == nil {
+		_ = working.StopAndCancel(alive) // it waits until they have returned
 	}
 }
 
 // keepSweeping looks for jobs of processes that are gone, now and then every second, until it is told to end.
-func (q *queueWorker) keepSweeping(ctx context.Context) (end func()) {
+func (q *queueWorker) keepSweeping(ctx context.Context, worker string) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
-	log := q.hub.log.With().Str("worker", q.worker).Logger()
+	log := q.hub.log.With().Str("worker", worker).Logger()
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
