@@ -30,13 +30,6 @@ type guardedExecutor struct {
 	stacks  *stacks
 }
 
-// JobGetAvailable does not outlive the session, however long the database is silent.
-func (e *guardedExecutor) JobGetAvailable(ctx context.Context, params *riverdriver.JobGetAvailableParams) ([]*rivertype.JobRow, error) {
-	ctx, release := e.session.bind(ctx)
-	defer release()
-	return e.Executor.JobGetAvailable(ctx, params)
-}
-
 // JobSetStateIfRunningMany is the end of attempts, in every way that they end.
 func (e *guardedExecutor) JobSetStateIfRunningMany(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
 	ctx, release := e.session.bind(ctx)
@@ -56,6 +49,15 @@ func (e *guardedExecutor) JobSetStateIfRunningMany(ctx context.Context, params *
 	return rows, err
 }
 
+// LeaderResign is not worth several tries once the session is lost: the leader's time runs out by itself.
+func (e *guardedExecutor) LeaderResign(ctx context.Context, params *riverdriver.LeaderResignParams) (bool, error) {
+	resigned, err := e.Executor.LeaderResign(ctx, params)
+	if err != nil && e.session.isLost() {
+		return false, nil //nolint:nilerr // see above
+	}
+	return resigned, err
+}
+
 // session is a client's membership among the living.
 type session struct {
 	clientID string
@@ -63,7 +65,10 @@ type session struct {
 	alive context.Context //nolint:containedctx // it is the session's life, not a call's
 	// executor works on the connection that the membership hangs on; nil if it hangs on none.
 	executor riverdriver.Executor
-	leave    func()
+	// driver works on connections of the session's own, which are cut when it is lost: a database that is silent
+	// holds nobody up then. It is a riverdriver.Driver, nil for the database's.
+	driver any
+	leave  func()
 }
 
 func (s *session) isLost() bool { return s.alive.Err() != nil }

@@ -87,14 +87,37 @@ func (p *postgres) migrate(ctx context.Context, log *slog.Logger, apply bool) er
 	return p.migrateIn(ctx, log, true)
 }
 
+// engineConns is how many connections a River client has at most, beside that of its lock: one listens, one fetches,
+// and the leader has a few things more to do.
+const engineConns = 6
+
+// lastWords is how long a client whose lock is lost may still say something, such as that it leads no more.
+const lastWords = 200 * time.Millisecond
+
+// join takes the client's lock, and makes a pool of its own for the client, which lives and dies with the lock.
 func (p *postgres) join(ctx context.Context, clientID string) (*session, error) {
 	lock, err := openPostgresLock(ctx, p.config, lockKey(clientID), p.lease)
 	if err != nil {
 		return nil, fmt.Errorf("liveness lock: %w", err)
 	}
+	own := &lines{}
+	config := p.config.Copy()
+	config.MaxConns, config.MinConns, config.MinIdleConns = engineConns, 0, 0
+	config.ConnConfig.DialFunc = own.dial(config.ConnConfig.DialFunc)
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		lock.close()
+		return nil, err
+	}
+	unlink := context.AfterFunc(lock.alive, func() { time.AfterFunc(lastWords, own.cut) })
 	return &session{
-		clientID: clientID, alive: lock.alive, leave: lock.close,
-		executor: riverpgxv5.New(lock.pool).GetExecutor(),
+		clientID: clientID, alive: lock.alive,
+		executor: riverpgxv5.New(lock.pool).GetExecutor(), driver: riverpgxv5.New(pool),
+		leave: func() {
+			unlink()
+			pool.Close()
+			lock.close()
+		},
 	}, nil
 }
 

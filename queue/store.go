@@ -131,10 +131,14 @@ func (s *store[TTx]) due(ctx context.Context, queues []string) (n int, err error
 }
 
 func (s *store[TTx]) newClient(config *river.Config, joined *session, stacks *stacks) (client, error) {
+	driver := s.driver
+	if own, ok := joined.driver.(riverdriver.Driver[TTx]); ok {
+		driver = own
+	}
 	config.ID = joined.clientID
 	return river.NewClient(guardedDriver[TTx]{
-		Driver:   s.driver,
-		executor: &guardedExecutor{Executor: s.driver.GetExecutor(), session: joined, stacks: stacks},
+		Driver:   driver,
+		executor: &guardedExecutor{Executor: driver.GetExecutor(), session: joined, stacks: stacks},
 	}, config)
 }
 
