@@ -141,11 +141,11 @@ func (c *Client) Drain(ctx context.Context) error {
 		if !c.hub.opened.Load() {
 			return fmt.Errorf("queue: drain: %w", ErrNotStarted)
 		}
-		n, err := c.hub.db.due(ctx, queues)
+		due, err := c.hub.db.due(ctx, queues)
 		if err != nil {
 			return fmt.Errorf("queue: drain: %w", err)
 		}
-		if n == 0 {
+		if !due {
 			return nil
 		}
 		if workerfx.Wait(ctx, drainPause); ctx.Err() != nil {

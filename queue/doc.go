@@ -42,7 +42,7 @@
 // # What a job's attempt may count on
 //
 // A job is done at least once, and its attempts follow each other: no two processes work one at a time, unless one
-// ignores that its context has ended. With a [HandlerTx] what it writes into the database is there exactly once. An
+// ignores that its context has ended, or was frozen and has just woken up. With a [HandlerTx] what it writes into the database is there exactly once. An
 // attempt ends as [Handler] lists; one that is interrupted by a stop does not count, one whose process died does.
 //
 // Each client holds a liveness lock. Those whose lock is free are dead, and others give their jobs back to the queue:

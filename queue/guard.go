@@ -53,7 +53,7 @@ func (e *guardedExecutor) JobSetStateIfRunningMany(ctx context.Context, params *
 func (e *guardedExecutor) LeaderResign(ctx context.Context, params *riverdriver.LeaderResignParams) (bool, error) {
 	resigned, err := e.Executor.LeaderResign(ctx, params)
 	if err != nil && e.session.isLost() {
-		return false, nil //nolint:nilerr // see above
+		return false, nil
 	}
 	return resigned, err
 }

@@ -32,7 +32,10 @@ var server struct {
 
 func TestMain(m *testing.M) {
 	if database := os.Getenv(processEnv); database != "" {
-		runProcess(database)
+		if err := runProcess(database); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 		return
 	}
 	runtime.LockOSThread() // the server is told when the thread that started it is gone
@@ -178,6 +181,9 @@ func startApp(t testing.TB, db testDB, opts ...fx.Option) *app {
 func errorOf(opts ...fx.Option) error {
 	return fx.New(fx.NopLogger, workerfx.Module, fx.Options(opts...)).Err()
 }
+
+// testLease is short, so that tests need not wait long for a silent process to be given up.
+const testLease = 2 * time.Second
 
 // patience bounds every wait of a test.
 const patience = 20 * time.Second

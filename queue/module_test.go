@@ -45,7 +45,7 @@ func TestBadConfigurationIsRefusedBeforeAnythingStarts(t *testing.T) {
 		"lease":              {[]fx.Option{queue.Module(file, queue.WithLease(time.Millisecond))}, "queue: lease 1ms: must be at least 1s"},
 		"queue name":         {[]fx.Option{queue.Module(file, queue.WithQueue("", 1))}, `queue name ""`},
 		"slots":              {[]fx.Option{queue.Module(file, queue.WithQueue("mail", 0))}, `queue "mail": slots 0: must be from 1 to 10000`},
-		"queue twice":        {[]fx.Option{queue.Module(file, queue.WithQueue("m", 1), queue.WithQueue("m", 1))}, `queue "m": is named twice`},
+		"queue twice":        {[]fx.Option{queue.Module(file, queue.WithQueue("m", 1), queue.WithQueue("m", 2))}, `queue "m": is named twice`},
 		"queue, no handlers": {[]fx.Option{queue.Module(file, queue.WithQueue("mail", 1))}, `queue "mail": there is no handler for its jobs`},
 		"nil option":         {[]fx.Option{queue.Module(file, nil)}, "queue: option 1 is nil"},
 		"worker option": {

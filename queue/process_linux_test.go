@@ -23,12 +23,9 @@ import (
 // processEnv makes the test binary a process that works the queue of a database: its value is a path or a URL.
 const processEnv = "WORKERFX_TEST_PROCESS"
 
-// testLease is short, so that tests need not wait long for a silent process to be given up.
-const testLease = 2 * time.Second
-
 // runProcess works the queue until it is told to end. It says when each attempt begins and ends, and ends those
 // that wait once a line comes on its standard input.
-func runProcess(database string) {
+func runProcess(database string) error {
 	db := queue.SQLite(database)
 	if strings.HasPrefix(database, "postgres://") {
 		db = queue.Postgres(database)
@@ -51,12 +48,11 @@ func runProcess(database string) {
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer cancel()
 	if err := app.Start(stop); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return err
 	}
 	fmt.Println("started")
 	<-stop.Done()
-	_ = app.Stop(context.Background())
+	return app.Stop(context.Background())
 }
 
 // process is another process that works a queue.

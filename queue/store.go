@@ -36,8 +36,8 @@ type database interface {
 	job(ctx context.Context, id int64) (*rivertype.JobRow, error)
 	jobs(ctx context.Context, limit int, states ...rivertype.JobState) ([]*rivertype.JobRow, error)
 	requeue(ctx context.Context, id int64) error
-	// due counts the jobs of these queues that run, or could.
-	due(ctx context.Context, queues []string) (int, error)
+	// due tells whether a job of these queues runs, or could.
+	due(ctx context.Context, queues []string) (bool, error)
 
 	// join makes a client one of the living, until its session ends.
 	join(ctx context.Context, clientID string) (*session, error)
@@ -115,19 +115,17 @@ func (s *store[TTx]) requeue(ctx context.Context, id int64) error {
 	return notifyQueues(ctx, s.driver.GetExecutor(), row.Queue)
 }
 
-func (s *store[TTx]) due(ctx context.Context, queues []string) (n int, err error) {
-	for _, state := range []rivertype.JobState{rivertype.JobStateRunning, rivertype.JobStateAvailable,
-		rivertype.JobStateScheduled, rivertype.JobStateRetryable} {
-		list, err := s.inserter.JobList(ctx, river.NewJobListParams().States(state).Queues(queues...).First(1).
-			OrderBy(river.JobListOrderByScheduledAt, river.SortOrderAsc))
-		if err != nil {
-			return 0, err
-		}
-		if len(list.Jobs) > 0 && (state == rivertype.JobStateRunning || !list.Jobs[0].ScheduledAt.After(time.Now())) {
-			n++
-		}
+// due asks in one query: a job that changes its state between two would be missed.
+func (s *store[TTx]) due(ctx context.Context, queues []string) (bool, error) {
+	first, err := s.inserter.JobList(ctx, river.NewJobListParams().Queues(queues...).First(1).
+		States(rivertype.JobStateRunning, rivertype.JobStateAvailable, rivertype.JobStateScheduled, rivertype.JobStateRetryable).
+		OrderBy(river.JobListOrderByScheduledAt, river.SortOrderAsc))
+	if err != nil || len(first.Jobs) == 0 {
+		return false, err
 	}
-	return n, nil
+	job := first.Jobs[0]
+	return job.State == rivertype.JobStateRunning || !job.ScheduledAt.After(time.Now()) ||
+		job.ScheduledAt.Equal(job.CreatedAt), nil // at once, by the database's clock
 }
 
 func (s *store[TTx]) newClient(config *river.Config, joined *session, stacks *stacks) (client, error) {

@@ -45,10 +45,10 @@ func TestHandlersWritesAndTheJobsEndAreOneCommit(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		db.exec(t, `CREATE TABLE ledger (job bigint)`)
 		a := startApp(t, db, ledger(db, func(_ context.Context, _ any, job *queue.Job[mail]) error {
-			switch {
-			case job.Attempt == 1:
+			switch job.Attempt {
+			case 1:
 				return errBoom
-			case job.Attempt == 2:
+			case 2:
 				panic("boom")
 			}
 			return nil
