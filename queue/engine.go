@@ -181,8 +181,11 @@ func (a *attempt) conclude(ctx context.Context, err error) ending {
 	if _, ok := errors.AsType[*discardError](err); ok {
 		return discarded
 	}
-	if errors.Is(err, ErrTakenOver) && a.alive.Err() != nil {
-		return interrupted
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, river.ErrJobCancelledRemotely):
+		return discarded // by somebody who uses River
+	case a.alive.Err() != nil:
+		return interrupted // whatever it was: nobody hears of it
 	}
 	if errors.Is(ctx.Err(), context.Canceled) && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
 		return interrupted

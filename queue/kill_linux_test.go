@@ -69,10 +69,7 @@ func TestNothingIsLostWhenProcessesAreKilled(t *testing.T) {
 		t.Skip("it kills processes for many seconds")
 	}
 	onBoth(t, func(t *testing.T, db testDB) {
-		n := 10_000
-		if db.isSQLite() {
-			n = 2_000 // each commit waits for the disk
-		}
+		const n = 10_000
 		db.exec(t, `CREATE TABLE entries (job bigint)`)
 		db.exec(t, `CREATE TABLE notes (job bigint)`)
 		a := startApp(t, db) // it enqueues, and works no queue

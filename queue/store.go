@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -162,8 +163,11 @@ func (s *store[TTx]) migrateIn(ctx context.Context, log *slog.Logger, apply bool
 func complete(ctx context.Context, exec riverdriver.Executor, job *rivertype.JobRow, fence string) error {
 	var ours bool
 	err := exec.QueryRow(ctx, fence, job.ID, job.Attempt, job.AttemptedBy[len(job.AttemptedBy)-1]).Scan(&ours)
+	if errors.Is(err, sql.ErrNoRows) || errors.Is(err, rivertype.ErrNotFound) {
+		return ErrTakenOver
+	}
 	if err != nil {
-		return fmt.Errorf("complete the job in its transaction: %w", errors.Join(ErrTakenOver, err))
+		return fmt.Errorf("complete the job in its transaction: %w", err)
 	}
 	done := riverdriver.JobSetStateCompleted(job.ID, time.Now(), nil)
 	_, err = exec.JobSetStateIfRunningMany(ctx, &riverdriver.JobSetStateIfRunningManyParams{
