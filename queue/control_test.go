@@ -140,3 +140,34 @@ func TestDrainNeedsAQueue(t *testing.T) {
 	a := startApp(t, newSQLite(t))
 	require.EqualError(t, a.client.Drain(t.Context()), "queue: drain: this process works no queue")
 }
+
+func TestStopInterruptsJobsThatTakeTooLong(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		begun := make(chan int64, 10)
+		cause := make(chan error, 10)
+		a := startApp(t, db, fx.StopTimeout(2*time.Second), handle(func(ctx context.Context, job *queue.Job[mail]) error {
+			begun <- job.ID
+			<-ctx.Done()
+			cause <- ctx.Err()
+			return ctx.Err()
+		}))
+		a.enqueue(t, mail{}, queue.MaxAttempts(1))
+		receive(t, begun)
+		asked := time.Now()
+		a.RequireStop()
+		require.Greater(t, time.Since(asked), time.Second, "it was given time")
+		require.ErrorIs(t, receive(t, cause), context.Canceled)
+		require.Equal(t, 1, db.count(t, `SELECT count(*) FROM river_job WHERE state = 'available' AND attempt = 0`), "the attempt does not count")
+	})
+}
+
+func TestAppHasStartedOnceItsQueuesAreWorked(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		a := startApp(t, db, handle(nothing))
+		require.NoError(t, a.Pool.Ready(within(t)))
+		require.NoError(t, a.Pool.Health())
+		e, err := a.Pool.Execution("queue/default")
+		require.NoError(t, err)
+		require.Equal(t, workerfx.StatusRunning, e.Status)
+	})
+}

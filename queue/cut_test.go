@@ -127,7 +127,10 @@ func interruptible(begun chan<- queue.JobInfo, ended chan<- error) queue.Handler
 func TestProcessThatIsCutOffStopsItsJobsBeforeOthersTakeThemOver(t *testing.T) {
 	for name, cut := range map[string]func(*proxy){
 		"silence":            (*proxy).cut,
-		"connections closed": (*proxy).drop,
+		"connections closed": func(p *proxy) {
+			p.cut()
+			p.drop()
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := newPostgres(t)

@@ -29,10 +29,11 @@ func (g *group) Workers() []workerfx.Worker {
 	return workers
 }
 
-// defaults are those of queues' workers: a queue is worked for as long as the app runs, whatever happens to
-// its database.
+// defaults are those of queues' workers: a queue is worked for as long as the app runs, whatever happens to its
+// database.
 var defaults = []workerfx.Option{
 	workerfx.WithMaxAttempts(0),
+	workerfx.WithReadiness(), // its client has started
 	workerfx.WithBackoff(workerfx.ExponentialBackoff{Initial: 100 * time.Millisecond, Max: 10 * time.Second, Jitter: 0.5}),
 	workerfx.WithHealthyAfter(10 * time.Second),
 }
@@ -50,8 +51,7 @@ type queueWorker struct {
 //	                                     |                          | no more time: cancel them
 //	                                     +--> the lock is lost --> cancel the jobs, fail: the next run joins anew
 func (q *queueWorker) run(ctx context.Context) error {
-	s := stepsOf(ctx)
-	defer s.end()
+	finish := workerfx.Draining(ctx)
 	joined, err := q.hub.db.join(ctx, newClientID())
 	if err != nil {
 		return fmt.Errorf("queue %q: %w", q.name, err)
@@ -71,10 +71,11 @@ func (q *queueWorker) run(ctx context.Context) error {
 	if err := working.Start(base); err != nil {
 		return fmt.Errorf("queue %q: start its client: %w", q.name, err)
 	}
+	workerfx.Ready(ctx)
 	defer q.keepSweeping(ctx, e.worker)()
 	select {
-	case <-s.finish:
-		finish(s.hard, joined.alive, working)
+	case <-finish:
+		wait(ctx, joined.alive, working)
 	case <-joined.alive.Done():
 	}
 	if joined.alive.Err() != nil {
@@ -88,9 +89,9 @@ func (q *queueWorker) run(ctx context.Context) error {
 	return workerfx.ErrStopping
 }
 
-// finish stops a client once its jobs are done, or cancels them when hard ends. It gives up when alive does.
-func finish(hard, alive context.Context, working client) {
-	patience, cancel := context.WithCancel(hard)
+// wait stops a client once its jobs are done, or cancels them when ctx ends. It gives up when alive does.
+func wait(ctx, alive context.Context, working client) {
+	patience, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(alive, cancel)()
 	if working.Stop(patience) != nil && alive.Err() == nil {
