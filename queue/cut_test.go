@@ -126,7 +126,7 @@ func interruptible(begun chan<- queue.JobInfo, ended chan<- error) queue.Handler
 
 func TestProcessThatIsCutOffStopsItsJobsBeforeOthersTakeThemOver(t *testing.T) {
 	for name, cut := range map[string]func(*proxy){
-		"silence":            (*proxy).cut,
+		"silence": (*proxy).cut,
 		"connections closed": func(p *proxy) {
 			p.cut()
 			p.drop()
