@@ -6,6 +6,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -165,7 +166,7 @@ func guarded(do func() error) error {
 			}
 			result <- err
 		}()
-		err = do()
+		err = settled(do())
 	}()
 	return <-result
 }
@@ -239,13 +240,36 @@ func (a *attempt) forRiver(err error, how ending) error {
 		reschedule, _ := errors.AsType[*rescheduleError](err)
 		return river.JobSnooze(reschedule.wait())
 	case discarded:
-		return river.JobCancel(err)
+		return river.JobCancel(settled(err))
 	default:
 	}
 	if panicked, ok := errors.AsType[*workerfx.PanicError](err); ok {
-		a.stacks.keep(a.info.ID, string(panicked.Stack))
+		a.stacks.keep(a.info.ID, storable(string(panicked.Stack)))
 	}
-	return err
+	return settled(err)
+}
+
+// settledError is an error with its text, which it is not asked for again.
+type settledError struct {
+	error
+
+	text string
+}
+
+func (e *settledError) Error() string { return e.text }
+func (e *settledError) Unwrap() error { return e.error }
+
+// settled asks an error for its text where it may panic, and makes that one that the database takes: PostgreSQL has
+// no zero bytes in JSON, and an end of an attempt that it refuses would keep others from their end.
+func settled(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &settledError{err, storable(err.Error())}
+}
+
+func storable(text string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", "\uFFFD"), "\uFFFD")
 }
 
 // startSpan begins the job's span, with a link to the one that enqueued it.

@@ -4,6 +4,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"os"
+	"reflect"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/rs/zerolog"
@@ -55,7 +57,7 @@ func UseSQLite() Database {
 // ([ProvideHandler]). The database is opened, with tries until the app's start timeout is nearly over, and its schema
 // is brought up to date before anything behind it starts; it is closed after the pool has stopped.
 //
-// The app's zerolog.Logger or *zerolog.Logger is used if there is one.
+// The app's zerolog.Logger or *zerolog.Logger is used if there is one, else errors are on stderr.
 func Module(db Database, opts ...Option) fx.Option {
 	return fx.Module("queue",
 		fx.Provide(
@@ -79,9 +81,13 @@ type params struct {
 	DB            *sql.DB         `optional:"true"`
 }
 
+// logger is the app's. Without one, what must not stay unseen is on stderr: jobs that are given up, above all.
 func (p *params) logger() zerolog.Logger {
-	if p.LoggerPointer != nil {
+	switch {
+	case p.LoggerPointer != nil:
 		return *p.LoggerPointer
+	case reflect.ValueOf(p.Logger).IsZero():
+		return zerolog.New(os.Stderr).Level(zerolog.ErrorLevel).With().Timestamp().Logger()
 	}
 	return p.Logger
 }

@@ -236,3 +236,42 @@ func TestMiddlewareWrapsAttempts(t *testing.T) {
 		}
 	})
 }
+
+// brokenError panics when it is asked what went wrong.
+type brokenError struct{}
+
+func (brokenError) Error() string { panic("broken error") }
+
+func TestOddErrorsAreKeptToo(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		a := startApp(t, db, handle(func(_ context.Context, job *queue.Job[mail]) error {
+			switch job.Args.To {
+			case "zero":
+				return errors.New("a zero\x00byte and a bad \xff one")
+			case "zero panic":
+				panic("a zero\x00byte")
+			case "zero discard":
+				return queue.Discard(errors.New("a zero\x00byte"))
+			case "broken":
+				return brokenError{}
+			}
+			return nil
+		}))
+		for to, want := range map[string]string{
+			"zero":         "a zero\uFFFDbyte and a bad \uFFFD one",
+			"zero panic":   "panic: a zero\uFFFDbyte",
+			"zero discard": "a zero\uFFFDbyte",
+			"broken":       "panic: broken error",
+		} {
+			id := a.enqueue(t, mail{To: to}, queue.MaxAttempts(1))
+			eventually(t, "the attempt failed", func() bool {
+				job, err := a.client.Job(t.Context(), id)
+				require.NoError(t, err)
+				return len(job.Errors) == 1
+			})
+			job, err := a.client.Job(t.Context(), id)
+			require.NoError(t, err)
+			require.Contains(t, job.Errors[0].Error, want)
+		}
+	})
+}
