@@ -69,7 +69,10 @@ func TestNothingIsLostWhenProcessesAreKilled(t *testing.T) {
 		t.Skip("it kills processes for many seconds")
 	}
 	onBoth(t, func(t *testing.T, db testDB) {
-		const n = 10_000
+		n := 10_000
+		if db.isSQLite() && underRace {
+			n = 1_000 // SQLite is translated to Go, and many times slower when each access to memory is watched
+		}
 		db.exec(t, `CREATE TABLE entries (job bigint)`)
 		db.exec(t, `CREATE TABLE notes (job bigint)`)
 		a := startApp(t, db) // it enqueues, and works no queue
@@ -88,7 +91,7 @@ func TestNothingIsLostWhenProcessesAreKilled(t *testing.T) {
 		const left = `SELECT count(*) FROM river_job WHERE state <> 'completed'`
 		begun, kills := time.Now(), 0
 		for ; db.count(t, left) > 0; kills++ {
-			require.Less(t, time.Since(begun), 2*time.Minute, "%d jobs are left", db.count(t, left))
+			require.Less(t, time.Since(begun), 3*time.Minute, "%d jobs are left", db.count(t, left))
 			time.Sleep(time.Second)
 			victim := processes[kills%len(processes)]
 			victim.signal(t, syscall.SIGKILL)
