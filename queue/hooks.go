@@ -13,7 +13,7 @@ import (
 type Hooks struct {
 	// OnLocked is called before a handler, with the context that it is then given.
 	OnLocked func(ctx context.Context, job JobInfo)
-	// OnDone is called after a handler, with what it returned: nil, its error, or a *workerfx.PanicError.
+	// OnDone is called after a handler, with nil, an error that wraps what it returned, or a *[workerfx.PanicError].
 	OnDone func(ctx context.Context, job JobInfo, err error)
 	// OnUnknownKind is called for a job that this process has no handler for. The attempt fails: a job that
 	// another process should do belongs into a queue of its own.

@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := set.Parse(args); err != nil {
 		return err
 	}
-	logger := zerolog.New(zerolog.ConsoleWriter{Out: stderr}).Level(zerolog.InfoLevel).With().Timestamp().Logger()
+	logger := zerolog.New(zerolog.ConsoleWriter{Out: zerolog.SyncWriter(stderr)}).Level(zerolog.InfoLevel).With().Timestamp().Logger()
 	switch {
 	case set.Arg(0) == "enqueue" && set.NArg() == 2:
 		return enqueue(ctx, f, set.Arg(1), logger, stdout)
