@@ -58,6 +58,16 @@
 // What a client says of the end of its jobs travels over the very connection that holds its lock. So one whose jobs
 // were taken over is not heard, however late it wakes up; it loses no more than that, and starts anew by itself.
 //
+// # How soon a job begins
+//
+//	enqueued, due at once      PostgreSQL: a millisecond or so (NOTIFY); SQLite: 50ms, which is how often it is looked at
+//	due in up to 5s, and       within a second after it is due: that is how often a queue is looked at anyway
+//	attempts that wait so long
+//	due later                  within five seconds, by the scheduler of the client that leads
+//
+// One client leads at a time, over all processes. It also enqueues periodic jobs and deletes old ones. When it stops
+// another one takes over at once; when its process dies, within fifteen seconds.
+//
 // # Defaults
 //
 //	queue             "default", 10 slots, 1 replica                           WithQueue, Queue
