@@ -1,0 +1,44 @@
+package queue
+
+import (
+	"bytes"
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+)
+
+// checkArgs refuses arguments that do not make a job, and returns their kind.
+func checkArgs(args Args) (kind string, err error) {
+	v := reflect.ValueOf(args)
+	if args == nil || v.Kind() == reflect.Pointer && v.IsNil() {
+		return "", errors.New("enqueue: the arguments are nil")
+	}
+	kind = args.Kind()
+	if err := checkKind(v.Type(), kind); err != nil {
+		return "", fmt.Errorf("enqueue: %w", err)
+	}
+	return kind, checkObject(kind, args)
+}
+
+// checkObject refuses arguments that do not encode to a JSON object, the only thing that River takes.
+func checkObject(kind string, args Args) error {
+	_, ownJSON := args.(json.Marshaler)
+	_, ownText := args.(encoding.TextMarshaler)
+	t := reflect.TypeOf(args)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() == reflect.Struct && !ownJSON && !ownText {
+		return nil // most are, and are encoded soon enough
+	}
+	data, err := json.Marshal(args)
+	if err != nil {
+		return fmt.Errorf("enqueue %q: encode the arguments: %w", kind, err)
+	}
+	if data = bytes.TrimSpace(data); !bytes.HasPrefix(data, []byte("{")) {
+		return fmt.Errorf("enqueue %q: arguments %.40s: a %T must encode to a JSON object, put it into a struct", kind, data, args)
+	}
+	return nil
+}

@@ -1,0 +1,155 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/workerfx/workerfx"
+)
+
+// Client enqueues jobs and looks after those that are there. [Module] provides it. All methods may be called
+// from any goroutine, between the app's start and its stop: in constructors they fail with [ErrNotStarted].
+type Client struct{ hub *hub }
+
+// Enqueue adds a job in a transaction of its own. On SQLite, inside a [HandlerTx], it is an error: there
+// is one transaction at a time, use EnqueueTx.
+func (c *Client) Enqueue(ctx context.Context, args Args, opts ...EnqueueOption) (Enqueued, error) {
+	return one(c.EnqueueBatch(ctx, NewEntry(args, opts...)))
+}
+
+// EnqueueTx adds a job within a transaction, of which it becomes part: a [pgx.Tx] on PostgreSQL, a *[sql.Tx] on
+// SQLite. While such a transaction of the queue's own SQLite database is open, all other calls wait for it.
+func (c *Client) EnqueueTx(ctx context.Context, tx any, args Args, opts ...EnqueueOption) (Enqueued, error) {
+	return one(c.EnqueueBatchTx(ctx, tx, NewEntry(args, opts...)))
+}
+
+// EnqueueBatch adds many jobs, all or none, and returns what became of each, in order. Without any it does nothing.
+func (c *Client) EnqueueBatch(ctx context.Context, jobs ...Entry) ([]Enqueued, error) {
+	if at, ok := ctx.Value(currentKey{}).(*current); ok && at.tx != nil && !c.hub.db.shared() {
+		return nil, errors.New("enqueue: the handler's transaction is open, and SQLite has one at a time: use EnqueueTx")
+	}
+	return c.enqueue(ctx, jobs, c.hub.db.insert)
+}
+
+// EnqueueBatchTx is [Client.EnqueueBatch] within a transaction, see EnqueueTx.
+func (c *Client) EnqueueBatchTx(ctx context.Context, tx any, jobs ...Entry) ([]Enqueued, error) {
+	return c.enqueue(ctx, jobs, func(ctx context.Context, params []river.InsertManyParams) ([]*rivertype.JobInsertResult, error) {
+		return c.hub.db.insertTx(ctx, tx, params)
+	})
+}
+
+type inserter func(context.Context, []river.InsertManyParams) ([]*rivertype.JobInsertResult, error)
+
+func (c *Client) enqueue(ctx context.Context, jobs []Entry, insert inserter) ([]Enqueued, error) {
+	if len(jobs) == 0 {
+		return nil, nil
+	}
+	metadata, err := metadataOf(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("queue: enqueue: %w", err)
+	}
+	params := make([]river.InsertManyParams, len(jobs))
+	for i, job := range jobs {
+		if params[i], err = job.params(metadata); err != nil {
+			return nil, fmt.Errorf("queue: %w", err)
+		}
+	}
+	if !c.hub.opened.Load() {
+		return nil, fmt.Errorf("queue: enqueue %q: %w", params[0].Args.Kind(), ErrNotStarted)
+	}
+	results, err := insert(ctx, params)
+	if err != nil {
+		return nil, fmt.Errorf("queue: enqueue %q: %w", params[0].Args.Kind(), err)
+	}
+	added := make([]Enqueued, len(results))
+	for i, r := range results {
+		added[i] = Enqueued{ID: r.Job.ID, Duplicate: r.UniqueSkippedAsDuplicate}
+	}
+	return added, nil
+}
+
+func one(added []Enqueued, err error) (Enqueued, error) {
+	if err != nil {
+		return Enqueued{}, err
+	}
+	return added[0], nil
+}
+
+// Job returns what is known of a job. It fails with [ErrNoJob]. Completed and cancelled jobs are kept for a
+// day, discarded ones for a week.
+func (c *Client) Job(ctx context.Context, id int64) (JobInfo, error) {
+	if !c.hub.opened.Load() {
+		return JobInfo{}, fmt.Errorf("queue: job %d: %w", id, ErrNotStarted)
+	}
+	row, err := c.hub.db.job(ctx, id)
+	if err != nil {
+		return JobInfo{}, fmt.Errorf("queue: job %d: %w", id, err)
+	}
+	return infoOf(row), nil
+}
+
+// DeadLetters returns the jobs that were given up, of all queues, the latest first and limit at most, from 1
+// to 10,000.
+func (c *Client) DeadLetters(ctx context.Context, limit int) ([]JobInfo, error) {
+	const most = 10_000
+	if limit < 1 || limit > most {
+		return nil, fmt.Errorf("queue: dead letters: limit %d: must be from 1 to %d", limit, most)
+	}
+	if !c.hub.opened.Load() {
+		return nil, fmt.Errorf("queue: dead letters: %w", ErrNotStarted)
+	}
+	rows, err := c.hub.db.jobs(ctx, limit, rivertype.JobStateDiscarded, rivertype.JobStateCancelled)
+	if err != nil {
+		return nil, fmt.Errorf("queue: dead letters: %w", err)
+	}
+	jobs := make([]JobInfo, len(rows))
+	for i, row := range rows {
+		jobs[i] = infoOf(row)
+	}
+	return jobs, nil
+}
+
+// Requeue makes a dead letter available at once, with one more attempt if it has used up all. It fails with
+// [ErrNoJob] if there is no job with that ID, or it was not given up.
+func (c *Client) Requeue(ctx context.Context, id int64) error {
+	if !c.hub.opened.Load() {
+		return fmt.Errorf("queue: requeue job %d: %w", id, ErrNotStarted)
+	}
+	if err := c.hub.db.requeue(ctx, id); err != nil {
+		return fmt.Errorf("queue: requeue job %d: %w", id, err)
+	}
+	return nil
+}
+
+// drainPause is how often Drain looks.
+const drainPause = 10 * time.Millisecond
+
+// Drain waits until nothing is left to do in the queues that this process works: no job runs, here or elsewhere,
+// and none is due. Jobs that are due later, attempts included, are not waited for; those that jobs enqueue
+// meanwhile are. It fails if this process works no queue, or when ctx ends.
+func (c *Client) Drain(ctx context.Context) error {
+	queues := c.hub.queueNames()
+	if len(queues) == 0 {
+		return errors.New("queue: drain: this process works no queue")
+	}
+	for {
+		if !c.hub.opened.Load() {
+			return fmt.Errorf("queue: drain: %w", ErrNotStarted)
+		}
+		due, err := c.hub.db.due(ctx, queues)
+		if err != nil {
+			return fmt.Errorf("queue: drain: %w", err)
+		}
+		if !due {
+			return nil
+		}
+		if workerfx.Wait(ctx, drainPause); ctx.Err() != nil {
+			return fmt.Errorf("queue: drain: there still are jobs: %w", context.Cause(ctx))
+		}
+	}
+}

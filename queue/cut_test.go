@@ -1,0 +1,195 @@
+package queue_test
+
+import (
+	"context"
+	"net"
+	"net/url"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/queue"
+)
+
+// proxy is a TCP proxy on loopback that can cut the line.
+type proxy struct {
+	net.Listener
+
+	target string
+	mu     sync.Mutex    // guards all below
+	open   chan struct{} // closed while bytes flow
+	conns  []net.Conn
+}
+
+// newProxy returns a proxy to the server of a URL, and the URL that leads through it.
+func newProxy(t *testing.T, to string) (*proxy, string) {
+	t.Helper()
+	u, err := url.Parse(to)
+	require.NoError(t, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	p := &proxy{Listener: l, target: u.Host, open: make(chan struct{})}
+	close(p.open)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			in, err := l.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", p.target)
+			if err != nil {
+				in.Close()
+				continue
+			}
+			p.mu.Lock()
+			p.conns = append(p.conns, in, out)
+			p.mu.Unlock()
+			wg.Go(func() { p.pipe(out, in) })
+			wg.Go(func() { p.pipe(in, out) })
+		}
+	})
+	t.Cleanup(func() {
+		l.Close()
+		p.heal()
+		p.drop()
+		wg.Wait()
+	})
+	u.Host = l.Addr().String()
+	return p, u.String()
+}
+
+func (p *proxy) pipe(to, from net.Conn) {
+	defer to.Close()
+	defer from.Close()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		p.mu.Lock()
+		open := p.open
+		p.mu.Unlock()
+		<-open
+		if n > 0 {
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// cut lets no byte through any more, and closes nothing: as a cable that was pulled.
+func (p *proxy) cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.open = make(chan struct{})
+}
+
+// heal lets bytes through again.
+func (p *proxy) heal() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.open:
+	default:
+		close(p.open)
+	}
+}
+
+// drop closes all connections.
+func (p *proxy) drop() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range p.conns {
+		c.Close()
+	}
+	p.conns = nil
+}
+
+// interruptible is a handler that says when its attempt begins, and why its context ends.
+func interruptible(begun chan<- queue.JobInfo, ended chan<- error) queue.HandlerFunc[mail] {
+	return func(ctx context.Context, job *queue.Job[mail]) error {
+		begun <- job.JobInfo
+		if job.Args.To == "brief" || job.Attempt > 1 {
+			return nil
+		}
+		<-ctx.Done()
+		ended <- context.Cause(ctx)
+		return ctx.Err()
+	}
+}
+
+func TestProcessThatIsCutOffStopsItsJobsBeforeOthersTakeThemOver(t *testing.T) {
+	for name, cut := range map[string]func(*proxy){
+		"silence": (*proxy).cut,
+		"connections closed": func(p *proxy) {
+			p.cut()
+			p.drop()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db := newPostgres(t)
+			line, url := newProxy(t, db.url)
+			begun, ended := make(chan queue.JobInfo, 10), make(chan error, 10)
+			far := newAppWith(t, queue.Module(queue.Postgres(url), queue.WithLease(testLease)), handle(interruptible(begun, ended)))
+			far.RequireStart()
+			taken := make(chan queue.JobInfo, 10)
+			near := newAppWith(t, queue.Module(db.Database, queue.WithLease(testLease)),
+				handle(func(_ context.Context, job *queue.Job[mail]) error {
+					taken <- job.JobInfo
+					return nil
+				}))
+			near.RequireStart()
+			require.NoError(t, near.Pool.Pause("queue/default"))
+			near.AwaitStatus("queue/default", workerfx.StatusPaused)
+			id := near.enqueue(t, mail{})
+			require.Equal(t, id, receive(t, begun).ID)
+			require.NoError(t, near.Pool.Resume("queue/default"))
+			near.AwaitStatus("queue/default", workerfx.StatusRunning)
+
+			at := time.Now()
+			cut(line)
+			select {
+			case why := <-ended:
+				require.ErrorIs(t, why, queue.ErrLockLost)
+				t.Logf("stopped after %v", time.Since(at))
+			case <-taken:
+				t.Fatal("the job runs twice at a time")
+			case <-time.After(patience):
+				t.Fatal("the job was not stopped")
+			}
+			job := receive(t, taken)
+			t.Logf("taken over after %v", time.Since(at))
+			require.Equal(t, id, job.ID)
+			require.Equal(t, 2, job.Attempt)
+			near.awaitState(t, id, queue.StateCompleted)
+
+			require.NoError(t, near.Pool.Pause("queue/default"))
+			near.AwaitStatus("queue/default", workerfx.StatusPaused)
+			line.heal()
+			next := near.enqueue(t, mail{To: "brief"})
+			require.Equal(t, next, receive(t, begun).ID, "it works again")
+		})
+	}
+}
+
+func TestClientThatLosesItsLockStartsAnew(t *testing.T) {
+	db := newPostgres(t)
+	begun, ended := make(chan queue.JobInfo, 10), make(chan error, 10)
+	a := startApp(t, db, handle(interruptible(begun, ended)))
+	id := a.enqueue(t, mail{})
+	receive(t, begun)
+	db.exec(t, `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+	require.ErrorIs(t, receive(t, ended), queue.ErrLockLost)
+	job := receive(t, begun)
+	require.Equal(t, id, job.ID)
+	require.Equal(t, 2, job.Attempt)
+	e := a.AwaitRuns("queue/default", 2)
+	require.ErrorIs(t, e.Err, queue.ErrLockLost)
+}

@@ -1,0 +1,296 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/workerfx/workerfx"
+)
+
+// rawArgs are the arguments of a job of any kind, which its handler decodes.
+type rawArgs struct{ kind string }
+
+// Kind is that under which a handler is registered.
+func (a rawArgs) Kind() string { return a.kind }
+
+// UnmarshalJSON leaves the arguments where they are.
+func (*rawArgs) UnmarshalJSON([]byte) error { return nil }
+
+// MarshalJSON refuses: nothing is enqueued this way.
+func (rawArgs) MarshalJSON() ([]byte, error) { return nil, errors.ErrUnsupported }
+
+// engine works the jobs of one run of a queue. It is the one River worker of all kinds.
+type engine struct {
+	river.WorkerDefaults[rawArgs]
+
+	hub    *hub
+	run    context.Context //nolint:containedctx // the run's, which counts its jobs
+	worker string
+	stacks *stacks
+	alive  context.Context //nolint:containedctx // the session's life
+}
+
+// Timeout is that of the job's handler.
+func (e *engine) Timeout(job *river.Job[rawArgs]) time.Duration {
+	if d := e.hub.handlers[job.Kind].timeout; d > 0 {
+		return d
+	}
+	return -1 // none
+}
+
+// NextRetry is when a job whose attempt failed runs again.
+func (e *engine) NextRetry(job *river.Job[rawArgs]) time.Time {
+	return e.hub.handlers[job.Kind].nextAttempt(job.Attempt)
+}
+
+// Work works a job, and tells River how it ended.
+func (e *engine) Work(ctx context.Context, job *river.Job[rawArgs]) error {
+	h := e.hub.handlers[job.Kind]
+	a := &attempt{engine: e, handler: h, row: job.JobRow, info: infoOf(job.JobRow)}
+	log := e.logger(a.info)
+	ctx = log.WithContext(context.WithValue(ctx, currentKey{}, &current{info: a.info}))
+	ctx, span := a.startSpan(ctx)
+	e.hub.hooks.locked(ctx, &log, a.info)
+	err := a.work(ctx)
+	how := a.conclude(ctx, err)
+	a.endSpan(span, err, how)
+	e.hub.hooks.done(ctx, &log, a.info, err)
+	a.report(ctx, &log, err, how)
+	return a.forRiver(err, how)
+}
+
+// logger is the app's, with the fields of a job.
+func (e *engine) logger(info JobInfo) zerolog.Logger {
+	return e.hub.log.With().Str("worker", e.worker).Str("workerExecutionID", executionID(info)).
+		Str("kind", info.Kind).Int("attempt", info.Attempt).Logger()
+}
+
+// executionID is a job's ID as workers' runs have theirs.
+func executionID(info JobInfo) string { return strconv.FormatInt(info.ID, 10) }
+
+// jobFields says which job a line is about.
+func jobFields(info JobInfo) func(*zerolog.Event) {
+	return func(e *zerolog.Event) {
+		e.Str("workerExecutionID", executionID(info)).Str("kind", info.Kind).Int("attempt", info.Attempt).Str("queue", info.Queue)
+	}
+}
+
+// HandleError is River's word on an attempt that failed. Those of a handler are known by then.
+func (e *engine) HandleError(ctx context.Context, row *rivertype.JobRow, err error) *river.ErrorHandlerResult {
+	if _, unknown := errors.AsType[*rivertype.UnknownJobKindError](err); !unknown {
+		return nil
+	}
+	info := infoOf(row)
+	log := e.logger(info)
+	log.Error().Str("queue", info.Queue).Msg("job has a kind that this process has no handler for: " +
+		"provide one, or keep the kind in a queue that only processes with its handler work")
+	countJob(e.run, false)
+	e.hub.hooks.unknown(ctx, &log, info)
+	if info.Attempt >= info.MaxAttempts {
+		info.State = StateDiscarded
+		e.hub.hooks.discarded(ctx, &log, info, err)
+	}
+	return nil
+}
+
+// HandlePanic is River's word on a panic, which would be one of ours.
+func (*engine) HandlePanic(context.Context, *rivertype.JobRow, any, string) *river.ErrorHandlerResult {
+	return nil
+}
+
+// ending is how an attempt ended.
+type ending uint8
+
+const (
+	succeeded   ending = iota
+	failed             // there is another attempt
+	exhausted          // there is none
+	discarded          // the handler gave the job up
+	rescheduled        // the handler wants it to run again later
+	interrupted        // its worker stops, or lost its lock
+)
+
+var endingNames = [...]string{"succeeded", "failed", "exhausted", "discarded", "rescheduled", "interrupted"}
+
+func (e ending) String() string { return endingNames[e] }
+
+// attempt is one attempt at a job.
+type attempt struct {
+	*engine
+
+	handler *handler
+	row     *rivertype.JobRow
+	info    JobInfo
+}
+
+// work calls the handler, in a transaction if it wants one. It runs in a goroutine of its own, so that one that
+// ends it (runtime.Goexit) does not end River's.
+func (a *attempt) work(ctx context.Context) (err error) {
+	handle := func(ctx context.Context, tx any) error {
+		run := func(ctx context.Context) error { return a.handler.handle(ctx, tx, a.info) }
+		for _, wrap := range slices.Backward(a.handler.middleware) {
+			run = wrap(run)
+		}
+		return run(ctx)
+	}
+	if a.handler.txType == nil {
+		return guarded(func() error { return handle(ctx, nil) })
+	}
+	return guarded(func() error {
+		return a.hub.db.work(ctx, a.row, func(tx any) error {
+			return handle(context.WithValue(ctx, currentKey{}, &current{info: a.info, tx: tx}), tx)
+		})
+	})
+}
+
+// guarded calls do in a goroutine of its own and waits for it. A panic is an error with its stack.
+func guarded(do func() error) error {
+	result := make(chan error, 1)
+	go func() {
+		err := workerfx.ErrGoexit
+		defer func() {
+			if value := recover(); value != nil {
+				err = &workerfx.PanicError{Value: value, Stack: debug.Stack()}
+			}
+			result <- err
+		}()
+		err = settled(do())
+	}()
+	return <-result
+}
+
+// conclude tells how the attempt ended.
+func (a *attempt) conclude(ctx context.Context, err error) ending {
+	if err == nil {
+		return succeeded
+	}
+	if _, ok := errors.AsType[*rescheduleError](err); ok {
+		return rescheduled
+	}
+	if _, ok := errors.AsType[*discardError](err); ok {
+		return discarded
+	}
+	switch cause := context.Cause(ctx); {
+	case errors.Is(cause, river.ErrJobCancelledRemotely):
+		return discarded // by somebody who uses River
+	case a.alive.Err() != nil:
+		return interrupted // whatever it was: nobody hears of it
+	}
+	if errors.Is(ctx.Err(), context.Canceled) && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
+		return interrupted
+	}
+	if a.info.Attempt >= a.info.MaxAttempts {
+		return exhausted
+	}
+	return failed
+}
+
+// report logs and counts the attempt, and tells of a job that is given up.
+func (a *attempt) report(ctx context.Context, log *zerolog.Logger, err error, how ending) {
+	level, message := zerolog.DebugLevel, "job "+how.String()
+	switch how {
+	case succeeded, rescheduled:
+	case interrupted:
+		message = "job interrupted, it will run again"
+	case failed:
+		level, message = zerolog.WarnLevel, "job failed, it will run again"
+	case exhausted, discarded:
+		level, message = zerolog.ErrorLevel, "job discarded"
+	}
+	event := log.WithLevel(level)
+	if level < log.GetLevel() || level < zerolog.GlobalLevel() {
+		event = nil
+	}
+	event = event.AnErr(zerolog.ErrorFieldName, err)
+	if panicked, ok := errors.AsType[*workerfx.PanicError](err); ok {
+		event = event.Bytes("stack", panicked.Stack)
+	}
+	event.Msg(message)
+	if how != interrupted {
+		countJob(a.run, how == succeeded || how == rescheduled)
+	}
+	if how == exhausted || how == discarded {
+		given := a.info
+		given.State = StateDiscarded
+		if how == discarded {
+			given.State = StateCancelled
+		}
+		a.hub.hooks.discarded(ctx, log, given, err)
+	}
+}
+
+// forRiver is how River is told.
+func (a *attempt) forRiver(err error, how ending) error {
+	switch how {
+	case succeeded:
+		return nil
+	case rescheduled:
+		reschedule, _ := errors.AsType[*rescheduleError](err)
+		return river.JobSnooze(reschedule.wait())
+	case discarded:
+		return river.JobCancel(settled(err))
+	default:
+	}
+	if panicked, ok := errors.AsType[*workerfx.PanicError](err); ok {
+		a.stacks.keep(a.info.ID, storable(string(panicked.Stack)))
+	}
+	return settled(err)
+}
+
+// settledError is an error with its text, which it is not asked for again.
+type settledError struct {
+	error
+
+	text string
+}
+
+func (e *settledError) Error() string { return e.text }
+func (e *settledError) Unwrap() error { return e.error }
+
+// settled asks an error for its text where it may panic, and makes that one that the database takes: PostgreSQL has
+// no zero bytes in JSON, and an end of an attempt that it refuses would keep others from their end.
+func settled(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &settledError{err, storable(err.Error())}
+}
+
+func storable(text string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", "\uFFFD"), "\uFFFD")
+}
+
+// startSpan begins the job's span, with a link to the one that enqueued it.
+func (a *attempt) startSpan(ctx context.Context) (context.Context, trace.Span) {
+	opts := []trace.SpanStartOption{
+		trace.WithSpanKind(trace.SpanKindConsumer),
+		trace.WithAttributes(
+			attribute.Int64("job.id", a.info.ID), attribute.String("job.kind", a.info.Kind),
+			attribute.String("job.queue", a.info.Queue), attribute.Int("job.attempt", a.info.Attempt)),
+	}
+	if origin := originOf(a.row.Metadata); origin.IsValid() {
+		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: origin}))
+	}
+	return workerfx.CtxTracer(ctx).Start(ctx, "job "+a.info.Kind, opts...)
+}
+
+func (*attempt) endSpan(span trace.Span, err error, how ending) {
+	span.SetAttributes(attribute.String("job.outcome", how.String()))
+	if how == failed || how == exhausted || how == discarded {
+		span.RecordError(err)
+		span.SetStatus(codes.Error, err.Error())
+	}
+	span.End()
+}

@@ -1,0 +1,210 @@
+package queue
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/workerfx/workerfx"
+)
+
+// Handler does the jobs of one kind. Handle is called from many goroutines at once, at least once for each
+// job: a process that dies in the middle of it leaves the job to another one. What its error means:
+//
+//	nil                         the job is done
+//	Discard(err)                it is given up, and kept among the dead letters
+//	RescheduleIn, RescheduleAt  it runs again then; the attempt does not count
+//	any other error, a panic    the attempt failed: backoff, then the next one; after the last, dead letters
+//	its context's error, while  the attempt does not count; it runs again at once, here or elsewhere
+//	the worker stops
+//
+// The context carries the logger, with the fields "worker", "workerExecutionID" (the job's ID), "kind" and
+// "attempt", the tracer with the job's span, and the job itself ([CtxJob]). It ends when the handler's
+// timeout passes, when the worker's stop has no more time to give, and when its liveness lock is lost.
+type Handler[A Args] interface {
+	Handle(ctx context.Context, job *Job[A]) error
+}
+
+// HandlerTx is a [Handler] that is given a transaction, in which the job is then completed: what it writes
+// there and the job's end are one commit, so they happen exactly once. If it returns an error, or the job was
+// taken over by another process meanwhile, nothing of it stays. T is [pgx.Tx] on PostgreSQL and *[sql.Tx]
+// on SQLite; the handler must neither commit nor roll back. On SQLite, which has one transaction at a time,
+// all other jobs wait for it, and within it jobs are enqueued with EnqueueTx.
+type HandlerTx[A Args, T any] interface {
+	HandleTx(ctx context.Context, tx T, job *Job[A]) error
+}
+
+// HandlerFunc is a function that is a [Handler].
+type HandlerFunc[A Args] func(ctx context.Context, job *Job[A]) error
+
+// Handle calls f.
+func (f HandlerFunc[A]) Handle(ctx context.Context, job *Job[A]) error { return f(ctx, job) }
+
+// HandlerTxFunc is a function that is a [HandlerTx].
+type HandlerTxFunc[A Args, T any] func(ctx context.Context, tx T, job *Job[A]) error
+
+// HandleTx calls f.
+func (f HandlerTxFunc[A, T]) HandleTx(ctx context.Context, tx T, job *Job[A]) error {
+	return f(ctx, tx, job)
+}
+
+// HandlerOption configures one handler. A value out of range is an error of fx.New that names the kind.
+type HandlerOption func(*handler)
+
+// WithBackoff sets the wait between the attempts of a job. The default is River's: the fourth power of the
+// number of attempts in seconds, a tenth more or less: 1s, 16s, 81s, and three weeks until the default of 25
+// attempts is used up.
+func WithBackoff(b workerfx.Backoff) HandlerOption {
+	return func(h *handler) { h.backoff, h.backoffSet = b, true }
+}
+
+// WithTimeout ends the context of each attempt after d. The default, 0, is no timeout.
+func WithTimeout(d time.Duration) HandlerOption {
+	return func(h *handler) { h.timeout = d }
+}
+
+// WithMiddleware wraps each attempt; the first given is the outermost.
+func WithMiddleware(mw ...workerfx.Middleware) HandlerOption {
+	return func(h *handler) { h.middleware = append(h.middleware, mw...) }
+}
+
+// handler is what is known of a kind and of what does its jobs.
+type handler struct {
+	kind   string
+	name   string // of the constructor, for errors
+	txType reflect.Type
+	handle func(ctx context.Context, tx any, job JobInfo) error // tx is nil unless txType is set
+
+	backoff    workerfx.Backoff // nil for River's
+	backoffSet bool
+	timeout    time.Duration
+	middleware []workerfx.Middleware
+}
+
+var (
+	pgxTxType = reflect.TypeFor[pgx.Tx]()
+	sqlTxType = reflect.TypeFor[*sql.Tx]()
+)
+
+// newHandler makes a handler of what a constructor made, which must be one of the handler interfaces.
+func newHandler[A Args](name string, made any, opts []HandlerOption) (*handler, error) {
+	h := &handler{name: name}
+	var err error
+	if h.kind, err = kindOf[A](); err != nil {
+		return nil, err
+	}
+	switch made := made.(type) {
+	case Handler[A]:
+		h.handle = func(ctx context.Context, _ any, info JobInfo) error {
+			return decoded(info, func(job *Job[A]) error { return made.Handle(ctx, job) })
+		}
+	case HandlerTx[A, pgx.Tx]:
+		h.txType = pgxTxType
+		h.handle = func(ctx context.Context, tx any, info JobInfo) error {
+			return decoded(info, func(job *Job[A]) error { return made.HandleTx(ctx, tx.(pgx.Tx), job) })
+		}
+	case HandlerTx[A, *sql.Tx]:
+		h.txType = sqlTxType
+		h.handle = func(ctx context.Context, tx any, info JobInfo) error {
+			return decoded(info, func(job *Job[A]) error { return made.HandleTx(ctx, tx.(*sql.Tx), job) })
+		}
+	}
+	for i, opt := range opts {
+		if opt == nil {
+			return nil, fmt.Errorf("handler of kind %q: option %d is nil", h.kind, i+1)
+		}
+		opt(h)
+	}
+	return h, h.validate()
+}
+
+// decoded calls do with the job's arguments.
+func decoded[A Args](info JobInfo, do func(*Job[A]) error) error {
+	job := &Job[A]{JobInfo: info}
+	if err := json.Unmarshal(info.RawArgs, &job.Args); err != nil {
+		return fmt.Errorf("arguments of kind %q do not decode into a %T: %w", info.Kind, job.Args, err)
+	}
+	return do(job)
+}
+
+// isHandler tells whether a constructor's result handles jobs of A.
+func isHandler[A Args](result reflect.Type) bool {
+	return result.Implements(reflect.TypeFor[Handler[A]]()) ||
+		result.Implements(reflect.TypeFor[HandlerTx[A, pgx.Tx]]()) ||
+		result.Implements(reflect.TypeFor[HandlerTx[A, *sql.Tx]]())
+}
+
+// validKind is what River takes.
+var validKind = regexp.MustCompile(`\A\w[\w\-\[\]<>/.·:+]+\z`)
+
+// kindOf asks a zero A for its kind.
+func kindOf[A Args]() (kind string, err error) {
+	t := reflect.TypeFor[A]()
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v: Kind panicked on a zero value: %v", t, r)
+		}
+	}()
+	var zero A
+	switch t.Kind() {
+	case reflect.Interface:
+		return "", fmt.Errorf("%v is an interface: name the type of the arguments", t)
+	case reflect.Pointer:
+		zero, _ = reflect.TypeAssert[A](reflect.New(t.Elem()))
+	default:
+	}
+	kind = zero.Kind()
+	return kind, checkKind(t, kind)
+}
+
+func checkKind(t reflect.Type, kind string) error {
+	if !validKind.MatchString(kind) {
+		return fmt.Errorf("%v: kind %q must have two or more letters, digits or -_<>[]/.:+ and begin with a letter, digit or _", t, kind)
+	}
+	return nil
+}
+
+// validate says which settings of the handler are out of range.
+func (h *handler) validate() error {
+	bad := func(field string, value any, why string) error {
+		return fmt.Errorf("handler of kind %q: %s %v: %s", h.kind, field, value, why)
+	}
+	var errs []error
+	if h.timeout < 0 {
+		errs = append(errs, bad("timeout", h.timeout, "must not be negative"))
+	}
+	if h.backoffSet && h.backoff == nil {
+		errs = append(errs, bad("backoff", h.backoff, "is nil"))
+	}
+	if b, ok := h.backoff.(interface{ Validate() error }); ok {
+		if err := b.Validate(); err != nil {
+			errs = append(errs, bad("backoff", fmt.Sprintf("%+v", h.backoff), err.Error()))
+		}
+	}
+	for i, mw := range h.middleware {
+		if mw == nil {
+			errs = append(errs, bad("middleware", i+1, "is nil"))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// nextAttempt is when a job whose attempt failed runs again; the zero time leaves it to River.
+func (h *handler) nextAttempt(attempt int) (at time.Time) {
+	if h.backoff == nil {
+		return time.Time{}
+	}
+	defer func() {
+		if recover() != nil {
+			at = time.Time{} // a broken backoff is River's turn
+		}
+	}()
+	return time.Now().Add(max(h.backoff.Duration(attempt), 0))
+}

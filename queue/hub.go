@@ -1,0 +1,212 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+	"github.com/rs/zerolog"
+
+	"github.com/workerfx/workerfx"
+)
+
+// hub is an app's database of jobs and all that is known of its handlers.
+type hub struct {
+	settings
+
+	db     database
+	log    zerolog.Logger
+	river  *slog.Logger
+	opened atomic.Bool // the database may be asked
+
+	// What works jobs, set once before the app starts.
+	handlers map[string]*handler
+	hooks    hookSet
+	periodic []periodic
+
+	swept atomic.Int64 // when the last sweep began, in Unix nanoseconds
+}
+
+func newHub(db database, s settings, log zerolog.Logger) *hub {
+	return &hub{settings: s, db: db, log: log, river: newRiverLog(log), handlers: make(map[string]*handler)}
+}
+
+// add takes in what is registered with the app, and says what is wrong with it.
+func (h *hub) add(all []registration) error {
+	var errs []error
+	for _, r := range all {
+		switch {
+		case r.handler != nil:
+			errs = append(errs, h.addHandler(r.handler))
+		case r.periodic != nil:
+			h.periodic = append(h.periodic, *r.periodic)
+		case r.hooks != nil:
+			h.hooks = append(h.hooks, *r.hooks)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (h *hub) addHandler(added *handler) error {
+	if before := h.handlers[added.kind]; before != nil {
+		names := []string{before.name, added.name}
+		slices.Sort(names)
+		return fmt.Errorf("queue: kind %q has two handlers, %s and %s", added.kind, names[0], names[1])
+	}
+	if added.txType != nil && added.txType != h.db.txType() {
+		return fmt.Errorf("queue: handler of kind %q (%s) wants its transaction as %v, %v has %v",
+			added.kind, added.name, added.txType, h.db, h.db.txType())
+	}
+	h.handlers[added.kind] = added
+	return nil
+}
+
+// permanentError is one that trying again does not help against.
+type permanentError struct{ error }
+
+func (e permanentError) Unwrap() error { return e.error }
+
+// The waits between two tries to reach the database.
+var retryPause = workerfx.ExponentialBackoff{Initial: 50 * time.Millisecond, Max: time.Second}
+
+// start opens the database, and closes it again if it cannot be used: Fx stops only what it has started.
+func (h *hub) start(ctx context.Context) error {
+	if err := h.tryToStart(ctx); err != nil {
+		h.db.close()
+		return fmt.Errorf("queue: %v: %w", h.db, err)
+	}
+	h.opened.Store(true)
+	return nil
+}
+
+// tryToStart opens the database, as often as it takes until ctx is about to end, and brings its schema up to date.
+func (h *hub) tryToStart(ctx context.Context) error {
+	begun := time.Now()
+	budget, cancel := shortOf(ctx)
+	defer cancel()
+	var before error
+	for try := 1; ; try++ {
+		err := h.prepare(budget)
+		if err == nil {
+			return nil
+		}
+		if budget.Err() != nil && before != nil {
+			err = before // says more than that time is up
+		}
+		before = err
+		_, permanent := errors.AsType[permanentError](err)
+		switch {
+		case permanent, errors.Is(err, ErrSchemaBehind):
+			return err
+		case budget.Err() != nil:
+			return fmt.Errorf("cannot be used (%d tries in %v), is it up, and are address, user and database right? %w",
+				try, time.Since(begun).Round(time.Millisecond), err)
+		}
+		h.log.Warn().Err(err).Str("database", h.db.String()).Int("try", try).Msg("queue cannot use its database, it will try again")
+		workerfx.Wait(budget, retryPause.Duration(try))
+	}
+}
+
+func (h *hub) prepare(ctx context.Context) error {
+	if err := h.db.open(ctx, h.river); err != nil {
+		return err
+	}
+	if err := h.db.migrate(ctx, h.river, !h.noMigrations); err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	return nil
+}
+
+// shortOf returns ctx with an end a tenth of its time before its own, a second at most: so that the caller
+// hears what was wrong, and not only that time is up.
+func shortOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, bounded := ctx.Deadline()
+	if !bounded {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(time.Until(deadline)/10, time.Second)))
+}
+
+func (h *hub) stop() {
+	h.opened.Store(false)
+	h.db.close()
+}
+
+// How River is set, where its own default would not do.
+const (
+	// fetchCooldown is the shortest time between two looks for jobs. River's 100ms is 10 looks a second.
+	fetchCooldown = time.Millisecond
+	// rescueNever keeps River from what the sweep does: to take over jobs that have run for an hour.
+	rescueNever = 100 * 365 * 24 * time.Hour
+	// soon is how far ahead jobs are looked at by those who work them; what is due later is River's scheduler's,
+	// which looks every five seconds.
+	soon = 5 * time.Second
+	// sweepEvery is how often the jobs of the dead are looked for.
+	sweepEvery = time.Second
+)
+
+// riverConfig is that of the client that works a queue.
+func (h *hub) riverConfig(q *queueWorker, e *engine) (*river.Config, error) {
+	workers := river.NewWorkers()
+	for kind := range h.handlers {
+		river.AddWorkerArgs[rawArgs](workers, rawArgs{kind: kind}, e)
+	}
+	periodics, err := riverPeriodics(h.periodic)
+	if err != nil {
+		return nil, err
+	}
+	return &river.Config{
+		Logger: newRiverLog(h.log.With().Str("worker", e.worker).Logger()), Workers: workers, ErrorHandler: e, PeriodicJobs: periodics,
+		Queues:        map[string]river.QueueConfig{q.name: {MaxWorkers: q.slots}},
+		FetchCooldown: fetchCooldown, JobTimeout: -1, RescueStuckJobsAfter: rescueNever,
+		Hooks: []rivertype.Hook{&soonHook{}}, SkipUnknownJobCheck: true,
+	}, nil
+}
+
+// soonHook lets those who work a queue wait for jobs that are due soon, as River does with attempts.
+type soonHook struct{ river.HookDefaults }
+
+// InsertBegin is called before a job is inserted.
+func (*soonHook) InsertBegin(_ context.Context, job *rivertype.JobInsertParams) error {
+	if job.State == rivertype.JobStateScheduled && job.ScheduledAt != nil && time.Until(*job.ScheduledAt) <= soon {
+		job.State = rivertype.JobStateAvailable
+	}
+	return nil
+}
+
+// sweepNow frees the jobs of processes that are gone, unless somebody in this process just has.
+func (h *hub) sweepNow(ctx context.Context, log *zerolog.Logger) {
+	now, last := time.Now().UnixNano(), h.swept.Load()
+	if now-last < int64(sweepEvery/2) || !h.swept.CompareAndSwap(last, now) {
+		return
+	}
+	freed, err := h.db.sweep(ctx)
+	if err != nil && ctx.Err() == nil {
+		log.Warn().Err(err).Msg("queue cannot look for jobs of processes that are gone, it will try again")
+	}
+	for _, row := range freed {
+		info := infoOf(row)
+		failed := errors.New(info.Errors[len(info.Errors)-1].Error)
+		if info.State == StateDiscarded {
+			log.Error().Func(jobFields(info)).Err(failed).Msg("job discarded, its attempts are used up")
+			h.hooks.discarded(ctx, log, info, failed)
+			continue
+		}
+		log.Warn().Func(jobFields(info)).Err(failed).Msg("job taken over, it will run again")
+	}
+}
+
+// queueNames are the queues that this process works.
+func (h *hub) queueNames() []string {
+	names := make([]string, len(h.queues))
+	for i, q := range h.queues {
+		names[i] = q.name
+	}
+	return names
+}

@@ -1,0 +1,64 @@
+package queue
+
+import (
+	"context"
+	"net"
+	"sync"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// lines are the network connections of a pool. They can be cut, which ends all calls on them at once: also those
+// that River makes without a timeout, which wait for as long as the network is silent.
+type lines struct {
+	mu   sync.Mutex // guards the fields below
+	open map[*line]struct{}
+	over bool // they were cut: there will be no others
+}
+
+// dial returns a function that dials as next does.
+func (l *lines) dial(next pgconn.DialFunc) pgconn.DialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := next(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.over {
+			_ = conn.Close()
+			return nil, ErrLockLost
+		}
+		if l.open == nil {
+			l.open = make(map[*line]struct{})
+		}
+		added := &line{conn, l}
+		l.open[added] = struct{}{}
+		return added, nil
+	}
+}
+
+// cut closes all lines.
+func (l *lines) cut() {
+	l.mu.Lock()
+	open := l.open
+	l.open, l.over = nil, true
+	l.mu.Unlock()
+	for conn := range open {
+		_ = conn.Conn.Close()
+	}
+}
+
+type line struct {
+	net.Conn
+
+	lines *lines
+}
+
+// Close closes the line.
+func (l *line) Close() error {
+	l.lines.mu.Lock()
+	delete(l.lines.open, l)
+	l.lines.mu.Unlock()
+	return l.Conn.Close()
+}

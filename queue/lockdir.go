@@ -1,0 +1,64 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/workerfx/workerfx"
+)
+
+// lockDir is a directory of lock files beside an SQLite database: one for each client that lives, named
+// after it, and one for migrations.
+type lockDir string
+
+// fileLock is a lock file that is held. The system gives it back when the process ends, however it ends.
+type fileLock struct{ file *os.File }
+
+func (d lockDir) make() error {
+	return os.MkdirAll(string(d), 0o750)
+}
+
+// path is that of a name's file. A client's name has colons, which not every system allows in files' names.
+func (d lockDir) path(name string) string {
+	return filepath.Join(string(d), strings.ReplaceAll(name, ":", "_")+".lock")
+}
+
+// tryLock takes a lock if it is free.
+func (d lockDir) tryLock(name string) (lock *fileLock, free bool, err error) {
+	file, err := os.OpenFile(d.path(name), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, false, err
+	}
+	if free, err = lockFile(file); err != nil || !free {
+		return nil, false, errors.Join(err, file.Close())
+	}
+	return &fileLock{file}, true, nil
+}
+
+// lock waits until a lock is free, and takes it.
+func (d lockDir) lock(ctx context.Context, name string) (*fileLock, error) {
+	const pause = 10 * time.Millisecond // those who wait do so at a start, and for moments
+	for {
+		lock, free, err := d.tryLock(name)
+		if err != nil || free {
+			return lock, err
+		}
+		workerfx.Wait(ctx, pause)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// release gives the lock back and leaves the file to the next one.
+func (l *fileLock) release() { _ = l.file.Close() }
+
+// remove gives the lock back for good: nobody will ask for its name again.
+func (l *fileLock) remove() {
+	_ = os.Remove(l.file.Name()) // before the lock is free: a file that is left over is one more sweep, no harm
+	_ = l.file.Close()
+}

@@ -1,0 +1,41 @@
+package queue
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/workerfx/workerfx/middleware"
+)
+
+// PostgresLocker returns a [middleware.Locker] for [middleware.Singleton] whose locks are shared by all who use
+// the database: advisory locks of PostgreSQL, each on a connection of its own, beside those of pool. A lock is
+// lost with its connection, also when its process is frozen or cut off for [DefaultLease]. It is handed
+// on within moments when its holder stops or dies. A nil pool is an error of Lock.
+func PostgresLocker(pool *pgxpool.Pool) middleware.Locker { return postgresLocker{pool} }
+
+type postgresLocker struct{ pool *pgxpool.Pool }
+
+// Lock waits until the key's lock is free, and takes it.
+func (l postgresLocker) Lock(ctx context.Context, key string) (middleware.Lock, error) {
+	if l.pool == nil {
+		return nil, errors.New("PostgresLocker: pool is nil")
+	}
+	lock, err := openPostgresLock(ctx, l.pool.Config(), lockKey("lock:"+key), DefaultLease)
+	if err != nil {
+		return nil, err
+	}
+	return heldLock{lock}, nil
+}
+
+type heldLock struct{ *postgresLock }
+
+// Lost is closed when the lock's connection is gone.
+func (l heldLock) Lost() <-chan struct{} { return l.alive.Done() }
+
+// Unlock gives the lock back. That takes no longer than closing a connection.
+func (l heldLock) Unlock(context.Context) error {
+	l.close()
+	return nil
+}

@@ -1,0 +1,252 @@
+package queue_test
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
+	"go.uber.org/goleak"
+
+	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/fxtest"
+	"github.com/workerfx/workerfx/queue"
+)
+
+var errBoom = errors.New("boom")
+
+// server is the PostgreSQL that tests use, or why there is none.
+var server struct {
+	url    string
+	reason string
+}
+
+func TestMain(m *testing.M) {
+	if database := os.Getenv(processEnv); database != "" {
+		if err := runProcess(database); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	runtime.LockOSThread() // the server is told when the thread that started it is gone
+	url, stop, err := startPostgres()
+	server.url = url
+	if err != nil {
+		server.reason = fmt.Sprintf("no PostgreSQL: %v; set WORKERFX_TEST_POSTGRES_URL to that of a server whose user "+
+			"may create databases, or install one (on Debian: apt-get install postgresql)", err)
+		fmt.Fprintln(os.Stderr, server.reason)
+	}
+	before := goleak.IgnoreCurrent() // what looks after the server
+	code := m.Run()
+	if code == 0 {
+		if err := goleak.Find(before); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	stop()
+	os.Exit(code)
+}
+
+// testDB is an empty database of one of the two kinds.
+type testDB struct {
+	queue.Database
+
+	name string
+	path string // of SQLite
+	url  string // of PostgreSQL
+}
+
+func (db testDB) isSQLite() bool { return db.path != "" }
+
+// onBoth runs a test on an empty database of each kind.
+func onBoth(t *testing.T, test func(t *testing.T, db testDB)) {
+	t.Helper()
+	t.Run("SQLite", func(t *testing.T) { test(t, newSQLite(t)) })
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, newPostgres(t)) })
+}
+
+func newSQLite(t testing.TB) testDB {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "jobs.db")
+	return testDB{Database: queue.SQLite(path), name: "SQLite", path: path}
+}
+
+var databases int
+
+// newPostgres makes a database of its own for a test, or skips the test if there is no server.
+func newPostgres(t testing.TB) testDB {
+	t.Helper()
+	if server.url == "" {
+		t.Skip(server.reason)
+	}
+	databases++
+	name := fmt.Sprintf("workerfx_test_%d_%d", os.Getpid(), databases)
+	ctx := context.Background()
+	admin, err := pgx.Connect(ctx, server.url)
+	require.NoError(t, err)
+	_, err = admin.Exec(ctx, "CREATE DATABASE "+name)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_, err := admin.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
+		require.NoError(t, err)
+		require.NoError(t, admin.Close(ctx))
+	})
+	config, err := pgx.ParseConfig(server.url)
+	require.NoError(t, err)
+	url := fmt.Sprintf("postgres://%s:%s@%s:%d/%s", config.User, config.Password, config.Host, config.Port, name)
+	return testDB{Database: queue.Postgres(url), name: "PostgreSQL", url: url}
+}
+
+// exec changes the database, beside the app.
+func (db testDB) exec(t testing.TB, statement string, args ...any) {
+	t.Helper()
+	if db.isSQLite() {
+		raw := db.openSQLite(t)
+		_, err := raw.Exec(statement, args...)
+		require.NoError(t, err)
+		return
+	}
+	_, err := db.openPostgres(t).Exec(context.Background(), statement, args...)
+	require.NoError(t, err)
+}
+
+// count asks the database for a number, beside the app.
+func (db testDB) count(t testing.TB, query string, args ...any) (n int) {
+	t.Helper()
+	if db.isSQLite() {
+		require.NoError(t, db.openSQLite(t).QueryRow(query, args...).Scan(&n))
+		return n
+	}
+	require.NoError(t, db.openPostgres(t).QueryRow(context.Background(), query, args...).Scan(&n))
+	return n
+}
+
+func (db testDB) openSQLite(t testing.TB) *sql.DB {
+	t.Helper()
+	raw, err := sql.Open("sqlite", "file:"+db.path+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_txlock=immediate")
+	require.NoError(t, err)
+	raw.SetMaxOpenConns(1)
+	t.Cleanup(func() { raw.Close() })
+	return raw
+}
+
+func (db testDB) openPostgres(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	pool, err := pgxpool.New(context.Background(), db.url)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
+// app is an app under test with a queue.
+type app struct {
+	*fxtest.App
+
+	client *queue.Client
+}
+
+// newApp makes an app with a queue in db, and does not start it.
+func newApp(t testing.TB, db testDB, opts ...fx.Option) *app {
+	t.Helper()
+	return newAppWith(t, queue.Module(db.Database), opts...)
+}
+
+func newAppWith(t testing.TB, module fx.Option, opts ...fx.Option) *app {
+	t.Helper()
+	a := &app{}
+	a.App = fxtest.New(t, module, fx.Options(opts...), fx.Populate(&a.client))
+	return a
+}
+
+// startApp makes an app with a queue in db, and starts it.
+func startApp(t testing.TB, db testDB, opts ...fx.Option) *app {
+	t.Helper()
+	a := newApp(t, db, opts...)
+	a.RequireStart()
+	return a
+}
+
+// errorOf is why an app cannot be made.
+func errorOf(opts ...fx.Option) error {
+	return fx.New(fx.NopLogger, workerfx.Module, fx.Options(opts...)).Err()
+}
+
+// testLease is short, so that tests need not wait long for a silent process to be given up.
+const testLease = 2 * time.Second
+
+// patience bounds every wait of a test.
+const patience = 20 * time.Second
+
+// eventually waits until a condition holds.
+func eventually(t testing.TB, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !holds(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited %v in vain: %s", patience, what)
+		}
+	}
+}
+
+// receive waits for an item.
+func receive[T any](t testing.TB, ch <-chan T) T {
+	t.Helper()
+	select {
+	case item := <-ch:
+		return item
+	case <-time.After(patience):
+		t.Fatalf("waited %v in vain for an item", patience)
+		panic("unreachable")
+	}
+}
+
+// awaitState waits until a job is in a state, and returns it.
+func (a *app) awaitState(t testing.TB, id int64, state queue.State) queue.JobInfo {
+	t.Helper()
+	var job queue.JobInfo
+	eventually(t, fmt.Sprintf("job %d is %s", id, state), func() bool {
+		var err error
+		job, err = a.client.Job(context.Background(), id)
+		require.NoError(t, err)
+		return job.State == state
+	})
+	return job
+}
+
+// enqueue adds a job.
+func (a *app) enqueue(t testing.TB, args queue.Args, opts ...queue.EnqueueOption) int64 {
+	t.Helper()
+	added, err := a.client.Enqueue(context.Background(), args, opts...)
+	require.NoError(t, err)
+	return added.ID
+}
+
+// mail is what the jobs of most tests are about.
+type mail struct {
+	To string `json:"to"`
+}
+
+func (mail) Kind() string { return "mail" }
+
+// handle provides a handler of mail.
+func handle(do queue.HandlerFunc[mail], opts ...queue.HandlerOption) fx.Option {
+	return queue.ProvideHandler[mail](func() queue.HandlerFunc[mail] { return do }, opts...)
+}
+
+// within is a context that ends after the tests' patience.
+func within(t testing.TB) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}

@@ -1,0 +1,153 @@
+package queue_test
+
+import (
+	"context"
+	"database/sql"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
+
+	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/queue"
+)
+
+func nothing(context.Context, *queue.Job[mail]) error { return nil }
+
+// namesNothing has a kind only if it is not nil.
+type names struct{ kind string }
+
+func (n names) Kind() string { return n.kind }
+
+func TestBadConfigurationIsRefusedBeforeAnythingStarts(t *testing.T) {
+	file := queue.SQLite(filepath.Join(t.TempDir(), "jobs.db"))
+	pgxHandler := func() queue.HandlerTxFunc[mail, pgx.Tx] {
+		return func(context.Context, pgx.Tx, *queue.Job[mail]) error { return nil }
+	}
+	sqlHandler := func() queue.HandlerTxFunc[mail, *sql.Tx] {
+		return func(context.Context, *sql.Tx, *queue.Job[mail]) error { return nil }
+	}
+	for name, c := range map[string]struct {
+		opts []fx.Option
+		want string
+	}{
+		"no database":        {[]fx.Option{queue.Module(queue.Database{})}, "the Database is zero"},
+		"empty path":         {[]fx.Option{queue.Module(queue.SQLite(""))}, "SQLite: the path is empty"},
+		"memory":             {[]fx.Option{queue.Module(queue.SQLite(":memory:"))}, "is not a file"},
+		"empty URL":          {[]fx.Option{queue.Module(queue.Postgres(""))}, "PostgreSQL: the URL is empty"},
+		"bad URL":            {[]fx.Option{queue.Module(queue.Postgres("postgres://u:secret@host:x/db"))}, "PostgreSQL: cannot parse"},
+		"no pool":            {[]fx.Option{queue.Module(queue.UsePostgres())}, "UsePostgres: the app provides no *pgxpool.Pool"},
+		"no sql.DB":          {[]fx.Option{queue.Module(queue.UseSQLite())}, "UseSQLite: the app provides no *sql.DB"},
+		"lease":              {[]fx.Option{queue.Module(file, queue.WithLease(time.Millisecond))}, "queue: lease 1ms: must be at least 1s"},
+		"queue name":         {[]fx.Option{queue.Module(file, queue.WithQueue("", 1))}, `queue name ""`},
+		"slots":              {[]fx.Option{queue.Module(file, queue.WithQueue("mail", 0))}, `queue "mail": slots 0: must be from 1 to 10000`},
+		"queue twice":        {[]fx.Option{queue.Module(file, queue.WithQueue("m", 1), queue.WithQueue("m", 2))}, `queue "m": is named twice`},
+		"queue, no handlers": {[]fx.Option{queue.Module(file, queue.WithQueue("mail", 1))}, `queue "mail": there is no handler for its jobs`},
+		"nil option":         {[]fx.Option{queue.Module(file, nil)}, "queue: option 1 is nil"},
+		"worker option": {
+			[]fx.Option{queue.Module(file, queue.WithQueue("mail", 1, workerfx.WithReplicas(-1))), handle(nothing)},
+			`worker "queue/mail": replicas -1`,
+		},
+		"no constructor":   {[]fx.Option{queue.Module(file), queue.ProvideHandler[mail](7)}, "queue.ProvideHandler: got int, want a constructor"},
+		"no handler":       {[]fx.Option{queue.Module(file), queue.ProvideHandler[mail](func() int { return 7 })}, "int has neither Handle("},
+		"handler of other": {[]fx.Option{queue.Module(file), queue.ProvideHandler[letter](func() queue.HandlerFunc[mail] { return nothing })}, "has neither Handle("},
+		"nil handler":      {[]fx.Option{queue.Module(file), handle(nil)}, "the constructor returned a nil"},
+		"two handlers":     {[]fx.Option{queue.Module(file), handle(nothing), handle(nothing)}, `kind "mail" has two handlers`},
+		"no kind":          {[]fx.Option{queue.Module(file), queue.ProvideHandler[names](func() queue.HandlerFunc[names] { return func(context.Context, *queue.Job[names]) error { return nil } })}, `kind "" must have`},
+		"timeout":          {[]fx.Option{queue.Module(file), handle(nothing, queue.WithTimeout(-1))}, `handler of kind "mail": timeout -1ns: must not be negative`},
+		"nil backoff":      {[]fx.Option{queue.Module(file), handle(nothing, queue.WithBackoff(nil))}, `handler of kind "mail": backoff <nil>: is nil`},
+		"backoff":          {[]fx.Option{queue.Module(file), handle(nothing, queue.WithBackoff(workerfx.StaticBackoff{Sleep: -1}))}, "sleep -1ns must not be negative"},
+		"nil middleware":   {[]fx.Option{queue.Module(file), handle(nothing, queue.WithMiddleware(nil))}, "middleware 1: is nil"},
+		"wrong tx": {
+			[]fx.Option{queue.Module(file), queue.ProvideHandler[mail](pgxHandler)}, "wants its transaction as pgx.Tx, SQLite in",
+		},
+		"wrong tx of SQLite": {
+			[]fx.Option{queue.Module(queue.Postgres("postgres://localhost/x")), queue.ProvideHandler[mail](sqlHandler)}, "wants its transaction as *sql.Tx, PostgreSQL at localhost:5432/x has pgx.Tx",
+		},
+		"hooks":            {[]fx.Option{queue.Module(file), queue.ProvideHooks(func() int { return 7 })}, "int is not queue.Hooks"},
+		"cron":             {[]fx.Option{queue.Module(file), queue.Periodic("61 * * * *", mail{})}, `periodic job of kind "mail": cron "61 * * * *"`},
+		"short interval":   {[]fx.Option{queue.Module(file), queue.Periodic("@every 1ms", mail{})}, "must be at least a second"},
+		"periodic options": {[]fx.Option{queue.Module(file), queue.Periodic("@daily", mail{}, queue.Priority(7))}, "priority 7"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := errorOf(c.opts...)
+			require.ErrorContains(t, err, c.want)
+			require.NotContains(t, err.Error(), "secret")
+		})
+	}
+}
+
+func TestHandlersNeedAPool(t *testing.T) {
+	file := queue.SQLite(filepath.Join(t.TempDir(), "jobs.db"))
+	err := fx.New(fx.NopLogger, queue.Module(file), handle(nothing)).Err()
+	require.ErrorContains(t, err, `there is a handler for kind "mail" and no pool to work its jobs: add workerfx.Module`)
+	require.NoError(t, fx.New(fx.NopLogger, queue.Module(file)).Err(), "to enqueue needs none")
+}
+
+func TestUnreachableDatabaseIsTriedUntilTheStartTimeout(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // and nobody who answers
+	require.NoError(t, err)
+	url := "postgres://ada:secret@" + silent.Addr().String() + "/jobs"
+	require.NoError(t, silent.Close())
+	app := fx.New(fx.NopLogger, workerfx.Module, queue.Module(queue.Postgres(url)))
+	require.NoError(t, app.Err())
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	err = app.Start(ctx)
+	require.ErrorContains(t, err, "queue: PostgreSQL at "+silent.Addr().String()+"/jobs: cannot be used (")
+	require.ErrorContains(t, err, "connection refused")
+	require.NotContains(t, err.Error(), "secret")
+	require.NoError(t, app.Stop(t.Context()))
+}
+
+func TestFileThatCannotBeMadeIsToldAtOnce(t *testing.T) {
+	app := fx.New(fx.NopLogger, workerfx.Module, queue.Module(queue.SQLite(filepath.Join(t.TempDir(), "missing", "jobs.db"))))
+	require.ErrorContains(t, app.Start(t.Context()), "no such file or directory")
+	require.NoError(t, app.Stop(t.Context()))
+}
+
+func TestAppsOwnSQLiteNeedsOneConnection(t *testing.T) {
+	raw, err := sql.Open("sqlite", filepath.Join(t.TempDir(), "jobs.db"))
+	require.NoError(t, err)
+	defer raw.Close()
+	app := fx.New(fx.NopLogger, workerfx.Module, queue.Module(queue.UseSQLite()), fx.Supply(raw))
+	require.ErrorContains(t, app.Start(t.Context()), "want 1: SetMaxOpenConns(1)")
+	require.NoError(t, app.Stop(t.Context()))
+}
+
+func TestSchemaThatIsBehindIsTold(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		start := func(opts ...queue.Option) error {
+			app := fx.New(fx.NopLogger, workerfx.Module, queue.Module(db.Database, opts...))
+			require.NoError(t, app.Err())
+			defer func() { require.NoError(t, app.Stop(t.Context())) }()
+			return app.Start(t.Context())
+		}
+		err := start(queue.WithoutMigrations())
+		require.ErrorIs(t, err, queue.ErrSchemaBehind)
+		require.ErrorContains(t, err, "Unapplied migrations: [1 2")
+		require.NoError(t, start())
+		require.NoError(t, start(queue.WithoutMigrations()))
+	})
+}
+
+func TestManyAppsMigrateAtATime(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		failures := make(chan error, 4)
+		for range cap(failures) {
+			go func() {
+				app := fx.New(fx.NopLogger, workerfx.Module, queue.Module(db.Database))
+				err := app.Start(context.Background())
+				_ = app.Stop(context.Background())
+				failures <- err
+			}()
+		}
+		for range cap(failures) {
+			require.NoError(t, receive(t, failures))
+		}
+	})
+}

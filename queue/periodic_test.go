@@ -1,0 +1,39 @@
+package queue_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/workerfx/workerfx/queue"
+)
+
+func TestPeriodicJobIsEnqueuedByOneOfManyApps(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		var mu sync.Mutex
+		var worked []time.Time
+		count := func() int {
+			mu.Lock()
+			defer mu.Unlock()
+			return len(worked)
+		}
+		for range 2 {
+			startApp(t, db, queue.Periodic("* * * * * *", mail{To: "ada"}, queue.Priority(2)),
+				handle(func(_ context.Context, job *queue.Job[mail]) error {
+					mu.Lock()
+					defer mu.Unlock()
+					worked = append(worked, time.Now())
+					require.Equal(t, "ada", job.Args.To)
+					require.Equal(t, 2, job.Priority)
+					return nil
+				}))
+		}
+		eventually(t, "it came three times", func() bool { return count() >= 3 })
+		mu.Lock()
+		defer mu.Unlock()
+		require.Greater(t, worked[2].Sub(worked[0]), 1500*time.Millisecond, "each second is enqueued once")
+	})
+}

@@ -1,0 +1,209 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/workerfx/workerfx"
+)
+
+// postgres is a PostgreSQL database.
+type postgres struct {
+	store[pgx.Tx]
+
+	config *pgxpool.Config
+	pool   *pgxpool.Pool
+	own    bool // the pool is not the app's
+	lease  time.Duration
+}
+
+// newPostgres checks the URL of a database, or takes the app's pool.
+func newPostgres(url string, pool *pgxpool.Pool, lease time.Duration) (*postgres, error) {
+	p := &postgres{pool: pool, lease: lease}
+	if pool != nil {
+		p.config = pool.Config()
+		return p, nil
+	}
+	var err error
+	if url == "" {
+		return nil, errors.New("PostgreSQL: the URL is empty, want postgres://user:password@host:5432/database")
+	}
+	if p.config, err = pgxpool.ParseConfig(url); err != nil {
+		return nil, fmt.Errorf("PostgreSQL: %w", err) // without the password, pgx sees to that
+	}
+	p.own = true
+	return p, nil
+}
+
+// String is "PostgreSQL at host:port/database".
+func (p *postgres) String() string {
+	c := p.config.ConnConfig
+	return fmt.Sprintf("PostgreSQL at %s:%d/%s", c.Host, c.Port, c.Database)
+}
+
+func (*postgres) shared() bool { return true }
+
+func (p *postgres) open(ctx context.Context, log *slog.Logger) error {
+	if p.pool == nil {
+		pool, err := pgxpool.NewWithConfig(ctx, p.config)
+		if err != nil {
+			return err
+		}
+		p.pool = pool
+	}
+	if err := p.pool.Ping(ctx); err != nil {
+		return err
+	}
+	return p.use(riverpgxv5.New(p.pool), log)
+}
+
+func (p *postgres) close() {
+	if p.own && p.pool != nil {
+		p.pool.Close()
+		p.pool = nil
+	}
+}
+
+// migrate holds the lock of migrations while it works, so that of many processes that start at a time one
+// does it and the others wait.
+func (p *postgres) migrate(ctx context.Context, log *slog.Logger, apply bool) error {
+	if !apply {
+		return p.migrateIn(ctx, log, false)
+	}
+	lock, err := openPostgresLock(ctx, p.config, lockKey("migrate"), p.lease)
+	if err != nil {
+		return fmt.Errorf("lock for migrations: %w", err)
+	}
+	defer lock.close()
+	return p.migrateIn(ctx, log, true)
+}
+
+// engineConns is how many connections a River client has at most, beside that of its lock: one listens, one fetches,
+// and the leader has a few things more to do.
+const engineConns = 6
+
+// lastWords is how long a client whose lock is lost may still say something, such as that it leads no more.
+const lastWords = 200 * time.Millisecond
+
+// join takes the client's lock, and makes a pool of its own for the client, which lives and dies with the lock.
+func (p *postgres) join(ctx context.Context, clientID string) (*session, error) {
+	lock, err := openPostgresLock(ctx, p.config, lockKey(clientID), p.lease)
+	if err != nil {
+		return nil, fmt.Errorf("liveness lock: %w", err)
+	}
+	own := &lines{}
+	config := p.config.Copy()
+	config.MaxConns, config.MinConns, config.MinIdleConns = engineConns, 0, 0
+	config.ConnConfig.DialFunc = own.dial(config.ConnConfig.DialFunc)
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		lock.close()
+		return nil, err
+	}
+	unlink := context.AfterFunc(lock.alive, func() { time.AfterFunc(lastWords, own.cut) })
+	return &session{
+		clientID: clientID, alive: lock.alive,
+		executor: riverpgxv5.New(lock.pool).GetExecutor(), driver: riverpgxv5.New(pool),
+		leave: func() {
+			unlink()
+			pool.Close()
+			lock.close()
+		},
+	}, nil
+}
+
+const postgresFence = `SELECT true FROM river_job WHERE id = $1 AND state = 'running' AND attempt = $2
+	AND attempted_by[cardinality(attempted_by)] = $3 FOR UPDATE`
+
+func (p *postgres) work(ctx context.Context, job *rivertype.JobRow, do func(tx any) error) error {
+	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		if err := do(tx); err != nil {
+			return err
+		}
+		return complete(ctx, p.driver.UnwrapExecutor(tx), job, postgresFence)
+	})
+}
+
+// deathGrace is how long a lock is free before its holder's jobs are given to others, so that one that only lost
+// its connection has noticed.
+const deathGrace = 3 * lookEvery
+
+func (p *postgres) sweep(ctx context.Context) (freed []*rivertype.JobRow, err error) {
+	dead, err := p.dead(ctx)
+	if err != nil || len(dead) == 0 {
+		return nil, err
+	}
+	workerfx.Wait(ctx, deathGrace)
+	for _, owner := range dead {
+		jobs, err := p.sweepOwner(ctx, owner)
+		freed = append(freed, jobs...)
+		if err != nil {
+			return freed, err
+		}
+	}
+	return freed, nil
+}
+
+// dead returns the clients that jobs run on and that nobody holds the lock of.
+func (p *postgres) dead(ctx context.Context) (dead []string, err error) {
+	rows, err := p.pool.Query(ctx, `SELECT DISTINCT coalesce(attempted_by[cardinality(attempted_by)], '')
+		FROM river_job WHERE state = 'running'`)
+	if err != nil {
+		return nil, err
+	}
+	owners, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return nil, err
+	}
+	for _, owner := range owners {
+		if !isOurs(owner) {
+			continue
+		}
+		var free bool // the lock is given back with the statement
+		if err := p.pool.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, lockKey(owner)).Scan(&free); err != nil {
+			return nil, err
+		}
+		if free {
+			dead = append(dead, owner)
+		}
+	}
+	return dead, nil
+}
+
+// sweepOwner frees the jobs of a client if nobody holds its lock. It holds the lock itself meanwhile, so that
+// no two sweeps meet. A row that an unfinished transaction has locked is left for the next time.
+func (p *postgres) sweepOwner(ctx context.Context, owner string) (freed []*rivertype.JobRow, err error) {
+	err = pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+		var dead bool
+		if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, lockKey(owner)).Scan(&dead); err != nil || !dead {
+			return err
+		}
+		rows, err := tx.Query(ctx, `SELECT id FROM river_job
+			WHERE state = 'running' AND attempted_by[cardinality(attempted_by)] = $1 FOR UPDATE SKIP LOCKED`, owner)
+		if err != nil {
+			return err
+		}
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+		if err != nil || len(ids) == 0 {
+			return err
+		}
+		exec := p.driver.UnwrapExecutor(tx)
+		if freed, err = exec.JobGetByIDMany(ctx, &riverdriver.JobGetByIDManyParams{ID: ids}); err != nil {
+			return err
+		}
+		return free(ctx, exec, freed)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sweep the jobs of %s: %w", owner, err)
+	}
+	return freed, nil
+}

@@ -1,0 +1,194 @@
+package queue
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"reflect"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/rivermigrate"
+	"github.com/riverqueue/river/rivertype"
+)
+
+// database is what the rest of the package needs of PostgreSQL and of SQLite.
+type database interface {
+	fmt.Stringer // for errors: which one it is, without its password
+
+	// open connects, in one try. Those that follow may be called once it returned nil, until close.
+	open(ctx context.Context, log *slog.Logger) error
+	// migrate brings the schema up to date under a lock, or only looks whether it is if apply is false.
+	migrate(ctx context.Context, log *slog.Logger, apply bool) error
+	close()
+
+	// txType is the type of the transactions that it hands out and takes.
+	txType() reflect.Type
+	// shared tells whether an open transaction leaves room for other calls.
+	shared() bool
+	insert(ctx context.Context, jobs []river.InsertManyParams) ([]*rivertype.JobInsertResult, error)
+	insertTx(ctx context.Context, tx any, jobs []river.InsertManyParams) ([]*rivertype.JobInsertResult, error)
+	// work calls do in a transaction in which it then completes the job.
+	work(ctx context.Context, job *rivertype.JobRow, do func(tx any) error) error
+
+	job(ctx context.Context, id int64) (*rivertype.JobRow, error)
+	jobs(ctx context.Context, limit int, states ...rivertype.JobState) ([]*rivertype.JobRow, error)
+	requeue(ctx context.Context, id int64) error
+	// due tells whether a job of these queues runs, or could.
+	due(ctx context.Context, queues []string) (bool, error)
+
+	// join makes a client one of the living, until its session ends.
+	join(ctx context.Context, clientID string) (*session, error)
+	// newClient makes a River client that works for a session.
+	newClient(config *river.Config, s *session, stacks *stacks) (client, error)
+	// sweep frees the jobs of clients that are not among the living any more, and returns them. Their
+	// attempt is over.
+	sweep(ctx context.Context) ([]*rivertype.JobRow, error)
+}
+
+// client is a River client, whatever its transactions are.
+type client interface {
+	Start(ctx context.Context) error
+	Stop(ctx context.Context) error
+	StopAndCancel(ctx context.Context) error
+}
+
+// store is what PostgreSQL and SQLite have in common.
+type store[TTx any] struct {
+	driver   riverdriver.Driver[TTx]
+	inserter *river.Client[TTx]
+}
+
+// use makes the store one of an open database.
+func (s *store[TTx]) use(driver riverdriver.Driver[TTx], log *slog.Logger) error {
+	inserter, err := river.NewClient(driver, &river.Config{
+		Logger: log, FetchCooldown: fetchCooldown, Hooks: []rivertype.Hook{&soonHook{}},
+	})
+	s.driver, s.inserter = driver, inserter
+	return err
+}
+
+func (*store[TTx]) txType() reflect.Type { return reflect.TypeFor[TTx]() }
+
+func (s *store[TTx]) insert(ctx context.Context, jobs []river.InsertManyParams) ([]*rivertype.JobInsertResult, error) {
+	return s.inserter.InsertMany(ctx, jobs)
+}
+
+func (s *store[TTx]) insertTx(ctx context.Context, tx any, jobs []river.InsertManyParams) ([]*rivertype.JobInsertResult, error) {
+	own, ok := tx.(TTx)
+	if !ok {
+		return nil, fmt.Errorf("transaction is a %T, want a %v as the app's queue has it", tx, s.txType())
+	}
+	return s.inserter.InsertManyTx(ctx, own, jobs)
+}
+
+func (s *store[TTx]) job(ctx context.Context, id int64) (*rivertype.JobRow, error) {
+	row, err := s.inserter.JobGet(ctx, id)
+	if errors.Is(err, rivertype.ErrNotFound) {
+		err = ErrNoJob
+	}
+	return row, err
+}
+
+func (s *store[TTx]) jobs(ctx context.Context, limit int, states ...rivertype.JobState) ([]*rivertype.JobRow, error) {
+	params := river.NewJobListParams().States(states...).First(limit).OrderBy(river.JobListOrderByID, river.SortOrderDesc)
+	list, err := s.inserter.JobList(ctx, params)
+	if err != nil {
+		return nil, err
+	}
+	return list.Jobs, nil
+}
+
+func (s *store[TTx]) requeue(ctx context.Context, id int64) error {
+	row, err := s.job(ctx, id)
+	if err != nil {
+		return err
+	}
+	if row.State != rivertype.JobStateDiscarded && row.State != rivertype.JobStateCancelled {
+		return fmt.Errorf("%w among the dead letters: it is %s", ErrNoJob, row.State)
+	}
+	if _, err = s.inserter.JobRetry(ctx, id); err != nil {
+		return err
+	}
+	return notifyQueues(ctx, s.driver.GetExecutor(), row.Queue)
+}
+
+// due asks in one query: a job that changes its state between two would be missed.
+func (s *store[TTx]) due(ctx context.Context, queues []string) (bool, error) {
+	first, err := s.inserter.JobList(ctx, river.NewJobListParams().Queues(queues...).First(1).
+		States(rivertype.JobStateRunning, rivertype.JobStateAvailable, rivertype.JobStateScheduled, rivertype.JobStateRetryable).
+		OrderBy(river.JobListOrderByScheduledAt, river.SortOrderAsc))
+	if err != nil || len(first.Jobs) == 0 {
+		return false, err
+	}
+	job := first.Jobs[0]
+	return job.State == rivertype.JobStateRunning || !job.ScheduledAt.After(time.Now()) ||
+		job.ScheduledAt.Equal(job.CreatedAt), nil // at once, by the database's clock
+}
+
+func (s *store[TTx]) newClient(config *river.Config, joined *session, stacks *stacks) (client, error) {
+	driver := s.driver
+	if own, ok := joined.driver.(riverdriver.Driver[TTx]); ok {
+		driver = own
+	}
+	config.ID = joined.clientID
+	return river.NewClient(guardedDriver[TTx]{
+		Driver:   driver,
+		executor: &guardedExecutor{Executor: driver.GetExecutor(), session: joined, stacks: stacks},
+	}, config)
+}
+
+// migrateIn runs the migrations that are missing, or says which are if apply is false.
+func (s *store[TTx]) migrateIn(ctx context.Context, log *slog.Logger, apply bool) error {
+	migrator, err := rivermigrate.New(s.driver, &rivermigrate.Config{Logger: log})
+	if err != nil {
+		return err
+	}
+	if apply {
+		_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
+		return err
+	}
+	found, err := migrator.Validate(ctx, nil)
+	if err == nil && !found.OK {
+		err = fmt.Errorf("%w: %v; run River's migrations, or leave WithoutMigrations out", ErrSchemaBehind, found.Messages)
+	}
+	return err
+}
+
+// complete ends a job within a transaction. It fails with [ErrTakenOver] unless the row still is the
+// attempt that the caller has in hand, which fence finds out, and locks the row.
+func complete(ctx context.Context, exec riverdriver.Executor, job *rivertype.JobRow, fence string) error {
+	var ours bool
+	err := exec.QueryRow(ctx, fence, job.ID, job.Attempt, job.AttemptedBy[len(job.AttemptedBy)-1]).Scan(&ours)
+	if errors.Is(err, sql.ErrNoRows) || errors.Is(err, rivertype.ErrNotFound) {
+		return ErrTakenOver
+	}
+	if err != nil {
+		return fmt.Errorf("complete the job in its transaction: %w", err)
+	}
+	done := riverdriver.JobSetStateCompleted(job.ID, time.Now(), nil)
+	_, err = exec.JobSetStateIfRunningMany(ctx, &riverdriver.JobSetStateIfRunningManyParams{
+		ID: []int64{done.ID}, State: []rivertype.JobState{done.State}, FinalizedAt: []*time.Time{done.FinalizedAt},
+		Attempt: []*int{nil}, ErrData: [][]byte{nil}, ScheduledAt: []*time.Time{nil},
+		MetadataDoMerge: []bool{false}, MetadataUpdates: [][]byte{nil},
+	})
+	if err != nil {
+		return fmt.Errorf("complete the job in its transaction: %w", err)
+	}
+	return nil
+}
+
+// insertTopic is where River's clients listen for new jobs.
+const insertTopic = "river_insert"
+
+// notifyQueues tells those who work these queues that there is something to do.
+func notifyQueues(ctx context.Context, exec riverdriver.Executor, queues ...string) error {
+	payload := make([]string, len(queues))
+	for i, queue := range queues {
+		payload[i] = fmt.Sprintf(`{"queue":%q}`, queue)
+	}
+	return exec.NotifyMany(ctx, &riverdriver.NotifyManyParams{Topic: insertTopic, Payload: payload})
+}

@@ -1,0 +1,66 @@
+package queue
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/rivertype"
+	"github.com/rs/xid"
+)
+
+// clientPrefix begins the names of clients that hold a liveness lock. Jobs of others are River's to rescue.
+const clientPrefix = "workerfx:"
+
+// newClientID names a River client: which machine and process it is on, and which of its clients.
+func newClientID() string {
+	host, err := os.Hostname()
+	if err != nil || host == "" {
+		host = "host"
+	}
+	return fmt.Sprintf("%s%s:%d:%s", clientPrefix, host[:min(len(host), 48)], os.Getpid(), xid.New())
+}
+
+func isOurs(clientID string) bool { return strings.HasPrefix(clientID, clientPrefix) }
+
+// ownerOf returns the client that a job runs on, or "".
+func ownerOf(job *rivertype.JobRow) string {
+	if len(job.AttemptedBy) == 0 {
+		return ""
+	}
+	return job.AttemptedBy[len(job.AttemptedBy)-1]
+}
+
+// free ends the attempts of jobs whose client is gone: those that have another one are available at once, the
+// others are dead letters. Their rows are locked. It changes jobs to what the rows are then.
+func free(ctx context.Context, exec riverdriver.Executor, jobs []*rivertype.JobRow) error {
+	now := time.Now().UTC()
+	params := riverdriver.JobRescueManyParams{StuckHorizon: now}
+	var queues []string
+	for _, job := range jobs {
+		failed := rivertype.AttemptError{At: now, Attempt: job.Attempt, Error: "the process that worked it died, or was cut off: " + ownerOf(job)}
+		data, err := json.Marshal(failed)
+		if err != nil {
+			return err
+		}
+		job.Errors, job.State, job.FinalizedAt = append(job.Errors, failed), rivertype.JobStateAvailable, nil
+		if job.Attempt >= job.MaxAttempts {
+			job.State, job.FinalizedAt = rivertype.JobStateDiscarded, &now
+		}
+		if !slices.Contains(queues, job.Queue) {
+			queues = append(queues, job.Queue)
+		}
+		params.ID, params.Error = append(params.ID, job.ID), append(params.Error, data)
+		params.State, params.FinalizedAt = append(params.State, string(job.State)), append(params.FinalizedAt, job.FinalizedAt)
+		params.ScheduledAt = append(params.ScheduledAt, now)
+	}
+	if _, err := exec.JobRescueMany(ctx, &params); err != nil {
+		return err
+	}
+	return notifyQueues(ctx, exec, queues...)
+}

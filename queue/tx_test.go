@@ -1,0 +1,114 @@
+package queue_test
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
+
+	"github.com/workerfx/workerfx/queue"
+)
+
+// ledger provides a handler that writes each mail into the table ledger, in the transaction that ends its job.
+func ledger(db testDB, after func(ctx context.Context, tx any, job *queue.Job[mail]) error) fx.Option {
+	if db.isSQLite() {
+		return queue.ProvideHandler[mail](func() queue.HandlerTxFunc[mail, *sql.Tx] {
+			return func(ctx context.Context, tx *sql.Tx, job *queue.Job[mail]) error {
+				if _, err := tx.ExecContext(ctx, `INSERT INTO ledger (job) VALUES (?)`, job.ID); err != nil {
+					return err
+				}
+				return after(ctx, tx, job)
+			}
+		}, atOnce)
+	}
+	return queue.ProvideHandler[mail](func() queue.HandlerTxFunc[mail, pgx.Tx] {
+		return func(ctx context.Context, tx pgx.Tx, job *queue.Job[mail]) error {
+			if _, err := tx.Exec(ctx, `INSERT INTO ledger (job) VALUES ($1)`, job.ID); err != nil {
+				return err
+			}
+			return after(ctx, tx, job)
+		}
+	}, atOnce)
+}
+
+func (db testDB) ledgerEntries(t testing.TB) int {
+	t.Helper()
+	return db.count(t, `SELECT count(*) FROM ledger`)
+}
+
+func TestHandlersWritesAndTheJobsEndAreOneCommit(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		db.exec(t, `CREATE TABLE ledger (job bigint)`)
+		a := startApp(t, db, ledger(db, func(_ context.Context, _ any, job *queue.Job[mail]) error {
+			switch job.Attempt {
+			case 1:
+				return errBoom
+			case 2:
+				panic("boom")
+			}
+			return nil
+		}))
+		id := a.enqueue(t, mail{})
+		job := a.awaitState(t, id, queue.StateCompleted)
+		require.Equal(t, 3, job.Attempt)
+		require.Len(t, job.Errors, 2)
+		require.Equal(t, 1, db.ledgerEntries(t))
+	})
+}
+
+func TestJobThatWasTakenOverCommitsNothing(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		db.exec(t, `CREATE TABLE ledger (job bigint)`)
+		outcomes := make(chan error, 10)
+		a := startApp(t, db, ledger(db, func(ctx context.Context, tx any, job *queue.Job[mail]) error {
+			const takeOver = `UPDATE river_job SET attempt = 7 WHERE id = `
+			if tx, ok := tx.(*sql.Tx); ok {
+				_, err := tx.ExecContext(ctx, takeOver+fmt.Sprint(job.ID))
+				return err
+			}
+			db.exec(t, takeOver+fmt.Sprint(job.ID))
+			return nil
+		}), queue.ProvideHooks(func() queue.Hooks {
+			return queue.Hooks{OnDone: func(_ context.Context, _ queue.JobInfo, err error) { outcomes <- err }}
+		}))
+		a.enqueue(t, mail{}, queue.MaxAttempts(1))
+		require.ErrorIs(t, receive(t, outcomes), queue.ErrTakenOver)
+		require.Zero(t, db.ledgerEntries(t))
+	})
+}
+
+func TestTransactionEnqueuesJobs(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		db.exec(t, `CREATE TABLE ledger (job bigint)`)
+		var a *app
+		var refused atomic.Value
+		a = newApp(t, db, ledger(db, func(ctx context.Context, tx any, job *queue.Job[mail]) error {
+			if job.Args.To == "second" {
+				return nil
+			}
+			if _, err := a.client.EnqueueTx(ctx, tx, mail{To: "second"}); err != nil {
+				return err
+			}
+			if job.Attempt == 1 {
+				return errBoom
+			}
+			if db.isSQLite() {
+				_, err := a.client.Enqueue(ctx, mail{To: "second"})
+				refused.Store(err)
+			}
+			return nil
+		}))
+		a.RequireStart()
+		a.enqueue(t, mail{To: "first"})
+		eventually(t, "both are done", func() bool { return db.ledgerEntries(t) == 2 })
+		require.Equal(t, 2, db.count(t, `SELECT count(*) FROM river_job`))
+		if db.isSQLite() {
+			require.ErrorContains(t, refused.Load().(error), "use EnqueueTx")
+		}
+	})
+}

@@ -1,0 +1,118 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/workerfx/workerfx"
+)
+
+// group is the workers of an app's queues: "queue/" and the queue's name.
+type group struct {
+	hub    *hub
+	queues []queueConfig
+}
+
+const groupName = "queue"
+
+// Name begins the names of all queues' workers.
+func (*group) Name() string { return groupName }
+
+// Workers makes a worker of each queue.
+func (g *group) Workers() []workerfx.Worker {
+	workers := make([]workerfx.Worker, len(g.queues))
+	for i, q := range g.queues {
+		w := &queueWorker{hub: g.hub, name: q.name, slots: q.slots}
+		workers[i] = workerfx.With(workerfx.NewWorker(q.name, w.run), q.options...)
+	}
+	return workers
+}
+
+// defaults are those of queues' workers: a queue is worked for as long as the app runs, whatever happens to its
+// database.
+var defaults = []workerfx.Option{
+	workerfx.WithMaxAttempts(0),
+	workerfx.WithReadiness(), // its client has started
+	workerfx.WithBackoff(workerfx.ExponentialBackoff{Initial: 100 * time.Millisecond, Max: 10 * time.Second, Jitter: 0.5}),
+	workerfx.WithHealthyAfter(10 * time.Second),
+}
+
+// queueWorker is the worker of one queue. Each run of it, of each replica, is a River client of its own.
+type queueWorker struct {
+	hub   *hub
+	name  string
+	slots int
+}
+
+// run works the queue until it is to stop.
+//
+//	join the living --> start a client --+--> told to finish --> stop it, wait for its jobs --> leave
+//	                                     |                          | no more time: cancel them
+//	                                     +--> the lock is lost --> cancel the jobs, fail: the next run joins anew
+func (q *queueWorker) run(ctx context.Context) error {
+	finish := workerfx.Draining(ctx)
+	joined, err := q.hub.db.join(ctx, newClientID())
+	if err != nil {
+		return fmt.Errorf("queue %q: %w", q.name, err)
+	}
+	defer joined.leave()
+	e := &engine{hub: q.hub, run: ctx, worker: workerfx.CtxWorkerName(ctx), stacks: &stacks{}, alive: joined.alive}
+	config, err := q.hub.riverConfig(q, e)
+	if err != nil {
+		return fmt.Errorf("queue %q: %w", q.name, err)
+	}
+	working, err := q.hub.db.newClient(config, joined, e.stacks)
+	if err != nil {
+		return fmt.Errorf("queue %q: %w", q.name, err)
+	}
+	base, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	if err := working.Start(base); err != nil {
+		return fmt.Errorf("queue %q: start its client: %w", q.name, err)
+	}
+	workerfx.Ready(ctx)
+	defer q.keepSweeping(ctx, e.worker)()
+	select {
+	case <-finish:
+		wait(ctx, joined.alive, working)
+	case <-joined.alive.Done():
+	}
+	if joined.alive.Err() != nil {
+		cancel(ErrLockLost)                             // the cause that handlers see
+		_ = working.StopAndCancel(context.Background()) // it waits until they have returned
+		return fmt.Errorf("queue %q: %w", q.name, context.Cause(joined.alive))
+	}
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	return workerfx.ErrStopping
+}
+
+// wait stops a client once its jobs are done, or cancels them when ctx ends. It gives up when alive does.
+func wait(ctx, alive context.Context, working client) {
+	patience, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(alive, cancel)()
+	if working.Stop(patience) != nil && alive.Err() == nil {
+		_ = working.StopAndCancel(alive) // it waits until they have returned
+	}
+}
+
+// keepSweeping looks for jobs of processes that are gone, now and then every second, until it is told to end.
+func (q *queueWorker) keepSweeping(ctx context.Context, worker string) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	log := q.hub.log.With().Str("worker", worker).Logger()
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			q.hub.sweepNow(ctx, &log)
+			workerfx.Wait(ctx, sweepEvery)
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
