@@ -23,6 +23,8 @@ func TestHandlersContextKnowsTheJob(t *testing.T) {
 			require.True(t, ok)
 			require.Equal(t, job.JobInfo, current)
 			require.Equal(t, "queue/default", workerfx.CtxWorkerName(ctx))
+			require.Equal(t, fmt.Sprint(job.ID), workerfx.CtxExecutionID(ctx))
+			require.Equal(t, 1, workerfx.CtxAttempt(ctx))
 			return nil
 		}))
 		id := a.enqueue(t, mail{})
@@ -67,6 +69,7 @@ func TestJobsSpanLinksToTheOneThatEnqueuedIt(t *testing.T) {
 		require.Equal(t, origin.SpanContext().SpanID(), job.Links()[0].SpanContext.SpanID())
 		require.Equal(t, origin.SpanContext().TraceID(), job.Links()[0].SpanContext.TraceID())
 		require.Contains(t, job.Attributes(), attribute.Int64("job.id", added.ID))
+		require.Contains(t, send.Attributes(), attribute.String("WorkerExecutionID", fmt.Sprint(added.ID)))
 		require.Contains(t, job.Attributes(), attribute.String("job.outcome", "discarded"))
 		require.Equal(t, "boom", job.Status().Description)
 		require.Equal(t, job.SpanContext().SpanID(), send.Parent().SpanID())

@@ -60,6 +60,7 @@ func (e *engine) Work(ctx context.Context, job *river.Job[rawArgs]) error {
 	h := e.hub.handlers[job.Kind]
 	a := &attempt{engine: e, handler: h, row: job.JobRow, info: infoOf(job.JobRow)}
 	log := e.logger(a.info)
+	ctx = workerfx.JobContext(ctx, executionID(a.info), a.info.Attempt)
 	ctx = log.WithContext(context.WithValue(ctx, currentKey{}, &current{info: a.info}))
 	ctx, span := a.startSpan(ctx)
 	e.hub.hooks.locked(ctx, &log, a.info)
@@ -96,7 +97,7 @@ func (e *engine) HandleError(ctx context.Context, row *rivertype.JobRow, err err
 	log := e.logger(info)
 	log.Error().Str("queue", info.Queue).Msg("job has a kind that this process has no handler for: " +
 		"provide one, or keep the kind in a queue that only processes with its handler work")
-	countJob(e.run, false)
+	workerfx.CountJob(e.run, err)
 	e.hub.hooks.unknown(ctx, &log, info)
 	if info.Attempt >= info.MaxAttempts {
 		info.State = StateDiscarded
@@ -197,6 +198,8 @@ func (a *attempt) conclude(ctx context.Context, err error) ending {
 	return failed
 }
 
+var errJob = errors.New("job failed")
+
 // report logs and counts the attempt, and tells of a job that is given up.
 func (a *attempt) report(ctx context.Context, log *zerolog.Logger, err error, how ending) {
 	level, message := zerolog.DebugLevel, "job "+how.String()
@@ -218,8 +221,12 @@ func (a *attempt) report(ctx context.Context, log *zerolog.Logger, err error, ho
 		event = event.Bytes("stack", panicked.Stack)
 	}
 	event.Msg(message)
-	if how != interrupted {
-		countJob(a.run, how == succeeded || how == rescheduled)
+	switch how {
+	case interrupted:
+	case succeeded, rescheduled:
+		workerfx.CountJob(a.run, nil)
+	default:
+		workerfx.CountJob(a.run, errJob) // not err: whatever it wraps, the job failed
 	}
 	if how == exhausted || how == discarded {
 		given := a.info

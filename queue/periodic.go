@@ -3,11 +3,11 @@ package queue
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
-	"github.com/netresearch/go-cron"
 	"github.com/riverqueue/river"
+
+	"github.com/workerfx/workerfx"
 )
 
 // periodic is a job that comes again and again.
@@ -24,32 +24,14 @@ func newPeriodic(spec string, args Args, opts []EnqueueOption) (*periodic, error
 	if err != nil {
 		return nil, fmt.Errorf("periodic job %q: %w", spec, err)
 	}
-	schedule, err := parseCron(spec)
+	schedule, err := workerfx.ParseCron(spec)
+	if err == nil && schedule.Next(time.Unix(0, 0)).Sub(time.Unix(0, 0)) < time.Second {
+		err = errors.New("must be at least a second")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("periodic job of kind %q: cron %q: %w", params.Args.Kind(), spec, err)
 	}
 	return &periodic{spec: spec, schedule: schedule, entry: entry}, nil
-}
-
-// cronFields is what workerfx.WithCron takes.
-const cronFields = cron.SecondOptional | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.DowOrDom | cron.Descriptor
-
-func parseCron(spec string) (river.PeriodicSchedule, error) {
-	if rest, ok := strings.CutPrefix(strings.TrimSpace(spec), "@every "); ok {
-		d, err := time.ParseDuration(strings.TrimSpace(rest))
-		if err == nil && d < time.Second {
-			err = errors.New("must be at least a second")
-		}
-		return river.PeriodicInterval(d), err
-	}
-	schedule, err := cron.MustNewParser(cronFields).Parse(spec)
-	if err != nil {
-		return nil, err
-	}
-	if schedule.Next(time.Now()).IsZero() {
-		return nil, errors.New("never comes")
-	}
-	return schedule, nil
 }
 
 // riverPeriodics are the periodic jobs of one client. The one that leads enqueues them.
