@@ -7,11 +7,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
@@ -20,14 +18,16 @@ import (
 	"github.com/workerfx/workerfx"
 	"github.com/workerfx/workerfx/fxtest"
 	"github.com/workerfx/workerfx/queue"
+	"github.com/workerfx/workerfx/queue/internal/pgtest"
 )
 
 var errBoom = errors.New("boom")
 
 // server is the PostgreSQL that tests use, or why there is none.
 var server struct {
-	url    string
-	reason string
+	*pgtest.Server
+
+	missing error
 }
 
 func TestMain(m *testing.M) {
@@ -38,13 +38,8 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	runtime.LockOSThread() // the server is told when the thread that started it is gone
-	url, stop, err := startPostgres()
-	server.url = url
-	if err != nil {
-		server.reason = fmt.Sprintf("no PostgreSQL: %v; set WORKERFX_TEST_POSTGRES_URL to that of a server whose user "+
-			"may create databases, or install one (on Debian: apt-get install postgresql)", err)
-		fmt.Fprintln(os.Stderr, server.reason)
+	if server.Server, server.missing = pgtest.Start(); server.missing != nil {
+		fmt.Fprintln(os.Stderr, server.missing)
 	}
 	before := goleak.IgnoreCurrent() // what looks after the server
 	code := m.Run()
@@ -54,7 +49,9 @@ func TestMain(m *testing.M) {
 			code = 1
 		}
 	}
-	stop()
+	if server.Server != nil {
+		server.Stop()
+	}
 	os.Exit(code)
 }
 
@@ -82,29 +79,15 @@ func newSQLite(t testing.TB) testDB {
 	return testDB{Database: queue.SQLite(path), name: "SQLite", path: path}
 }
 
-var databases int
-
 // newPostgres makes a database of its own for a test, or skips the test if there is no server.
 func newPostgres(t testing.TB) testDB {
 	t.Helper()
-	if server.url == "" {
-		t.Skip(server.reason)
+	if server.missing != nil {
+		t.Skip(server.missing)
 	}
-	databases++
-	name := fmt.Sprintf("workerfx_test_%d_%d", os.Getpid(), databases)
-	ctx := context.Background()
-	admin, err := pgx.Connect(ctx, server.url)
+	url, drop, err := server.NewDatabase(context.Background())
 	require.NoError(t, err)
-	_, err = admin.Exec(ctx, "CREATE DATABASE "+name)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		_, err := admin.Exec(ctx, "DROP DATABASE "+name+" WITH (FORCE)")
-		require.NoError(t, err)
-		require.NoError(t, admin.Close(ctx))
-	})
-	config, err := pgx.ParseConfig(server.url)
-	require.NoError(t, err)
-	url := fmt.Sprintf("postgres://%s:%s@%s:%d/%s", config.User, config.Password, config.Host, config.Port, name)
+	t.Cleanup(func() { require.NoError(t, drop()) })
 	return testDB{Database: queue.Postgres(url), name: "PostgreSQL", url: url}
 }
 

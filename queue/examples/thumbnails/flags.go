@@ -1,0 +1,125 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/workerfx/workerfx/queue"
+)
+
+const usage = `Usage:
+
+  thumbnails enqueue  enqueues a job for each image that has no thumbnail
+  thumbnails work     makes thumbnails until it is told to stop
+  thumbnails status   tells how many jobs there are, and which were given up
+
+thumbnails enqueue -h and so on list the flags.
+`
+
+const (
+	maxSize  = 4096
+	maxSlots = 256
+)
+
+// config is what the command line says.
+type config struct {
+	command string
+	db      string // a file, or the URL of a PostgreSQL
+	verbose bool
+
+	dir, out string // of enqueue: where the images are, and where their thumbnails are to be
+	size     int    // in pixels: neither side of a thumbnail is longer
+
+	slots  int    // of work: how many images at a time
+	drain  bool   // end when nothing is left to do
+	listen string // address of /metrics and /healthz; empty for none
+
+	requeue bool // of status
+}
+
+// parseFlags reads the command line. What is wrong with it, and the usage, goes to output.
+func parseFlags(args []string, output io.Writer) (config, error) {
+	if len(args) == 0 || !slices.Contains([]string{"enqueue", "work", "status"}, args[0]) {
+		_, _ = fmt.Fprint(output, usage)
+		if len(args) > 0 && slices.Contains([]string{"-h", "-help", "--help", "help"}, args[0]) {
+			return config{}, flag.ErrHelp
+		}
+		return config{}, errors.New("no such command")
+	}
+	c := config{command: args[0]}
+	flags := flag.NewFlagSet("thumbnails "+c.command, flag.ContinueOnError)
+	flags.SetOutput(output)
+	c.define(flags)
+	if err := flags.Parse(args[1:]); err != nil {
+		return config{}, err // flags has said so
+	}
+	err := c.validate()
+	if flags.NArg() > 0 {
+		err = fmt.Errorf("argument %q: there are only flags", flags.Arg(0))
+	}
+	if err != nil {
+		_, _ = fmt.Fprintln(output, err)
+		flags.Usage()
+	}
+	return c, err
+}
+
+// define defines the flags of the command. Those of the others keep their zero values.
+func (c *config) define(flags *flag.FlagSet) {
+	flags.StringVar(&c.db, "db", "jobs.db", "keep the jobs in this `database`: a file, or a PostgreSQL as in postgres://user:password@host/database")
+	flags.BoolVar(&c.verbose, "v", false, "log more")
+	switch c.command {
+	case "enqueue":
+		flags.StringVar(&c.dir, "dir", ".", "look for images in this `directory` and below it")
+		flags.StringVar(&c.out, "out", "thumbs", "put the thumbnails into this `directory`, which is made if need be")
+		flags.IntVar(&c.size, "size", 256, "make neither side longer than so many `pixels`")
+	case "work":
+		flags.IntVar(&c.slots, "slots", min(runtime.NumCPU(), maxSlots), "make so many thumbnails at a time")
+		flags.BoolVar(&c.drain, "drain", false, "end when nothing is left to do")
+		flags.StringVar(&c.listen, "listen", "", "serve /metrics and /healthz at this `address`; port 0 is any free one")
+	case "status":
+		flags.BoolVar(&c.requeue, "requeue", false, "requeue the jobs that were given up")
+	}
+}
+
+// validate says which flags are out of range.
+func (c *config) validate() error {
+	var errs []error
+	refuse := func(wrong bool, format string, args ...any) {
+		if wrong {
+			errs = append(errs, fmt.Errorf(format, args...))
+		}
+	}
+	refuse(c.db == "", "flag -db: must not be empty")
+	switch c.command {
+	case "enqueue":
+		refuse(c.dir == "", "flag -dir: must not be empty")
+		refuse(c.out == "", "flag -out: must not be empty")
+		refuse(c.size < 1 || c.size > maxSize, "flag -size %d: must be from 1 to %d", c.size, maxSize)
+	case "work":
+		refuse(c.slots < 1 || c.slots > maxSlots, "flag -slots %d: must be from 1 to %d", c.slots, maxSlots)
+		if c.listen != "" {
+			_, _, err := net.SplitHostPort(c.listen)
+			refuse(err != nil, "flag -listen: %w; want host:port, such as 127.0.0.1:9099", err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// database is where the jobs are kept. This is all that depends on which of the two it is.
+func (c *config) database() queue.Database {
+	if c.isPostgres() {
+		return queue.Postgres(c.db)
+	}
+	return queue.SQLite(c.db)
+}
+
+func (c *config) isPostgres() bool {
+	return strings.HasPrefix(c.db, "postgres://") || strings.HasPrefix(c.db, "postgresql://")
+}

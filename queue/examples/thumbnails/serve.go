@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/rs/zerolog"
+	"go.uber.org/fx"
+
+	"github.com/workerfx/workerfx"
+)
+
+// serve serves /metrics and /healthz while the app runs, if the flags name an address.
+func serve(lifecycle fx.Lifecycle, c config, registry *prometheus.Registry, pool *workerfx.Pool, log zerolog.Logger) {
+	if c.listen == "" {
+		return
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		if err := health(pool); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = fmt.Fprintln(w, "ok")
+	})
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	lifecycle.Append(fx.Hook{
+		OnStart: func(ctx context.Context) error {
+			listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.listen)
+			if err != nil {
+				return fmt.Errorf("no place for /metrics: %w; -listen names another address", err)
+			}
+			log.Info().Str("url", fmt.Sprintf("http://%s/metrics", listener.Addr())).Msg("serving metrics")
+			go func() {
+				if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+					log.Error().Err(err).Msg("metrics are no longer served")
+				}
+			}()
+			return nil
+		},
+		OnStop: func(context.Context) error { return server.Close() }, // at once, a scrape can be repeated
+	})
+}
+
+// health says why no thumbnails are made: the queue's worker waits for its database, say.
+func health(pool *workerfx.Pool) error {
+	for _, e := range pool.Executions() {
+		if e.Status != workerfx.StatusRunning {
+			return errors.Join(fmt.Errorf("worker %s is %v", e.Worker, e.Status), e.Err) // its last failure
+		}
+	}
+	return nil
+}
