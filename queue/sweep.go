@@ -36,8 +36,8 @@ func ownerOf(job *rivertype.JobRow) string {
 	return job.AttemptedBy[len(job.AttemptedBy)-1]
 }
 
-// free ends the attempts of jobs whose client is gone: those that have another one are available at once, the
-// others are dead letters. Their rows are locked. It changes jobs to what the rows are then.
+// free ends the attempts of jobs whose client is gone: those that have another one are available, in the place in
+// the queue that they had, and the others are dead letters. Their rows are locked. It changes jobs to what the rows are then.
 func free(ctx context.Context, exec riverdriver.Executor, jobs []*rivertype.JobRow) error {
 	now := time.Now().UTC()
 	params := riverdriver.JobRescueManyParams{StuckHorizon: now}
@@ -57,7 +57,7 @@ func free(ctx context.Context, exec riverdriver.Executor, jobs []*rivertype.JobR
 		}
 		params.ID, params.Error = append(params.ID, job.ID), append(params.Error, data)
 		params.State, params.FinalizedAt = append(params.State, string(job.State)), append(params.FinalizedAt, job.FinalizedAt)
-		params.ScheduledAt = append(params.ScheduledAt, now)
+		params.ScheduledAt = append(params.ScheduledAt, job.ScheduledAt)
 	}
 	if _, err := exec.JobRescueMany(ctx, &params); err != nil {
 		return err
