@@ -36,7 +36,7 @@ func runProcess(database string) error {
 			close(goOn)
 		}
 	}()
-	app := fx.New(fx.NopLogger, fx.Supply(zerolog.Nop()), workerfx.Module, queue.Module(db, queue.WithLease(testLease)), writers(database),
+	app := fx.New(fx.NopLogger, fx.Supply(zerolog.Nop()), workerfx.Module, queue.Module(db, queue.WithLease(testLease)),
 		handle(func(ctx context.Context, job *queue.Job[mail]) error {
 			fmt.Printf("begun %d %d\n", job.ID, job.Attempt)
 			defer fmt.Printf("ended %d %d\n", job.ID, job.Attempt)
