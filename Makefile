@@ -2,10 +2,13 @@
 
 # The linter is pinned in tools/go.mod, apart from the library's own dependencies. -modfile does not go
 # together with a workspace, hence GOWORK=off.
-GOLANGCI := GOWORK=off go tool -modfile=tools/go.mod golangci-lint
+GOLANGCI := GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
+
+# The modules of go.work.
+MODULES := . queue queue/examples
 
 # Arguments for some of the targets: make test RUN=Stop PKG=. ; make bench BENCH=Restart
-PKG   ?= ./...
+PKG   ?= ./... ./queue/... ./queue/examples/...
 RUN   ?= .
 BENCH ?= .
 DIR   ?= $(shell go env GOROOT)
@@ -42,7 +45,7 @@ bench: ## run the benchmarks (BENCH=pattern)
 
 .PHONY: cover
 cover: ## run the tests and show which code they reach
-	go test -coverpkg=./... -coverprofile=coverage.out $(PKG)
+	go test -coverpkg=./... -coverprofile=coverage.out ./...
 	go tool cover -func=coverage.out | tail -n 1
 
 .PHONY: doc
@@ -51,7 +54,7 @@ doc: ## show the package documentation
 
 .PHONY: lint
 lint: ## run the linters (the first time builds them, which takes minutes)
-	$(GOLANGCI) run $(PKG)
+	for module in $(MODULES); do (cd $$module && $(GOLANGCI) run ./...) || exit 1; done
 
 .PHONY: fmt
 fmt: ## format the code
@@ -59,8 +62,7 @@ fmt: ## format the code
 
 .PHONY: tidy
 tidy: ## tidy the go.mod files
-	GOWORK=off go mod tidy
-	cd tools && GOWORK=off go mod tidy
+	for module in $(MODULES) tools; do (cd $$module && GOWORK=off go mod tidy) || exit 1; done
 
 .PHONY: check
 check: ## do all that CI does
