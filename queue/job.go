@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"encoding/json"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river/rivertype"
@@ -85,6 +86,9 @@ type current struct {
 
 type currentKey struct{}
 
+// cancelPrefix is what River puts before the text of an error that discarded a job.
+const cancelPrefix = "JobCancelError: "
+
 // infoOf copies what River knows of a job.
 func infoOf(row *rivertype.JobRow) JobInfo {
 	info := JobInfo{
@@ -100,7 +104,8 @@ func infoOf(row *rivertype.JobRow) JobInfo {
 		info.FinishedAt = *row.FinalizedAt
 	}
 	for _, e := range row.Errors {
-		info.Errors = append(info.Errors, AttemptError{Attempt: e.Attempt, At: e.At, Error: e.Error, Stack: e.Trace})
+		text := strings.TrimPrefix(e.Error, cancelPrefix)
+		info.Errors = append(info.Errors, AttemptError{Attempt: e.Attempt, At: e.At, Error: text, Stack: e.Trace})
 	}
 	return info
 }
