@@ -2,6 +2,9 @@ package faults_test
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -183,5 +186,106 @@ func TestALogSinkThatMisbehavesDoesNotKeepAGroupTogetherThatDoesNotStop(t *testi
 			assert.GreaterOrEqual(t, report(t, pool, "gang/stubborn").Status, workerfx.StatusSuccess)
 			stop(t, pool)
 		})
+	}
+}
+
+// troupe is a group of workers that fail and take their time to stop at random. It requires that no run begins while
+// one of the others was asked to stop and has not.
+type troupe struct {
+	t     *testing.T
+	chaos func(n int) int
+
+	mu      sync.Mutex // guards what is below
+	over    bool       // the pool stops: contexts end for that
+	running map[string]context.Context
+	runs    int
+}
+
+func (g *troupe) begin(ctx context.Context, name string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for other, run := range g.running {
+		if run.Err() != nil && !g.over {
+			g.t.Errorf("%q begins, and %q still stops", name, other)
+		}
+	}
+	if g.running[name] != nil {
+		g.t.Errorf("%q has two runs at a time", name)
+	}
+	g.running[name] = ctx
+	g.runs++
+}
+
+func (g *troupe) end(name string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.running, name)
+}
+
+func (g *troupe) run(ctx context.Context) error {
+	name := workerfx.CtxWorkerName(ctx)
+	g.begin(ctx, name)
+	defer g.end(name)
+	workerfx.Wait(ctx, time.Duration(1+g.chaos(1000))*time.Millisecond)
+	workerfx.Ready(ctx)
+	workerfx.Wait(ctx, time.Duration(1+g.chaos(5000))*time.Millisecond)
+	if ctx.Err() != nil {
+		time.Sleep(time.Duration(g.chaos(2000)) * time.Millisecond)
+		return ctx.Err()
+	}
+	switch g.chaos(3) {
+	case 0:
+		panic("chaos")
+	case 1:
+		runtime.Goexit()
+	}
+	return errBoom
+}
+
+// members are four workers, the last of which comes after the first.
+func (g *troupe) members() workersOf {
+	backoff := workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: 300 * time.Millisecond})
+	var workers workersOf
+	for _, name := range []string{"a", "b", "c", "d"} {
+		options := with(endless, backoff)
+		if name == "a" {
+			options = append(options, workerfx.WithReadiness())
+		}
+		if name == "d" {
+			options = append(options, workerfx.WithAfter("a"))
+		}
+		workers = append(workers, workerfx.NewWorker(name, g.run, options...))
+	}
+	return workers
+}
+
+func TestNoRunOfAGroupBeginsWhileAnotherStillStops(t *testing.T) {
+	for strategy, name := range strategyNames {
+		for seed := range uint64(3) {
+			bubble(fmt.Sprint(name, seed), t, func(t *testing.T) {
+				r := rand.New(rand.NewPCG(seed, 0))
+				var mu sync.Mutex
+				g := &troupe{t: t, running: make(map[string]context.Context), chaos: func(n int) int {
+					mu.Lock()
+					defer mu.Unlock()
+					return r.IntN(n)
+				}}
+				pool := newPool(t)
+				require.NoError(t, pool.AddGroup(g.members(), workerfx.WithName(name), workerfx.WithStrategy(strategy)))
+				start(t, pool)
+				for begin := time.Now(); time.Since(begin) < 3*time.Minute; {
+					time.Sleep(777 * time.Millisecond)
+					if err := pool.Health(); err != nil {
+						assert.NotContains(t, err.Error(), "failed since")
+					}
+					_ = pool.Ready(ended())
+				}
+				g.mu.Lock()
+				assert.Greater(t, g.runs, 50)
+				g.over = true
+				g.mu.Unlock()
+				stop(t, pool)
+			})
+		}
 	}
 }
