@@ -160,7 +160,7 @@ func (w *watch) look() {
 	if err == nil {
 		return
 	}
-	stack := goroutineStacks()[w.run.id] // while it still hangs
+	stack := sharedStacks.of(w.run.id) // while it still hangs
 	if silent && w.run.s.stuckPolicy == RestartStuck {
 		w.run.fail(err)
 	}

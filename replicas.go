@@ -97,15 +97,18 @@ func (p *Pool) resize(m *member, call string, wanted func(now int) int) (surplus
 		}
 	}
 	more := m.others()
+	var added []*supervisor
 	for i := int32(1); int(i) < n; i++ {
 		if !present[i] {
-			s := &supervisor{member: m, replica: i, orders: orders{paused: m.paused}}
-			more = append(more, s)
-			p.spawn(s)
+			added = append(added, &supervisor{member: m, replica: i, orders: orders{paused: m.paused}})
 		}
 	}
+	more = append(more, added...)
 	slices.SortFunc(more, func(a, b *supervisor) int { return int(a.replica - b.replica) })
 	m.more.Store(&more)
+	for _, s := range added { // once others of its team find it
+		p.spawn(s)
+	}
 	return surplus, nil
 }
 

@@ -5,7 +5,39 @@ import (
 	"fmt"
 	"runtime/pprof"
 	"strings"
+	"sync"
+	"sync/atomic"
 )
+
+// stackReader shares a look at all stacks among those who ask at about the same time: a thousand runs that hang
+// in the same database must not stop the world a thousand times.
+type stackReader struct {
+	asked   atomic.Int64 // how often somebody has
+	waiting atomic.Int32 // how many have no answer yet
+
+	mu     sync.Mutex        // held during a look; guards the fields below
+	seen   int64             // those up to this one asked before the last look
+	stacks map[string]string // that it found; none unless somebody waits for them
+}
+
+var sharedStacks stackReader
+
+// of returns the stack of the run of that ID, as it is after the call.
+func (r *stackReader) of(id string) string {
+	r.waiting.Add(1)
+	turn := r.asked.Add(1)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.seen < turn {
+		r.seen = r.asked.Load()
+		r.stacks = goroutineStacks()
+	}
+	stack := r.stacks[id]
+	if r.waiting.Add(-1) == 0 {
+		r.stacks = nil
+	}
+	return stack
+}
 
 // goroutineStacks returns the stacks of the goroutines that are in a run now, by execution ID. It reads
 // them from the goroutine profile, where the labels of a run tell them apart; it stops the world for

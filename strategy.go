@@ -83,12 +83,12 @@ func (t *team) sharers(m *member) (found []*supervisor) {
 // gather makes the others wait for s, which failed, and ends their runs. One that waits for another already
 // changes nothing.
 func (t *team) gather(s *supervisor) {
-	sharers := t.sharers(s.member)
-	if sharers == nil {
+	if t == nil || s.strategy == OneForOne {
 		return
 	}
 	t.mu.Lock()
-	if s.isHeld() {
+	sharers := t.sharers(s.member) // with the lock: those that come later see the leader
+	if sharers == nil || s.isHeld() {
 		t.mu.Unlock()
 		return
 	}
@@ -99,6 +99,18 @@ func (t *team) gather(s *supervisor) {
 	}
 	t.mu.Unlock()
 	finishAll(runs)
+}
+
+// join makes a replica whose life begins, or begins anew, wait for the one that the others wait for.
+func (t *team) join(s *supervisor) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.leader != nil && slices.Contains(t.sharers(t.leader.member), s) {
+		s.hold()
+	}
 }
 
 // release ends the wait of the others if it was s that they waited for.
@@ -175,8 +187,8 @@ func (s *supervisor) shareFailure(next step) {
 	case next.retry:
 		s.team().gather(s)
 	case next.done && next.status == StatusError && s.strategy != OneForOne:
+		s.team().disband(s) // before the log sink may end the goroutine
 		s.pool.journal.disbanded(s, nil)
-		s.team().disband(s)
 	}
 }
 
@@ -201,7 +213,7 @@ func (s *supervisor) escalate() bool {
 	s.reportNext(step{err: err}, s.now)
 	s.report.status, s.report.nextRunAt = StatusError, 0
 	s.mu.Unlock()
-	s.pool.journal.disbanded(s, peer)
 	s.team().disband(s)
+	s.pool.journal.disbanded(s, peer)
 	return true
 }

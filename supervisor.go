@@ -71,6 +71,7 @@ func (s *supervisor) walk(last outcome) {
 		}
 	}()
 	for {
+		s.team().join(s)
 		for s.wait(s.decide(last)) {
 			last = s.execute()
 		}

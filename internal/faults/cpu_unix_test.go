@@ -6,10 +6,13 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -112,6 +115,49 @@ func TestAStopThatTimedOutCostsNothingLater(t *testing.T) {
 	requireStraggler(t, pool, "stubborn", 50*time.Millisecond)
 	settle()
 	requireIdle(t)
+}
+
+func TestBeingHeldUpWaitingForAGroupOrStuckCostsNothing(t *testing.T) {
+	release := make(chan struct{})
+	pool := newPool(t)
+	add(t, pool, workerfx.NewWorker("unready", untilStopped, workerfx.WithReadiness()))
+	for i := range 10 {
+		add(t, pool, workerfx.NewWorker(fmt.Sprint("held", i), untilStopped, workerfx.WithAfter("unready")),
+			workerfx.NewWorker(fmt.Sprint("stuck", i), untilStopped, workerfx.WithHeartbeat(time.Millisecond)),
+			workerfx.NewWorker(fmt.Sprint("hung", i), func(context.Context) error { <-release; return nil },
+				workerfx.WithHeartbeat(time.Millisecond, workerfx.RestartStuck)))
+		require.NoError(t, pool.AddGroup(namedGroup{workersOf{
+			workerfx.NewWorker("failing", fails, endless, workerfx.WithBackoff(soon)),
+			workerfx.NewWorker("straggling", func(context.Context) error { <-release; return nil }, workerfx.WithStopTimeout(time.Hour)),
+			workerfx.NewWorker("waiting", untilStopped),
+		}, fmt.Sprint("group", i)}, workerfx.WithStrategy(workerfx.OneForAll)))
+	}
+	start(t, pool)
+	time.Sleep(time.Second) // stacks are looked for
+	settle()
+	requireIdle(t)
+	close(release)
+	stop(t, pool)
+}
+
+func TestAThousandRunsThatHangAtOnceAreReportedQuickly(t *testing.T) {
+	var lines atomic.Int64
+	release := make(chan struct{})
+	pool := newPool(t, workerfx.WithLogger(zerolog.New(writerFunc(func(line []byte) {
+		if strings.Contains(string(line), "faults_test.hangHere") {
+			lines.Add(1)
+		}
+	}))))
+	for i := range 1000 {
+		add(t, pool, workerfx.NewWorker(fmt.Sprint("w", i), func(context.Context) error { hangHere(release); return nil },
+			workerfx.WithHeartbeat(100*time.Millisecond)))
+	}
+	start(t, pool)
+	assert.Eventually(t, func() bool { return lines.Load() == 1000 }, 10*time.Second, 10*time.Millisecond)
+	settle()
+	requireIdle(t)
+	close(release)
+	stop(t, pool)
 }
 
 func TestARestartStormWithDefaultSettingsCostsLittle(t *testing.T) {

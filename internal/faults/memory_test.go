@@ -176,3 +176,36 @@ func TestPoolsWithoutEndInFlatMemory(t *testing.T) {
 	}
 	m.requireFlat(t)
 }
+
+func TestGroupsBegunAnewWithoutEndInFlatMemory(t *testing.T) {
+	m := metered(20_000)
+	pool := newPool(t)
+	require.NoError(t, pool.AddGroup(namedGroup{workersOf{
+		workerfx.NewWorker("failing", func(ctx context.Context) error {
+			if !m.step() {
+				return workerfx.ErrDoNotRestart
+			}
+			return errBoom
+		}, endless, workerfx.WithBackoff(workerfx.StaticBackoff{})),
+		workerfx.NewWorker("peer", untilStopped, workerfx.WithReadiness()),
+		workerfx.NewWorker("follower", untilStopped, workerfx.WithAfter("failing")),
+	}, "group"}, workerfx.WithStrategy(workerfx.OneForAll)))
+	start(t, pool)
+	awaitDone(t, pool, "group/failing")
+	stop(t, pool)
+	m.requireFlat(t)
+}
+
+func TestBeingStuckWithoutEndInFlatMemory(t *testing.T) {
+	m := metered(1_000)
+	pool := startPool(t, workerfx.NewWorker("w", func(ctx context.Context) error {
+		for m.step() {
+			time.Sleep(200 * time.Microsecond)
+			workerfx.Heartbeat(ctx)
+		}
+		return nil
+	}, workerfx.WithHeartbeat(50*time.Microsecond)))
+	awaitDone(t, pool, "w")
+	stop(t, pool)
+	m.requireFlat(t)
+}

@@ -33,6 +33,8 @@ type storm struct {
 
 	fromWithin []order // what its workers do while they run
 
+	leading atomic.Bool // the worker "first", which takes no orders, was about to say that it is ready
+
 	running sync.Map // how many runs a worker has now, by name: *atomic.Int64
 }
 
@@ -44,10 +46,50 @@ func newStorm(t *testing.T, seed uint64) *storm {
 	s.seed.Store(seed)
 	s.pool = newPool(t, workerfx.WithPoolMiddleware(s.watch, s.count),
 		workerfx.WithConfig(workerfx.Config{StopTimeout: 100 * time.Millisecond})) // how long an order waits
+	add(t, s.pool, workerfx.NewWorker("first", s.lead, endless, workerfx.WithReadiness(), workerfx.WithBackoff(soon)))
 	for _, name := range stableNames {
 		add(t, s.pool, s.worker(name))
 	}
+	for strategy, name := range strategyNames {
+		require.NoError(t, s.pool.AddGroup(s.team(name, strategy)))
+	}
 	return s
+}
+
+// soon is a backoff of next to nothing.
+var soon = workerfx.StaticBackoff{Sleep: 100 * time.Microsecond}
+
+// strategyNames are those of the groups of each strategy, which are there to stay.
+var strategyNames = map[workerfx.Strategy]string{
+	workerfx.OneForOne: "each", workerfx.OneForAll: "all", workerfx.RestForOne: "rest",
+}
+
+// team is a group of workers that share their failures. Its last one comes after the others.
+func (s *storm) team(name string, strategy workerfx.Strategy) workerfx.Group {
+	shared := workerfx.WithStrategy(strategy)
+	return namedGroup{workersOf{
+		workerfx.With(s.worker("a"), shared), workerfx.With(s.worker("b"), shared, workerfx.WithReadiness()),
+		workerfx.With(s.worker("c"), shared, workerfx.WithAfter("a", "b")),
+	}, name}
+}
+
+// lead is ready after a while, and fails after another.
+func (s *storm) lead(ctx context.Context) error {
+	workerfx.Wait(ctx, 2*time.Millisecond)
+	s.leading.Store(true)
+	workerfx.Ready(ctx)
+	workerfx.Wait(ctx, 10*time.Millisecond)
+	return errBoom
+}
+
+// follow wraps a worker that comes after "first".
+func (s *storm) follow(next workerfx.RunFunc) workerfx.RunFunc {
+	return func(ctx context.Context) error {
+		if !s.leading.Load() {
+			s.t.Errorf("worker %q begins before the one that it comes after was ready", workerfx.CtxWorkerName(ctx))
+		}
+		return next(ctx)
+	}
 }
 
 // The names of workers: those that stay, those that come and go, and those of children.
@@ -55,6 +97,7 @@ var (
 	stableNames   = []string{"stable0", "stable1", "stable2"}
 	volatileNames = []string{"v0", "v1", "v2", "group/v0", "group/v1"}
 	childNames    = []string{"c0", "c1", "c2"}
+	teamNames     = []string{"each/a", "each/b", "each/c", "all/a", "all/b", "all/c", "rest/a", "rest/b", "rest/c", "team/a", "team/b"}
 )
 
 // source is a source of chance for one goroutine.
@@ -87,9 +130,12 @@ func (s *storm) worker(name string) workerfx.Worker {
 		{workerfx.WithDeferredStart(time.Millisecond)},
 		{workerfx.WithCron("* * * * * *")},
 		{workerfx.WithRunTimeout(time.Millisecond)},
+		{workerfx.WithHeartbeat(time.Millisecond)},
+		{workerfx.WithHeartbeat(time.Millisecond, workerfx.RestartStuck)},
+		{workerfx.WithAfter("first"), workerfx.WithMiddleware(s.follow)},
 	}
 	return workerfx.NewWorker(name, s.run, append(pick(r, options), endless,
-		workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: 100 * time.Microsecond}),
+		workerfx.WithBackoff(soon),
 		workerfx.WithReplicas(r.IntN(mostReplicas+1)), workerfx.WithReplicaLimits(0, mostReplicas))...)
 }
 
@@ -101,7 +147,8 @@ func (s *storm) run(ctx context.Context) error {
 	for range r.IntN(3) {
 		pick(r, s.fromWithin)(s, r, ctx)
 	}
-	switch r.IntN(8) {
+	workerfx.Ready(ctx)
+	switch r.IntN(11) {
 	case 0:
 		return nil
 	case 1:
@@ -117,6 +164,17 @@ func (s *storm) run(ctx context.Context) error {
 	case 6:
 		workerfx.Wait(ctx, time.Duration(r.IntN(int(2*time.Millisecond))))
 		return nil
+	case 7:
+		<-workerfx.Draining(ctx)
+		workerfx.Wait(ctx, 100*time.Microsecond)
+		return workerfx.ErrStopping
+	case 8:
+		defer workerfx.Standby(ctx)()
+	case 9:
+		for ctx.Err() == nil {
+			workerfx.Heartbeat(ctx)
+			workerfx.Wait(ctx, 500*time.Microsecond)
+		}
 	}
 	return untilStopped(ctx)
 }
@@ -144,6 +202,19 @@ var orders = []order{
 	func(s *storm, r *rand.Rand, _ context.Context) { _, _ = s.pool.Execution(s.anyName(r)) },
 	func(s *storm, _ *rand.Rand, _ context.Context) { s.pool.Executions() },
 	func(s *storm, _ *rand.Rand, _ context.Context) { collect(s.pool) },
+	func(s *storm, r *rand.Rand, _ context.Context) {
+		_ = s.pool.AddGroup(s.team("team", pick(r, []workerfx.Strategy{workerfx.OneForAll, workerfx.RestForOne})))
+	},
+	func(s *storm, _ *rand.Rand, _ context.Context) {
+		if err := s.pool.Health(); err != nil {
+			_ = err.Error()
+		}
+	},
+	func(s *storm, _ *rand.Rand, ctx context.Context) {
+		short, cancel := context.WithTimeout(ctx, 100*time.Microsecond)
+		defer cancel()
+		_ = s.pool.Ready(short)
+	},
 }
 
 // ordersFromWithin are those that a worker may give.
@@ -159,7 +230,7 @@ var ordersFromWithin = append(slices.Clone(orders),
 
 // anyName is that of a worker, which may be there.
 func (s *storm) anyName(r *rand.Rand) string {
-	name := pick(r, slices.Concat(stableNames, volatileNames))
+	name := pick(r, slices.Concat(stableNames, volatileNames, teamNames))
 	if r.IntN(4) == 0 {
 		name += "/" + pick(r, childNames)
 	}
