@@ -11,10 +11,11 @@ func (s *supervisor) wait(next step) bool {
 	case next.pause <= 0 && !next.held:
 		return true
 	}
-	if next.status == StatusPending || next.status == StatusDeferred && next.pause == 0 {
-		next.status = StatusWaiting
+	switch {
+	case next.status == StatusPending, next.status == StatusPaused, next.status == StatusDeferred && next.pause == 0:
+		next.status = StatusWaiting // once nothing else keeps it
 	}
-	due := s.due(next)
+	due, told := s.due(next), Status(-1)
 	for {
 		switch s.heed(next, due) {
 		case goOn:
@@ -29,6 +30,7 @@ func (s *supervisor) wait(next step) bool {
 				return false
 			}
 		case resumed:
+			told = -1
 			if next.tick { // those that came meanwhile were missed
 				next.pause = 0
 				next = s.untilTick(next, s.now)
@@ -39,7 +41,10 @@ func (s *supervisor) wait(next step) bool {
 			}
 		case unsure:
 		case stay:
-			s.changed()
+			if s.report.status != told { // two that told each other each time would never sleep
+				told = s.report.status
+				s.changed()
+			}
 			<-s.timer.C
 			s.now = time.Now()
 		}
