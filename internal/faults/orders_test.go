@@ -96,7 +96,8 @@ func TestALogSinkThatMisbehavesAtALostFollowerDoesNoHarm(t *testing.T) {
 	for name, do := range misbehaviours {
 		bubble(name, t, func(t *testing.T) {
 			pool := start(t, newPool(t, misbehavingAt("worker does not start", do)),
-				workerfx.NewWorker("first", once(fails)), workerfx.NewWorker("second", untilStopped, workerfx.WithAfter("first")))
+				workerfx.NewWorker("first", once(fails), workerfx.WithReadiness()), // without it, its begin would do
+				workerfx.NewWorker("second", untilStopped, workerfx.WithAfter("first")))
 			time.Sleep(time.Minute)
 			assert.Equal(t, workerfx.StatusPending, report(t, pool, "second").Status)
 			require.Error(t, pool.Ready(within(t, time.Minute)))
