@@ -15,7 +15,7 @@ func (s *supervisor) wait(next step) bool {
 	case next.status == StatusPending, next.status == StatusPaused, next.status == StatusDeferred && next.pause == 0:
 		next.status = StatusWaiting // once nothing else keeps it
 	}
-	due, told := s.due(next), Status(-1)
+	due, told := s.due(next), news{}
 	for {
 		switch s.heed(next, due) {
 		case goOn:
@@ -30,7 +30,7 @@ func (s *supervisor) wait(next step) bool {
 				return false
 			}
 		case resumed:
-			told = -1
+			told = news{}
 			if next.tick { // those that came meanwhile were missed
 				next.pause = 0
 				next = s.untilTick(next, s.now)
@@ -41,14 +41,27 @@ func (s *supervisor) wait(next step) bool {
 			}
 		case unsure:
 		case stay:
-			if s.report.status != told { // two that told each other each time would never sleep
-				told = s.report.status
-				s.changed()
-			}
+			told = s.tell(told)
 			<-s.timer.C
 			s.now = time.Now()
 		}
 	}
+}
+
+// news is what others may want to know of a replica that waits.
+type news struct {
+	any    bool
+	status Status
+	lostTo *member
+}
+
+// tell tells the others if there is something new since told: two that told each other each time would never sleep.
+func (s *supervisor) tell(told news) news {
+	now := news{any: true, status: s.report.status, lostTo: s.lostTo()}
+	if now != told {
+		s.changed()
+	}
+	return now
 }
 
 // due is when a step's pause is over.
