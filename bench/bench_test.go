@@ -3,8 +3,10 @@ package bench_test
 import (
 	"context"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -14,9 +16,6 @@ import (
 // In each benchmark the contenders take turns, so that a ratio compares what ran side by side on a machine that may
 // have other things to do. An operation is one turn of all; the figures are medians over all of them.
 
-// throughputJobs is how many jobs a turn works.
-const throughputJobs = 20_000
-
 // BenchmarkThroughput100 compares with plain River at the same settings: 100 workers, a fetch cooldown of 1ms.
 func BenchmarkThroughput100(b *testing.B) { benchmarkThroughput(b, 100, riverFast, ours, gueDefault) }
 
@@ -25,40 +24,44 @@ func BenchmarkThroughputDefault(b *testing.B) {
 	benchmarkThroughput(b, 10, riverFast, ours, riverDefault, gueDefault)
 }
 
-// benchmarkThroughput reports each contender's jobs a second, and its ratio to the first one's.
+// benchmarkThroughput reports each contender's jobs a second, and their ratio to the first one's; and the processor
+// time of this process for a job, PostgreSQL's not included, which other things that the machine does change less.
 func benchmarkThroughput(b *testing.B, workers int, all ...contender) {
-	rates := make(map[string][]float64)
+	rates, cpus := make(map[string][]float64), make(map[string][]float64)
 	for turn := range b.N {
 		for i := range all {
 			c := all[(turn+i)%len(all)]
-			rates[c.name] = append(rates[c.name], throughput(b, c, workers, throughputJobs))
+			rate, cpu := throughput(b, c, workers, c.jobs)
+			rates[c.name], cpus[c.name] = append(rates[c.name], rate), append(cpus[c.name], cpu)
 		}
 	}
 	b.ReportMetric(0, "ns/op")
 	baseline := rates[all[0].name]
 	for i, c := range all {
 		b.ReportMetric(median(rates[c.name]), c.name+"-jobs/s")
+		b.ReportMetric(median(cpus[c.name]), c.name+"-cpu-us/job")
 		if i > 0 {
 			b.ReportMetric(median(ratios(rates[c.name], baseline)), c.name+"/"+all[0].name)
 		}
 	}
 }
 
-// throughput is how many of n jobs, which are there before, a contender works a second: from the first's
-// beginning to the last's end.
-func throughput(b testing.TB, c contender, workers, n int) float64 {
+// throughput is how many of n jobs, which are there before, a contender works a second, from the first's beginning
+// to the last's end, and the processor time of each in microseconds.
+func throughput(b testing.TB, c contender, workers, n int) (rate, cpu float64) {
 	b.Helper()
 	url, drop := newDatabase(b)
 	defer drop()
 	var worked atomic.Int64
-	var first time.Time
-	last := make(chan time.Time, 1)
+	var first, last reading
+	done := make(chan struct{})
 	s := c.open(b, url, workers, func(task) {
 		switch worked.Add(1) {
 		case 1:
-			first = time.Now()
+			first = read()
 		case int64(n):
-			last <- time.Now()
+			last = read()
+			close(done)
 		}
 	})
 	defer s.close(b)
@@ -71,18 +74,27 @@ func throughput(b testing.TB, c contender, workers, n int) float64 {
 	}
 	execute(b, url, "VACUUM ANALYZE")
 	execute(b, url, "CHECKPOINT")
+	runtime.GC()
 	s.start(b)
-	took := receive(b, last).Sub(first)
+	receive(b, done)
 	s.stop(b)
 	require.EqualValues(b, n, worked.Load(), "%s worked a job twice", c.name)
-	return float64(n) / took.Seconds()
+	return float64(n) / last.at.Sub(first.at).Seconds(), float64(last.cpu-first.cpu) / float64(n) / float64(time.Microsecond)
 }
 
-// latencySamples are the jobs of a turn that are enqueued one by one; those of gue, which waits for seconds, fewer.
-const (
-	latencySamples    = 200
-	gueLatencySamples = 7
-)
+// reading is a look at the clocks.
+type reading struct {
+	at  time.Time
+	cpu time.Duration // what the process has used
+}
+
+func read() reading {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		panic(err)
+	}
+	return reading{at: time.Now(), cpu: time.Duration(usage.Utime.Nano() + usage.Stime.Nano())}
+}
 
 // BenchmarkIdleLatency is the time from the call that enqueues a job to its handler's beginning, when there is
 // nothing else to do, with 10 workers.
@@ -92,11 +104,7 @@ func BenchmarkIdleLatency(b *testing.B) {
 	for turn := range b.N {
 		for i := range all {
 			c := all[(turn+i)%len(all)]
-			n := latencySamples
-			if c.name == gueDefault.name {
-				n = gueLatencySamples
-			}
-			waits := latencies(b, c, n)
+			waits := latencies(b, c, c.samples)
 			p50s[c.name] = append(p50s[c.name], waits[len(waits)/2])
 			p99s[c.name] = append(p99s[c.name], waits[len(waits)*99/100])
 		}
@@ -136,7 +144,8 @@ func latencies(b testing.TB, c contender, n int) []float64 {
 func TestContendersWork(t *testing.T) {
 	for _, c := range []contender{ours, riverFast, riverDefault, gueDefault} {
 		t.Run(c.name, func(t *testing.T) {
-			require.Positive(t, throughput(t, c, 10, 30))
+			rate, _ := throughput(t, c, 10, 30)
+			require.Positive(t, rate)
 			if c.name != gueDefault.name { // it waits for seconds
 				require.Len(t, latencies(t, c, 1), 1)
 			}

@@ -33,7 +33,9 @@ func (task) Kind() string { return "task" }
 // contender is a queue under test.
 type contender struct {
 	name string
-	open func(t testing.TB, url string, workers int, handle func(task)) system
+	// jobs is how many it works in a turn, samples how many are enqueued one by one: a second or more of either.
+	jobs, samples int
+	open          func(t testing.TB, url string, workers int, handle func(task)) system
 }
 
 // system is a contender at work on a database of its own.
@@ -53,14 +55,14 @@ const (
 )
 
 var (
-	gueDefault   = contender{"gue", openGue}
-	riverDefault = contender{"river", func(t testing.TB, url string, workers int, handle func(task)) system {
+	gueDefault   = contender{"gue", 2_000, 5, openGue}
+	riverDefault = contender{"river", 20_000, 100, func(t testing.TB, url string, workers int, handle func(task)) system {
 		return openRiver(t, url, workers, 0, handle)
 	}}
-	riverFast = contender{"river-1ms", func(t testing.TB, url string, workers int, handle func(task)) system {
+	riverFast = contender{"river-1ms", 20_000, 200, func(t testing.TB, url string, workers int, handle func(task)) system {
 		return openRiver(t, url, workers, fastCooldown, handle)
 	}}
-	ours = contender{"workerfx", openOurs}
+	ours = contender{"workerfx", 20_000, 200, openOurs}
 )
 
 // oursSystem is a queue of workerfx: one app that enqueues, another one that works.
