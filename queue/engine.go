@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -35,11 +34,20 @@ func (rawArgs) MarshalJSON() ([]byte, error) { return nil, errors.ErrUnsupported
 type engine struct {
 	river.WorkerDefaults[rawArgs]
 
-	hub    *hub
-	run    context.Context //nolint:containedctx // the run's, which counts its jobs
-	worker string
-	stacks *stacks
-	alive  context.Context //nolint:containedctx // the session's life
+	hub     *hub
+	run     context.Context //nolint:containedctx // the run's, which counts its jobs
+	worker  string
+	stacks  *stacks
+	callers *callers
+	alive   context.Context //nolint:containedctx // the session's life
+}
+
+// newEngine makes the engine of a run, for a client that is one of the living.
+func newEngine(run context.Context, q *queueWorker, joined *session) *engine {
+	return &engine{
+		hub: q.hub, run: run, worker: workerfx.CtxWorkerName(run), alive: joined.alive,
+		stacks: &stacks{}, callers: &callers{most: q.slots},
+	}
 }
 
 // Timeout is that of the job's handler.
@@ -147,29 +155,13 @@ func (a *attempt) work(ctx context.Context) (err error) {
 		return run(ctx)
 	}
 	if a.handler.txType == nil {
-		return guarded(func() error { return handle(ctx, nil) })
+		return a.callers.call(func() error { return handle(ctx, nil) })
 	}
-	return guarded(func() error {
+	return a.callers.call(func() error {
 		return a.hub.db.work(ctx, a.row, func(tx any) error {
 			return handle(context.WithValue(ctx, currentKey{}, &current{info: a.info, tx: tx}), tx)
 		})
 	})
-}
-
-// guarded calls do in a goroutine of its own and waits for it. A panic is an error with its stack.
-func guarded(do func() error) error {
-	result := make(chan error, 1)
-	go func() {
-		err := workerfx.ErrGoexit
-		defer func() {
-			if value := recover(); value != nil {
-				err = &workerfx.PanicError{Value: value, Stack: debug.Stack()}
-			}
-			result <- err
-		}()
-		err = settled(do())
-	}()
-	return <-result
 }
 
 // conclude tells how the attempt ended.

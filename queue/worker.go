@@ -57,7 +57,8 @@ func (q *queueWorker) run(ctx context.Context) error {
 		return fmt.Errorf("queue %q: %w", q.name, err)
 	}
 	defer joined.leave()
-	e := &engine{hub: q.hub, run: ctx, worker: workerfx.CtxWorkerName(ctx), stacks: &stacks{}, alive: joined.alive}
+	e := newEngine(ctx, q, joined)
+	defer e.callers.end()
 	config, err := q.hub.riverConfig(q, e)
 	if err != nil {
 		return fmt.Errorf("queue %q: %w", q.name, err)

@@ -1,0 +1,93 @@
+package queue
+
+import (
+	"runtime/debug"
+	"sync"
+
+	"github.com/workerfx/workerfx"
+)
+
+// callers are the goroutines that handlers are called in: not River's, so that a handler that ends its goroutine
+// (runtime.Goexit) does not end River's. Those that are idle are kept for the next attempt, as their stacks have
+// grown to what handlers need; new ones' would have to grow first, which costs more than all else around an attempt.
+type callers struct {
+	most int // idle ones that are kept
+
+	mu    sync.Mutex // guards those below
+	idle  []*caller
+	ended bool
+}
+
+// call calls do in a goroutine that nobody else uses meanwhile, and waits for it. A panic is an error with its stack.
+func (c *callers) call(do func() error) error {
+	one := c.take()
+	one.calls <- do
+	r := <-one.results
+	if !r.gone {
+		c.giveBack(one)
+	}
+	return r.err
+}
+
+func (c *callers) take() *caller {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := len(c.idle); n > 0 {
+		one := c.idle[n-1]
+		c.idle = c.idle[:n-1]
+		return one
+	}
+	one := &caller{calls: make(chan func() error), results: make(chan result)}
+	go one.loop()
+	return one
+}
+
+func (c *callers) giveBack(one *caller) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended || len(c.idle) == c.most {
+		close(one.calls)
+		return
+	}
+	c.idle = append(c.idle, one)
+}
+
+// end ends the goroutines that are idle, and the others once they are.
+func (c *callers) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+	for _, one := range c.idle {
+		close(one.calls)
+	}
+	c.idle = nil
+}
+
+// caller is a goroutine that calls one function after the other.
+type caller struct {
+	calls   chan func() error // closed when there will be none
+	results chan result       // one for each call
+}
+
+// result is how a call ended.
+type result struct {
+	err  error
+	gone bool // the call has ended the goroutine
+}
+
+func (c *caller) loop() {
+	for do := range c.calls {
+		c.call(do)
+	}
+}
+
+func (c *caller) call(do func() error) {
+	r := result{err: workerfx.ErrGoexit, gone: true}
+	defer func() {
+		if value := recover(); value != nil {
+			r = result{err: &workerfx.PanicError{Value: value, Stack: debug.Stack()}}
+		}
+		c.results <- r
+	}()
+	r = result{err: settled(do())}
+}
