@@ -167,7 +167,7 @@ func receive[T any](t testing.TB, ch <-chan T) T {
 
 func median(of []float64) float64 {
 	sorted := slices.Sorted(slices.Values(of))
-	return sorted[len(sorted)/2]
+	return (sorted[(len(sorted)-1)/2] + sorted[len(sorted)/2]) / 2
 }
 
 // ratios are those of figures to the ones of the same turns.
