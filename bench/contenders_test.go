@@ -33,9 +33,11 @@ func (task) Kind() string { return "task" }
 // contender is a queue under test.
 type contender struct {
 	name string
-	// jobs is how many it works in a turn, samples how many are enqueued one by one: a second or more of either.
+	// jobs is how many it works in a turn, samples how many are enqueued one by one.
 	jobs, samples int
-	open          func(t testing.TB, url string, workers int, handle func(task)) system
+	// poll is how often it looks for jobs if nobody tells it of new ones.
+	poll time.Duration
+	open func(t testing.TB, url string, workers int, handle func(task)) system
 }
 
 // system is a contender at work on a database of its own.
@@ -55,14 +57,14 @@ const (
 )
 
 var (
-	gueDefault   = contender{"gue", 2_000, 5, openGue}
-	riverDefault = contender{"river", 20_000, 100, func(t testing.TB, url string, workers int, handle func(task)) system {
+	gueDefault   = contender{"gue", 2_000, 7, 5 * time.Second, openGue}
+	riverDefault = contender{"river", 20_000, 50, 0, func(t testing.TB, url string, workers int, handle func(task)) system {
 		return openRiver(t, url, workers, 0, handle)
 	}}
-	riverFast = contender{"river-1ms", 20_000, 200, func(t testing.TB, url string, workers int, handle func(task)) system {
+	riverFast = contender{"river-1ms", 20_000, 50, 0, func(t testing.TB, url string, workers int, handle func(task)) system {
 		return openRiver(t, url, workers, fastCooldown, handle)
 	}}
-	ours = contender{"workerfx", 20_000, 200, openOurs}
+	ours = contender{"workerfx", 20_000, 50, 0, openOurs}
 )
 
 // oursSystem is a queue of workerfx: one app that enqueues, another one that works.
@@ -132,7 +134,7 @@ func openRiver(t testing.TB, url string, workers int, cooldown time.Duration, ha
 	require.NoError(t, err)
 	_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
 	require.NoError(t, err)
-	s.sender, err = river.NewClient(riverpgxv5.New(s.sendPool), &river.Config{Logger: log})
+	s.sender, err = river.NewClient(riverpgxv5.New(s.sendPool), &river.Config{Logger: log, FetchCooldown: cooldown})
 	require.NoError(t, err)
 	all := river.NewWorkers()
 	river.AddWorker(all, &riverWorker{handle: handle})
