@@ -5,10 +5,10 @@
 GOLANGCI := GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
 # The modules of go.work.
-MODULES := . queue queue/examples
+MODULES := . bench queue queue/examples
 
 # Arguments for some of the targets: make test RUN=Stop PKG=. ; make bench BENCH=Restart
-PKG   ?= ./... ./queue/... ./queue/examples/...
+PKG   ?= ./... ./queue/... ./queue/examples/... ./bench/...
 RUN   ?= .
 BENCH ?= .
 DIR   ?= $(shell go env GOROOT)
@@ -17,7 +17,7 @@ DIR   ?= $(shell go env GOROOT)
 
 .PHONY: help
 help: ## list the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## download what the project depends on
@@ -42,6 +42,10 @@ race: ## run the tests ten times with the race detector, in random order
 .PHONY: bench
 bench: ## run the benchmarks (BENCH=pattern)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem .
+
+.PHONY: bench-queue
+bench-queue: ## compare durable jobs with plain River and gue, on PostgreSQL (BENCH=pattern; takes minutes)
+	go test -run '^$$' -bench '$(BENCH)' -benchtime 5x -timeout 30m ./bench
 
 .PHONY: cover
 cover: ## run the tests and show which code they reach

@@ -1,10 +1,12 @@
+//go:build unix
+
 package bench_test
 
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
+	"strconv"
 	"testing"
 	"time"
 
@@ -58,7 +60,7 @@ const (
 
 var (
 	gueDefault   = contender{"gue", 2_000, 7, 5 * time.Second, openGue}
-	riverDefault = contender{"river", 20_000, 50, 0, func(t testing.TB, url string, workers int, handle func(task)) system {
+	riverDefault = contender{"river", 500, 50, 0, func(t testing.TB, url string, workers int, handle func(task)) system {
 		return openRiver(t, url, workers, 0, handle)
 	}}
 	riverFast = contender{"river-1ms", 20_000, 50, 0, func(t testing.TB, url string, workers int, handle func(task)) system {
@@ -76,7 +78,7 @@ type oursSystem struct {
 func openOurs(t testing.TB, url string, workers int, handle func(task)) system {
 	t.Helper()
 	s := &oursSystem{}
-	db := queue.Postgres(fmt.Sprintf("%s?pool_max_conns=%d", url, riverConns))
+	db := queue.Postgres(withParameter(t, url, "pool_max_conns", strconv.Itoa(riverConns)))
 	s.sender = fx.New(fx.NopLogger, queue.Module(db), fx.Populate(&s.client))
 	var opts []queue.Option
 	if workers != queue.DefaultSlots {

@@ -11,6 +11,7 @@ require (
 	github.com/workerfx/workerfx v0.0.0
 	github.com/workerfx/workerfx/queue v0.0.0
 	go.uber.org/fx v1.24.0
+	go.uber.org/goleak v1.3.0
 )
 
 require (

@@ -1,33 +1,39 @@
+//go:build unix
+
 package bench_test
 
 import (
 	"context"
 	"fmt"
+	neturl "net/url"
 	"os"
-	"runtime"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
+
+	"github.com/workerfx/workerfx/internal/pgserver"
 )
 
-// server is the PostgreSQL that the contenders use, or why there is none.
-var server struct {
-	url    string
-	reason string
-}
+// server is the PostgreSQL that the contenders use, with its own settings, or nil for the reason that there is none.
+var (
+	server   *pgserver.Server
+	noServer error
+)
 
 func TestMain(m *testing.M) {
-	runtime.LockOSThread() // the server is told when the thread that started it is gone
-	url, stop, err := startPostgres()
-	server.url = url
-	if err != nil {
-		server.reason = fmt.Sprintf("no PostgreSQL: %v; set WORKERFX_TEST_POSTGRES_URL to that of a server whose user "+
-			"may create databases, or install one (on Debian: apt-get install postgresql)", err)
+	if server, noServer = pgserver.Start(); noServer != nil {
+		os.Exit(m.Run())
 	}
+	before := goleak.IgnoreCurrent() // what looks after the server
 	code := m.Run()
-	stop()
+	if err := goleak.Find(before); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	server.Stop()
 	os.Exit(code)
 }
 
@@ -36,16 +42,27 @@ var databases int
 // newDatabase makes an empty database, and returns its URL and how to drop it.
 func newDatabase(t testing.TB) (url string, drop func()) {
 	t.Helper()
-	if server.url == "" {
-		t.Skip(server.reason)
+	if noServer != nil {
+		t.Skip(noServer)
 	}
 	databases++
 	name := fmt.Sprintf("workerfx_bench_%d_%d", os.Getpid(), databases)
-	execute(t, server.url, "CREATE DATABASE "+name)
-	config, err := pgx.ParseConfig(server.url)
+	execute(t, server.URL, "CREATE DATABASE "+name)
+	u, err := neturl.Parse(server.URL)
 	require.NoError(t, err)
-	url = fmt.Sprintf("postgres://%s:%s@%s:%d/%s", config.User, config.Password, config.Host, config.Port, name)
-	return url, func() { execute(t, server.url, "DROP DATABASE "+name+" WITH (FORCE)") }
+	u.Path = "/" + name
+	return u.String(), func() { execute(t, server.URL, "DROP DATABASE "+name+" WITH (FORCE)") }
+}
+
+// withParameter adds a parameter to a URL.
+func withParameter(t testing.TB, url, name, value string) string {
+	t.Helper()
+	u, err := neturl.Parse(url)
+	require.NoError(t, err)
+	parameters := u.Query()
+	parameters.Set(name, value)
+	u.RawQuery = parameters.Encode()
+	return u.String()
 }
 
 // execute carries a statement out on a connection of its own.

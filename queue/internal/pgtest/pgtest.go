@@ -1,5 +1,4 @@
-// Package pgtest gives tests a PostgreSQL: the one that an environment variable names, else one that it starts from the
-// binaries that are installed.
+// Package pgtest gives tests databases on a real PostgreSQL.
 package pgtest
 
 import (
@@ -10,33 +9,21 @@ import (
 	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/workerfx/workerfx/internal/pgserver"
 )
 
-// Env names a server whose user may create databases.
-const Env = "WORKERFX_TEST_POSTGRES_URL"
+// Server is a PostgreSQL.
+type Server struct{ *pgserver.Server }
 
-// Server is a PostgreSQL. The zero Server is none.
-type Server struct {
-	url  string
-	stop func()
-}
-
-// Start finds a server, or starts one that ends with the tests at the latest. It locks the calling goroutine to its
-// thread, on whose life the server's depends: call it in TestMain.
+// Start finds a server, or starts one that is quick rather than safe, see [pgserver.Start].
 func Start() (*Server, error) {
-	if url := os.Getenv(Env); url != "" {
-		return &Server{url: url, stop: func() {}}, nil
-	}
-	s, err := start()
+	s, err := pgserver.Start("fsync=off", "shared_buffers=64MB")
 	if err != nil {
-		return nil, fmt.Errorf("no PostgreSQL: %w; set %s to the URL of a server whose user may create databases, "+
-			"or install one (on Debian: apt-get install postgresql)", err, Env)
+		return nil, err
 	}
-	return s, nil
+	return &Server{s}, nil
 }
-
-// Stop ends a server that Start started, and removes its data.
-func (s *Server) Stop() { s.stop() }
 
 var databases atomic.Int64
 
@@ -46,7 +33,7 @@ func (s *Server) NewDatabase(ctx context.Context) (address string, drop func() e
 	if err := s.exec(ctx, "CREATE DATABASE "+name); err != nil {
 		return "", nil, err
 	}
-	u, err := url.Parse(s.url)
+	u, err := url.Parse(s.URL)
 	if err != nil {
 		return "", nil, err
 	}
@@ -55,7 +42,7 @@ func (s *Server) NewDatabase(ctx context.Context) (address string, drop func() e
 }
 
 func (s *Server) exec(ctx context.Context, statement string) error {
-	admin, err := pgx.Connect(ctx, s.url)
+	admin, err := pgx.Connect(ctx, s.URL)
 	if err != nil {
 		return err
 	}

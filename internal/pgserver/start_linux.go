@@ -1,4 +1,4 @@
-package pgtest
+package pgserver
 
 import (
 	"bytes"
@@ -13,24 +13,23 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // start starts a server on loopback, without a password, its data in a directory that stop removes.
-func start() (*Server, error) {
+func start(settings []string) (*Server, error) {
 	runtime.LockOSThread() // the server is told when the thread that started it is gone
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "workerfx-pgtest-")
+	dir, err := os.MkdirTemp("", "workerfx-pgserver-")
 	if err != nil {
 		return nil, err
 	}
-	s, err := startIn(dir, bin)
+	s, err := startIn(dir, bin, settings)
 	if err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, err
@@ -38,7 +37,7 @@ func start() (*Server, error) {
 	return s, nil
 }
 
-func startIn(dir, bin string) (*Server, error) {
+func startIn(dir, bin string, settings []string) (*Server, error) {
 	attr, err := unprivileged(dir)
 	if err != nil {
 		return nil, err
@@ -58,17 +57,20 @@ func startIn(dir, bin string) (*Server, error) {
 	if err := initdb.Run(); err != nil {
 		return nil, fmt.Errorf("initdb: %w: %s", err, log)
 	}
-	postgres, log := command("postgres", "-D", data, "-k", dir, "-h", "127.0.0.1", "-p", strconv.Itoa(port),
-		"-c", "fsync=off", "-c", "max_connections=200", "-c", "shared_buffers=64MB")
+	args := []string{"-D", data, "-k", dir, "-h", "127.0.0.1", "-p", strconv.Itoa(port), "-c", "max_connections=200"}
+	for _, setting := range settings {
+		args = append(args, "-c", setting)
+	}
+	postgres, log := command("postgres", args...)
 	if err := postgres.Start(); err != nil {
 		return nil, err
 	}
-	s := &Server{url: fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres", port), stop: func() {
+	s := &Server{URL: fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres", port), stop: func() {
 		_ = postgres.Process.Signal(syscall.SIGINT) // a fast shutdown
 		_ = postgres.Wait()
 		_ = os.RemoveAll(dir)
 	}}
-	if err := s.await(); err != nil {
+	if err := await(data); err != nil {
 		s.Stop()
 		return nil, fmt.Errorf("%w: %s", err, log)
 	}
@@ -126,13 +128,17 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// await waits until the server answers.
-func (s *Server) await() (err error) {
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		var conn *pgx.Conn
-		if conn, err = pgx.Connect(context.Background(), s.url); err == nil {
-			return conn.Close(context.Background())
+// await waits until the server whose data is in a directory takes connections, which it notes beside its process ID.
+func await(data string) error {
+	const patience, pause = 30 * time.Second, 20 * time.Millisecond
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(pause) {
+		note, err := os.ReadFile(filepath.Join(data, "postmaster.pid")) //nolint:gosec // a directory of our own
+		if err != nil {
+			continue // it has not begun
+		}
+		if lines := strings.Split(string(note), "\n"); len(lines) > 7 && strings.TrimSpace(lines[7]) == "ready" {
+			return nil
 		}
 	}
-	return err
+	return fmt.Errorf("it has not become ready within %v", patience)
 }
