@@ -80,52 +80,6 @@ func one(added []Enqueued, err error) (Enqueued, error) {
 	return added[0], nil
 }
 
-// Job returns what is known of a job. It fails with [ErrNoJob]. Completed and cancelled jobs are kept for a
-// day, discarded ones for a week.
-func (c *Client) Job(ctx context.Context, id int64) (JobInfo, error) {
-	if !c.hub.opened.Load() {
-		return JobInfo{}, fmt.Errorf("queue: job %d: %w", id, ErrNotStarted)
-	}
-	row, err := c.hub.db.job(ctx, id)
-	if err != nil {
-		return JobInfo{}, fmt.Errorf("queue: job %d: %w", id, err)
-	}
-	return infoOf(row), nil
-}
-
-// DeadLetters returns the jobs that were given up, of all queues, the latest first and limit at most, from 1
-// to 10,000.
-func (c *Client) DeadLetters(ctx context.Context, limit int) ([]JobInfo, error) {
-	const most = 10_000
-	if limit < 1 || limit > most {
-		return nil, fmt.Errorf("queue: dead letters: limit %d: must be from 1 to %d", limit, most)
-	}
-	if !c.hub.opened.Load() {
-		return nil, fmt.Errorf("queue: dead letters: %w", ErrNotStarted)
-	}
-	rows, err := c.hub.db.jobs(ctx, limit, rivertype.JobStateDiscarded, rivertype.JobStateCancelled)
-	if err != nil {
-		return nil, fmt.Errorf("queue: dead letters: %w", err)
-	}
-	jobs := make([]JobInfo, len(rows))
-	for i, row := range rows {
-		jobs[i] = infoOf(row)
-	}
-	return jobs, nil
-}
-
-// Requeue makes a dead letter available at once, with one more attempt if it has used up all. It fails with
-// [ErrNoJob] if there is no job with that ID, or it was not given up.
-func (c *Client) Requeue(ctx context.Context, id int64) error {
-	if !c.hub.opened.Load() {
-		return fmt.Errorf("queue: requeue job %d: %w", id, ErrNotStarted)
-	}
-	if err := c.hub.db.requeue(ctx, id); err != nil {
-		return fmt.Errorf("queue: requeue job %d: %w", id, err)
-	}
-	return nil
-}
-
 // drainPause is how often Drain looks.
 const drainPause = 10 * time.Millisecond
 

@@ -72,8 +72,10 @@ func (e *engine) Work(ctx context.Context, job *river.Job[rawArgs]) error {
 	ctx = log.WithContext(context.WithValue(ctx, currentKey{}, &current{info: a.info}))
 	ctx, span := a.startSpan(ctx)
 	e.hub.hooks.locked(ctx, &log, a.info)
+	begun := time.Now()
 	err := a.work(ctx)
 	how := a.conclude(ctx, err)
+	a.observe(time.Since(begun), how)
 	a.endSpan(span, err, how)
 	e.hub.hooks.done(ctx, &log, a.info, err)
 	a.report(ctx, &log, err, how)
@@ -134,6 +136,9 @@ const (
 var endingNames = [...]string{"succeeded", "failed", "exhausted", "discarded", "rescheduled", "interrupted"}
 
 func (e ending) String() string { return endingNames[e] }
+
+// isFailure tells whether the attempt counts as one that failed.
+func (e ending) isFailure() bool { return e == failed || e == exhausted || e == discarded }
 
 // attempt is one attempt at a job.
 type attempt struct {
@@ -287,7 +292,7 @@ func (a *attempt) startSpan(ctx context.Context) (context.Context, trace.Span) {
 
 func (*attempt) endSpan(span trace.Span, err error, how ending) {
 	span.SetAttributes(attribute.String("job.outcome", how.String()))
-	if how == failed || how == exhausted || how == discarded {
+	if how.isFailure() {
 		span.RecordError(err)
 		span.SetStatus(codes.Error, err.Error())
 	}

@@ -166,6 +166,9 @@ func TestClientNeedsAStartedApp(t *testing.T) {
 			_, err = a.client.DeadLetters(t.Context(), 1)
 			require.ErrorIs(t, err, queue.ErrNotStarted)
 			require.ErrorIs(t, a.client.Requeue(t.Context(), 1), queue.ErrNotStarted)
+			require.ErrorIs(t, a.client.Cancel(t.Context(), 1), queue.ErrNotStarted)
+			_, err = a.client.Counts(t.Context())
+			require.ErrorIs(t, err, queue.ErrNotStarted)
 		}
 		use()
 		a.RequireStart()

@@ -277,6 +277,42 @@ func ExampleClient_DeadLetters() {
 	// completed
 }
 
+// A job that nobody wants any more is given up.
+func ExampleClient_Cancel() {
+	e := newExample(greet(func(context.Context, *queue.Job[Greeting]) error { return nil }))
+	defer e.stop()
+	ctx := context.Background()
+	added, err := e.Enqueue(ctx, Greeting{Name: "Ada"}, queue.In(time.Hour))
+	must(err)
+	id := added.ID
+
+	must(e.Cancel(ctx, id))
+	fmt.Println(e.await(id).State)
+	// Output: cancelled
+}
+
+// The database counts its jobs.
+func ExampleClient_Counts() {
+	e := newExample(greet(func(context.Context, *queue.Job[Greeting]) error { return nil }))
+	defer e.stop()
+	ctx := context.Background()
+	_, err := e.EnqueueBatch(ctx,
+		queue.NewEntry(Greeting{Name: "Ada"}),
+		queue.NewEntry(Greeting{Name: "Grace"}),
+		queue.NewEntry(Greeting{Name: "Barbara"}, queue.In(time.Hour)))
+	must(err)
+	must(e.Drain(ctx))
+
+	counts, err := e.Counts(ctx)
+	must(err)
+	for _, c := range counts {
+		fmt.Println(c.Queue, c.State, c.Jobs)
+	}
+	// Output:
+	// default completed 2
+	// default scheduled 1
+}
+
 // Hooks are told what becomes of jobs.
 func ExampleProvideHooks() {
 	newHooks := func() queue.Hooks { // may take what the app provides

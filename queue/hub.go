@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 	"github.com/rs/zerolog"
@@ -26,9 +27,10 @@ type hub struct {
 	opened atomic.Bool // the database may be asked
 
 	// What works jobs, set once before the app starts.
-	handlers map[string]*handler
-	hooks    hookSet
-	periodic []periodic
+	handlers  map[string]*handler
+	hooks     hookSet
+	periodic  []periodic
+	durations *prometheus.HistogramVec // nil without a registry
 
 	swept atomic.Int64 // when the last sweep began, in Unix nanoseconds
 }
@@ -193,12 +195,16 @@ func (h *hub) sweepNow(ctx context.Context, log *zerolog.Logger) {
 	for _, row := range freed {
 		info := infoOf(row)
 		failed := errors.New(info.Errors[len(info.Errors)-1].Error)
-		if info.State == StateDiscarded {
-			log.Error().Func(jobFields(info)).Err(failed).Msg("job discarded, its attempts are used up")
-			h.hooks.discarded(ctx, log, info, failed)
+		if info.State == StateAvailable {
+			log.Warn().Func(jobFields(info)).Err(failed).Msg("job taken over, it will run again")
 			continue
 		}
-		log.Warn().Func(jobFields(info)).Err(failed).Msg("job taken over, it will run again")
+		why := "its attempts are used up"
+		if info.State == StateCancelled {
+			why = "it was cancelled"
+		}
+		log.Error().Func(jobFields(info)).Err(failed).Msg("job discarded, " + why)
+		h.hooks.discarded(ctx, log, info, failed)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"reflect"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 	"go.uber.org/fx"
 
@@ -57,7 +58,8 @@ func UseSQLite() Database {
 // ([ProvideHandler]). The database is opened, with tries until the app's start timeout is nearly over, and its schema
 // is brought up to date before anything behind it starts; it is closed after the pool has stopped.
 //
-// The app's zerolog.Logger or *zerolog.Logger is used if there is one, else errors are on stderr.
+// The app's zerolog.Logger or *zerolog.Logger is used if there is one, else errors are on stderr. The times of jobs are
+// in the app's prometheus.Registerer or *prometheus.Registry, named as the pool's metrics are.
 func Module(db Database, opts ...Option) fx.Option {
 	return fx.Module("queue",
 		fx.Provide(
@@ -66,7 +68,7 @@ func Module(db Database, opts ...Option) fx.Option {
 		),
 		fx.Provide(func(h *hub) *Client { return &Client{hub: h} }),
 		workerfx.ProvideWorker(newGroup, defaults...),
-		fx.Invoke(checkPool),
+		fx.Invoke(checkPool, measure),
 	)
 }
 
@@ -148,4 +150,31 @@ func checkPool(p poolParams) error {
 		}
 	}
 	return nil
+}
+
+// metricsParams is what the metrics are made of.
+type metricsParams struct {
+	fx.In
+
+	Hub           *hub
+	Pool          *workerfx.Pool        `optional:"true"` // has judged the configuration
+	Config        workerfx.Config       `optional:"true"`
+	ConfigPointer *workerfx.Config      `optional:"true"`
+	Registerer    prometheus.Registerer `optional:"true"`
+	Registry      *prometheus.Registry  `optional:"true"`
+}
+
+// measure registers the metrics of an app that works jobs.
+func measure(p metricsParams) error {
+	config, registerer := p.Config, p.Registerer
+	if p.ConfigPointer != nil {
+		config = *p.ConfigPointer
+	}
+	if p.Registry != nil {
+		registerer = p.Registry
+	}
+	if p.Pool == nil || registerer == nil || len(p.Hub.queues) == 0 {
+		return nil
+	}
+	return p.Hub.register(registerer, config)
 }

@@ -28,7 +28,7 @@ type postgres struct {
 
 // newPostgres checks the URL of a database, or takes the app's pool.
 func newPostgres(url string, pool *pgxpool.Pool, lease time.Duration) (*postgres, error) {
-	p := &postgres{pool: pool, lease: lease}
+	p := &postgres{store: store[pgx.Tx]{statements: &postgresStatements}, pool: pool, lease: lease}
 	if pool != nil {
 		p.config = pool.Config()
 		return p, nil
@@ -121,15 +121,20 @@ func (p *postgres) join(ctx context.Context, clientID string) (*session, error) 
 	}, nil
 }
 
-const postgresFence = `SELECT true FROM river_job WHERE id = $1 AND state = 'running' AND attempt = $2
-	AND attempted_by[cardinality(attempted_by)] = $3 FOR UPDATE`
+var postgresStatements = statements{
+	fence: `SELECT true FROM river_job WHERE id = $1 AND state = 'running' AND attempt = $2
+		AND attempted_by[cardinality(attempted_by)] = $3 FOR UPDATE`,
+	forgetCancel: `UPDATE river_job SET metadata = metadata - 'cancel_attempted_at' WHERE id = $1`,
+	counts: `SELECT coalesce(json_agg(json_build_object('Queue', queue, 'State', state, 'Jobs', jobs) ORDER BY queue, state::text), '[]')
+		FROM (SELECT queue, state, count(*) AS jobs FROM river_job GROUP BY queue, state) AS c`,
+}
 
 func (p *postgres) work(ctx context.Context, job *rivertype.JobRow, do func(tx any) error) error {
 	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
 		if err := do(tx); err != nil {
 			return err
 		}
-		return complete(ctx, p.driver.UnwrapExecutor(tx), job, postgresFence)
+		return p.complete(ctx, p.driver.UnwrapExecutor(tx), job)
 	})
 }
 

@@ -31,8 +31,9 @@ type sqlite struct {
 
 // newSQLite checks the path of a database, or takes the app's.
 func newSQLite(path string, db *sql.DB) (database, error) {
+	stored := store[*sql.Tx]{statements: &sqliteStatements}
 	if db != nil {
-		return &sqlite{db: db}, nil
+		return &sqlite{store: stored, db: db}, nil
 	}
 	switch {
 	case path == "":
@@ -46,7 +47,7 @@ func newSQLite(path string, db *sql.DB) (database, error) {
 	if err != nil {
 		return nil, fmt.Errorf("SQLite: path %q: %w", path, err)
 	}
-	return &sqlite{path: absolute, own: true}, nil
+	return &sqlite{store: stored, path: absolute, own: true}, nil
 }
 
 // String is "SQLite in path".
@@ -142,15 +143,20 @@ func (s *sqlite) join(ctx context.Context, clientID string) (*session, error) {
 	return joined, nil
 }
 
-const sqliteFence = `SELECT true FROM river_job WHERE id = ? AND state = 'running' AND attempt = ?
-	AND json_extract(attempted_by, '$[#-1]') = ?`
+var sqliteStatements = statements{
+	fence: `SELECT true FROM river_job WHERE id = ? AND state = 'running' AND attempt = ?
+		AND json_extract(attempted_by, '$[#-1]') = ?`,
+	forgetCancel: `UPDATE river_job SET metadata = jsonb_remove(metadata, '$.cancel_attempted_at') WHERE id = ?`,
+	counts: `SELECT json_group_array(json_object('Queue', queue, 'State', state, 'Jobs', jobs))
+		FROM (SELECT queue, state, count(*) AS jobs FROM river_job GROUP BY queue, state ORDER BY queue, state)`,
+}
 
 func (s *sqlite) work(ctx context.Context, job *rivertype.JobRow, do func(tx any) error) error {
 	return s.inTx(ctx, func(tx *sql.Tx) error {
 		if err := do(tx); err != nil {
 			return err
 		}
-		return complete(ctx, s.driver.UnwrapExecutor(tx), job, sqliteFence)
+		return s.complete(ctx, s.driver.UnwrapExecutor(tx), job)
 	})
 }
 

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,6 +38,8 @@ type database interface {
 	job(ctx context.Context, id int64) (*rivertype.JobRow, error)
 	jobs(ctx context.Context, limit int, states ...rivertype.JobState) ([]*rivertype.JobRow, error)
 	requeue(ctx context.Context, id int64) error
+	cancel(ctx context.Context, id int64) error
+	count(ctx context.Context) ([]Count, error)
 	// due tells whether a job of these queues runs, or could.
 	due(ctx context.Context, queues []string) (bool, error)
 
@@ -58,8 +61,20 @@ type client interface {
 
 // store is what PostgreSQL and SQLite have in common.
 type store[TTx any] struct {
+	*statements
+
 	driver   riverdriver.Driver[TTx]
 	inserter *river.Client[TTx]
+}
+
+// statements are those that River has not, in the words of one of them.
+type statements struct {
+	// fence is true, and locks the row, if a job still is in the attempt (ID, attempt, client) that somebody has in hand.
+	fence string
+	// forgetCancel removes River's note on a job that was cancelled while it ran.
+	forgetCancel string
+	// counts is all [Count]s as JSON: River's executors read one row.
+	counts string
 }
 
 // use makes the store one of an open database.
@@ -110,10 +125,38 @@ func (s *store[TTx]) requeue(ctx context.Context, id int64) error {
 	if row.State != rivertype.JobStateDiscarded && row.State != rivertype.JobStateCancelled {
 		return fmt.Errorf("%w among the dead letters: it is %s", ErrNoJob, row.State)
 	}
+	exec := s.driver.GetExecutor()
+	if err := exec.Exec(ctx, s.forgetCancel, id); err != nil {
+		return err
+	}
 	if _, err = s.inserter.JobRetry(ctx, id); err != nil {
 		return err
 	}
-	return notifyQueues(ctx, s.driver.GetExecutor(), row.Queue)
+	return notifyQueues(ctx, exec, row.Queue)
+}
+
+func (s *store[TTx]) cancel(ctx context.Context, id int64) error {
+	row, err := s.job(ctx, id)
+	if err != nil {
+		return err
+	}
+	if row.FinalizedAt == nil {
+		if row, err = s.inserter.JobCancel(ctx, id); err != nil {
+			return err
+		}
+	}
+	if row.FinalizedAt != nil && row.State != rivertype.JobStateCancelled {
+		return fmt.Errorf("%w that could be cancelled: it is %s", ErrNoJob, row.State)
+	}
+	return nil
+}
+
+func (s *store[TTx]) count(ctx context.Context) (counts []Count, err error) {
+	var found []byte
+	if err := s.driver.GetExecutor().QueryRow(ctx, s.counts).Scan(&found); err != nil {
+		return nil, err
+	}
+	return counts, json.Unmarshal(found, &counts)
 }
 
 // due asks in one query: a job that changes its state between two would be missed.
@@ -159,10 +202,10 @@ func (s *store[TTx]) migrateIn(ctx context.Context, log *slog.Logger, apply bool
 }
 
 // complete ends a job within a transaction. It fails with [ErrTakenOver] unless the row still is the
-// attempt that the caller has in hand, which fence finds out, and locks the row.
-func complete(ctx context.Context, exec riverdriver.Executor, job *rivertype.JobRow, fence string) error {
+// attempt that the caller has in hand.
+func (s *store[TTx]) complete(ctx context.Context, exec riverdriver.Executor, job *rivertype.JobRow) error {
 	var ours bool
-	err := exec.QueryRow(ctx, fence, job.ID, job.Attempt, job.AttemptedBy[len(job.AttemptedBy)-1]).Scan(&ours)
+	err := exec.QueryRow(ctx, s.fence, job.ID, job.Attempt, job.AttemptedBy[len(job.AttemptedBy)-1]).Scan(&ours)
 	if errors.Is(err, sql.ErrNoRows) || errors.Is(err, rivertype.ErrNotFound) {
 		return ErrTakenOver
 	}

@@ -36,8 +36,22 @@ func ownerOf(job *rivertype.JobRow) string {
 	return job.AttemptedBy[len(job.AttemptedBy)-1]
 }
 
+// stateWhenFreed is where a job goes whose attempt ended with its client.
+func stateWhenFreed(job *rivertype.JobRow) rivertype.JobState {
+	var metadata struct {
+		CancelAttemptedAt any `json:"cancel_attempted_at"` // River's note on a job that was cancelled while it ran
+	}
+	switch {
+	case json.Unmarshal(job.Metadata, &metadata) == nil && metadata.CancelAttemptedAt != nil:
+		return rivertype.JobStateCancelled
+	case job.Attempt >= job.MaxAttempts:
+		return rivertype.JobStateDiscarded
+	}
+	return rivertype.JobStateAvailable
+}
+
 // free ends the attempts of jobs whose client is gone: those that have another one are available, in the place in
-// the queue that they had, and the others are dead letters. Their rows are locked. It changes jobs to what the rows are then.
+// the queue that they had, and the others are dead letters, as are those that were cancelled. Their rows are locked. It changes jobs to what the rows are then.
 func free(ctx context.Context, exec riverdriver.Executor, jobs []*rivertype.JobRow) error {
 	now := time.Now().UTC()
 	params := riverdriver.JobRescueManyParams{StuckHorizon: now}
@@ -48,9 +62,9 @@ func free(ctx context.Context, exec riverdriver.Executor, jobs []*rivertype.JobR
 		if err != nil {
 			return err
 		}
-		job.Errors, job.State, job.FinalizedAt = append(job.Errors, failed), rivertype.JobStateAvailable, nil
-		if job.Attempt >= job.MaxAttempts {
-			job.State, job.FinalizedAt = rivertype.JobStateDiscarded, &now
+		job.Errors, job.State, job.FinalizedAt = append(job.Errors, failed), stateWhenFreed(job), nil
+		if job.State != rivertype.JobStateAvailable {
+			job.FinalizedAt = &now
 		}
 		if !slices.Contains(queues, job.Queue) {
 			queues = append(queues, job.Queue)

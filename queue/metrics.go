@@ -1,0 +1,58 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/workerfx/workerfx"
+)
+
+// defaultBuckets are the upper bounds of the histogram of jobs' times in seconds: from a quick one to an hour.
+var defaultBuckets = []float64{0.005, 0.025, 0.1, 0.5, 1, 5, 30, 60, 600, 3600}
+
+// register makes the histogram of jobs' times, named as the pool's metrics are. An app that follows
+// another one on a registry goes on with its histogram.
+func (h *hub) register(registerer prometheus.Registerer, config workerfx.Config) error {
+	buckets := defaultBuckets
+	if len(config.Metrics.Buckets) > 0 {
+		buckets = make([]float64, len(config.Metrics.Buckets))
+		for i, bound := range config.Metrics.Buckets {
+			buckets[i] = bound.Seconds()
+		}
+	}
+	var labels prometheus.Labels
+	if config.Name != "" {
+		labels = prometheus.Labels{"pool": config.Name}
+	}
+	durations := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: config.Metrics.Namespace, Subsystem: config.Metrics.Subsystem,
+		Name: "worker_job_duration_seconds", Help: "How long the attempts of the worker's jobs took, by their kind.",
+		ConstLabels: labels, Buckets: buckets,
+	}, []string{"worker", "kind", "status"})
+	err := registerer.Register(durations)
+	if before, ok := errors.AsType[prometheus.AlreadyRegisteredError](err); ok {
+		if durations, ok = before.ExistingCollector.(*prometheus.HistogramVec); ok {
+			err = nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("queue: register metrics: %w", err)
+	}
+	h.durations = durations
+	return nil
+}
+
+// observe takes note of how long an attempt took. One that was interrupted says only how long its worker was up.
+func (a *attempt) observe(took time.Duration, how ending) {
+	if a.hub.durations == nil || how == interrupted {
+		return
+	}
+	status := "success"
+	if how.isFailure() {
+		status = "error"
+	}
+	a.hub.durations.WithLabelValues(a.worker, a.info.Kind, status).Observe(took.Seconds())
+}

@@ -1,0 +1,87 @@
+package queue
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/riverqueue/river/rivertype"
+)
+
+// Job returns what is known of a job. It fails with [ErrNoJob]. Completed and cancelled jobs are kept for a
+// day, discarded ones for a week.
+func (c *Client) Job(ctx context.Context, id int64) (JobInfo, error) {
+	if !c.hub.opened.Load() {
+		return JobInfo{}, fmt.Errorf("queue: job %d: %w", id, ErrNotStarted)
+	}
+	row, err := c.hub.db.job(ctx, id)
+	if err != nil {
+		return JobInfo{}, fmt.Errorf("queue: job %d: %w", id, err)
+	}
+	return infoOf(row), nil
+}
+
+// DeadLetters returns the jobs that were given up, of all queues, the latest first and limit at most, from 1
+// to 10,000.
+func (c *Client) DeadLetters(ctx context.Context, limit int) ([]JobInfo, error) {
+	const most = 10_000
+	if limit < 1 || limit > most {
+		return nil, fmt.Errorf("queue: dead letters: limit %d: must be from 1 to %d", limit, most)
+	}
+	if !c.hub.opened.Load() {
+		return nil, fmt.Errorf("queue: dead letters: %w", ErrNotStarted)
+	}
+	rows, err := c.hub.db.jobs(ctx, limit, rivertype.JobStateDiscarded, rivertype.JobStateCancelled)
+	if err != nil {
+		return nil, fmt.Errorf("queue: dead letters: %w", err)
+	}
+	jobs := make([]JobInfo, len(rows))
+	for i, row := range rows {
+		jobs[i] = infoOf(row)
+	}
+	return jobs, nil
+}
+
+// Requeue makes a dead letter available at once, with one more attempt if it has used up all. It fails with
+// [ErrNoJob] if there is no job with that ID, or it was not given up.
+func (c *Client) Requeue(ctx context.Context, id int64) error {
+	if !c.hub.opened.Load() {
+		return fmt.Errorf("queue: requeue job %d: %w", id, ErrNotStarted)
+	}
+	if err := c.hub.db.requeue(ctx, id); err != nil {
+		return fmt.Errorf("queue: requeue job %d: %w", id, err)
+	}
+	return nil
+}
+
+// Cancel gives a job up. One that waits is a dead letter at once, with [StateCancelled]. One that runs is not tried
+// again should it fail, and on PostgreSQL its context ends, wherever it runs; on SQLite it runs to its end. Hooks are
+// told of one that ran, and of no other. It fails with [ErrNoJob] if there is no job with that ID, or it is over and was not cancelled.
+func (c *Client) Cancel(ctx context.Context, id int64) error {
+	if !c.hub.opened.Load() {
+		return fmt.Errorf("queue: cancel job %d: %w", id, ErrNotStarted)
+	}
+	if err := c.hub.db.cancel(ctx, id); err != nil {
+		return fmt.Errorf("queue: cancel job %d: %w", id, err)
+	}
+	return nil
+}
+
+// Count is how many jobs of a queue are in a state.
+type Count struct {
+	Queue string
+	State State
+	Jobs  int
+}
+
+// Counts returns the numbers of jobs in the database, by queue and state in this order. Where there are none, there
+// is no Count. The database goes through all its jobs for it, those that are kept after their end included.
+func (c *Client) Counts(ctx context.Context) ([]Count, error) {
+	if !c.hub.opened.Load() {
+		return nil, fmt.Errorf("queue: counts: %w", ErrNotStarted)
+	}
+	counts, err := c.hub.db.count(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("queue: counts: %w", err)
+	}
+	return counts, nil
+}

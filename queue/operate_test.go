@@ -1,0 +1,114 @@
+package queue_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
+
+	"github.com/workerfx/workerfx/queue"
+)
+
+// tellDiscarded provides hooks that send the jobs that are given up.
+func tellDiscarded(discarded chan<- queue.JobInfo) fx.Option {
+	return queue.ProvideHooks(func() queue.Hooks {
+		return queue.Hooks{OnDiscard: func(_ context.Context, job queue.JobInfo, _ error) { discarded <- job }}
+	})
+}
+
+func TestCancelledJobThatWaitsDoesNotRunUnlessItIsRequeued(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		begun, goOn := make(chan int64, 10), make(chan struct{})
+		close(goOn)
+		a := startApp(t, db, slow(begun, goOn))
+		id := a.enqueue(t, mail{}, queue.In(time.Hour))
+		require.NoError(t, a.client.Cancel(t.Context(), id))
+		require.NoError(t, a.client.Cancel(t.Context(), id), "it is cancelled")
+		job := a.awaitState(t, id, queue.StateCancelled)
+		require.NotZero(t, job.FinishedAt)
+		letters, err := a.client.DeadLetters(t.Context(), 10)
+		require.NoError(t, err)
+		require.Equal(t, id, letters[0].ID)
+		require.Empty(t, begun)
+
+		require.NoError(t, a.client.Requeue(t.Context(), id))
+		require.Equal(t, id, receive(t, begun))
+		a.awaitState(t, id, queue.StateCompleted)
+		err = a.client.Cancel(t.Context(), id)
+		require.ErrorIs(t, err, queue.ErrNoJob)
+		require.ErrorContains(t, err, "completed")
+		require.ErrorIs(t, a.client.Cancel(t.Context(), 4711), queue.ErrNoJob)
+	})
+}
+
+func TestCancelledJobThatRunsIsNotTriedAgainUnlessItIsRequeued(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		begun, discarded := make(chan int64, 10), make(chan queue.JobInfo, 10)
+		fail := make(chan struct{}, 10)
+		a := startApp(t, db, tellDiscarded(discarded), handle(func(ctx context.Context, job *queue.Job[mail]) error {
+			begun <- job.ID
+			select {
+			case <-fail:
+				return errBoom
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}, atOnce))
+		id := a.enqueue(t, mail{})
+		receive(t, begun)
+		require.NoError(t, a.client.Cancel(t.Context(), id))
+		if db.isSQLite() { // it has no way to tell
+			fail <- struct{}{}
+		} else {
+			require.Equal(t, queue.StateCancelled, receive(t, discarded).State)
+		}
+		a.awaitState(t, id, queue.StateCancelled)
+		require.Empty(t, begun)
+
+		require.NoError(t, a.client.Requeue(t.Context(), id))
+		receive(t, begun)
+		fail <- struct{}{}
+		receive(t, begun) // the old order is forgotten
+		close(fail)
+	})
+}
+
+func TestCancelledJobDoesNotRunAgainWhenItsProcessDies(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		begun, discarded := make(chan int64, 10), make(chan queue.JobInfo, 10)
+		a := startApp(t, db, slow(begun, nil), tellDiscarded(discarded))
+		id := a.enqueue(t, mail{}, queue.In(time.Hour))
+		dead := `'{workerfx:dead:1:x}'`
+		if db.isSQLite() {
+			dead = `jsonb('["workerfx:dead:1:x"]')`
+		}
+		db.exec(t, `UPDATE river_job SET state = 'running', attempt = 1, attempted_by = `+dead+`,
+			metadata = '{"cancel_attempted_at": "2026-01-01T00:00:00Z"}'`)
+		job := receive(t, discarded)
+		require.Equal(t, id, job.ID)
+		a.awaitState(t, id, queue.StateCancelled)
+		require.Empty(t, begun)
+	})
+}
+
+func TestCountsAreByQueueAndState(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		a := startApp(t, db, handle(func(context.Context, *queue.Job[mail]) error { return nil }))
+		counts, err := a.client.Counts(t.Context())
+		require.NoError(t, err)
+		require.Empty(t, counts)
+		for range 3 {
+			a.enqueue(t, mail{})
+		}
+		a.enqueue(t, mail{}, queue.In(time.Hour))
+		a.enqueue(t, mail{}, queue.Queue("other"))
+		require.NoError(t, a.client.Drain(within(t)))
+		counts, err = a.client.Counts(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []queue.Count{
+			{"default", queue.StateCompleted, 3}, {"default", queue.StateScheduled, 1}, {"other", queue.StateAvailable, 1},
+		}, counts)
+	})
+}
