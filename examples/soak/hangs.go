@@ -24,8 +24,10 @@ type hangs struct {
 }
 
 const (
-	// slowRelief is far more than it takes to end a run that hangs, or to begin another one, even on a busy machine.
-	slowRelief = 10 * time.Second
+	// slowRelief is far more than it takes to end a run that hangs, even on a busy machine.
+	slowRelief = 5 * time.Second
+	// slowReturn is far more than it takes to run again, with the longest backoff and a few pauses in between.
+	slowReturn = 15 * time.Second
 	// lateTelling is far more than it takes to tell of a hang after the run.
 	lateTelling = time.Minute
 )
@@ -96,13 +98,13 @@ func (h *hangs) hung(worker, id string) {
 func (h *hangs) begin(worker string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.checkRelief(worker, time.Now())
+	h.checkReturn(worker, time.Now())
 	delete(h.again, worker)
 }
 
-// checkRelief notes a fault if a worker has waited for too long to be run again. h.mu is held.
-func (h *hangs) checkRelief(worker string, now time.Time) {
-	if since, ok := h.again[worker]; ok && now.Sub(since) > slowRelief {
+// checkReturn notes a fault if a worker has waited for too long to be run again. h.mu is held.
+func (h *hangs) checkReturn(worker string, now time.Time) {
+	if since, ok := h.again[worker]; ok && now.Sub(since) > slowReturn {
 		h.unrelieved.addf("%s: a run was ended for a hang, and in %v none began", worker, now.Sub(since))
 	}
 }
@@ -120,11 +122,15 @@ func (h *hangs) mayHaveHung(worker, id string) {
 
 // expect settles the account of a run that was told to hang, or else opens one. h.mu is held.
 func (h *hangs) expect(id string, a hangAccount) {
-	if h.open[id].state == toldAhead {
-		delete(h.open, id)
+	before := h.open[id]
+	if before.state != toldAhead {
+		h.set(id, a)
 		return
 	}
-	h.set(id, a)
+	delete(h.open, id)
+	if took := a.since.Sub(before.since); a.state == possible && took > slowRelief {
+		h.unrelieved.addf("%s: run %s was told to hang, and not ended for it in %v", a.worker, id, took)
+	}
 }
 
 // set keeps an account. h.mu is held.
@@ -141,7 +147,7 @@ func (h *hangs) close(asked time.Time) (ended, told int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for worker := range h.again {
-		h.checkRelief(worker, asked)
+		h.checkReturn(worker, asked)
 	}
 	for id, a := range h.open {
 		switch a.state {

@@ -66,7 +66,7 @@ func TestOtherLinesOfTheLogAreNoHangs(t *testing.T) {
 }
 
 func TestHangIsRelievedByAnotherRun(t *testing.T) {
-	for late, wrong := range map[time.Duration]int64{0: 0, slowRelief: 0, slowRelief + 1: 1} {
+	for late, wrong := range map[time.Duration]int64{0: 0, slowReturn: 0, slowReturn + 1: 1} {
 		synctest.Test(t, func(t *testing.T) {
 			var followed, forgotten hangs
 			followed.hung("w", "1")
@@ -81,6 +81,19 @@ func TestHangIsRelievedByAnotherRun(t *testing.T) {
 			time.Sleep(time.Hour)
 			followed.close(time.Now())
 			require.Equal(t, wrong, followed.unrelieved.count(), "that is over")
+		})
+	}
+}
+
+func TestHangThatIsToldIsEndedSoon(t *testing.T) {
+	for late, wrong := range map[time.Duration]int64{0: 0, slowRelief: 0, slowRelief + 1: 1} {
+		synctest.Test(t, func(t *testing.T) {
+			var h hangs
+			h.wasTold("w", "1")
+			time.Sleep(late)
+			h.mayHaveHung("w", "1")
+			require.Equal(t, wrong, h.unrelieved.count())
+			require.Zero(t, h.mistold.count())
 		})
 	}
 }
