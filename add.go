@@ -79,6 +79,9 @@ func (p *Pool) drop(members []*member) {
 		delete(p.members, m.name)
 		m.removed.Store(true)
 		m.unlink()
+		if p.known != nil {
+			p.known.remove(m)
+		}
 	}
 	p.order = nil
 }

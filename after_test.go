@@ -3,6 +3,7 @@ package workerfx_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -640,6 +641,77 @@ func TestReplacedPredecessorStopsAfterItsFollowersToo(t *testing.T) {
 		require.NoError(t, pool.Stop(context.Background()))
 		assert.Equal(t, []string{"-a", "-b"}, d.read())
 	})
+}
+
+func TestReplacedPredecessorsStopAfterTheirFollowerInWhateverOrderTheyComeBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d diary
+		quick := func(name string) workerfx.Worker {
+			return workerfx.NewWorker(name, func(ctx context.Context) error {
+				defer d.note("-" + name)
+				return untilStopped(ctx)
+			})
+		}
+		pool := startPool(t, quick("b"), quick("c"), d.worker("a", after("b", "c")))
+		require.NoError(t, pool.Ready(t.Context()))
+		require.NoError(t, pool.Remove(t.Context(), "b"))
+		require.NoError(t, pool.Remove(t.Context(), "c"))
+		require.NoError(t, pool.Add(quick("c")), "while b is not there")
+		require.NoError(t, pool.Add(quick("b")))
+		d.read()
+		require.NoError(t, pool.Stop(context.Background()))
+		assert.Equal(t, "-a", d.read()[0])
+	})
+}
+
+func TestReplacedPredecessorDoesNotCloseACircle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("a", untilStopped), workerfx.NewWorker("b", untilStopped, after("a")),
+			workerfx.NewWorker("c", untilStopped, after("b")))
+		require.NoError(t, pool.Remove(t.Context(), "a"))
+		err := pool.Add(workerfx.NewWorker("a", untilStopped, after("c")))
+		require.ErrorContains(t, err, "a -> c -> b -> a")
+		require.NoError(t, pool.Add(workerfx.NewWorker("a", untilStopped)))
+	})
+}
+
+func TestReplacedPredecessorIsForgottenByItsFollowers(t *testing.T) {
+	pool := startPool(t, workerfx.NewWorker("b", untilStopped), workerfx.NewWorker("a", untilStopped, after("b")))
+	forgotten := make(chan struct{})
+	large := func() workerfx.RunFunc {
+		data := new([1 << 10]byte)
+		runtime.AddCleanup(data, func(forgotten chan struct{}) { close(forgotten) }, forgotten)
+		return func(ctx context.Context) error {
+			defer runtime.KeepAlive(data)
+			return untilStopped(ctx)
+		}
+	}
+	for _, run := range []func() workerfx.RunFunc{large, func() workerfx.RunFunc { return untilStopped }} {
+		require.NoError(t, pool.Remove(t.Context(), "b"))
+		require.NoError(t, pool.Add(workerfx.NewWorker("b", run())))
+		require.NoError(t, pool.Ready(t.Context()))
+	}
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		select {
+		case <-forgotten:
+			return true
+		default:
+			return false
+		}
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
+func TestAddCostsTheSameBesideThousandsThatComeAfterOthers(t *testing.T) {
+	pool := startPool(t, workerfx.NewWorker("b", untilStopped))
+	for i := range 1000 {
+		require.NoError(t, pool.Add(workerfx.NewWorker(fmt.Sprint("a", i), untilStopped, after("b"))))
+	}
+	require.NoError(t, pool.Remove(t.Context(), "b"), "so that none of them finds it")
+	assert.Less(t, testing.AllocsPerRun(10, func() {
+		require.NoError(t, pool.Add(workerfx.NewWorker("c", untilStopped)))
+		require.NoError(t, pool.Remove(t.Context(), "c"))
+	}), 500.0)
 }
 
 func TestOrdersOfThousandsAreQuick(t *testing.T) {

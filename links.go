@@ -13,8 +13,21 @@ type links struct {
 	before    atomic.Pointer[[]*member] // it comes after these; replaced, never changed, by who holds the pool's lock
 	followers []*member                 // these come after it; guarded by the pool's lock
 	lostTo    atomic.Pointer[member]    // one of before that is hopeless, or nil
-	acyclic   bool                      // nothing that it comes after waits for it; guarded by the pool's lock
+	acyclic   bool                      // nothing that it comes after waits for it, nor that those come after; guarded by the pool's lock
 	team      *team                     // nil unless the workers of its group share failures
+}
+
+// doubt notes that it is not known any more that m is in no cycle, and so with those that come after it. The pool's
+// lock is held.
+func (m *member) doubt() {
+	l := m.links.Load()
+	if l == nil || !l.acyclic {
+		return
+	}
+	l.acyclic = false
+	for _, follower := range l.followers {
+		follower.doubt()
+	}
 }
 
 // linkTo notes that m comes after others. The pool's lock is held.
@@ -37,11 +50,18 @@ func (m *member) linked() *links {
 	return m.links.Load()
 }
 
-// unlink makes nobody wait for m to stop. The pool's lock is held.
+// unlink makes nobody wait for m, to stop or to be ready. The pool's lock is held.
 func (m *member) unlink() {
+	isM := func(o *member) bool { return o == m }
 	for _, before := range m.predecessors() {
 		l := before.linked()
-		l.followers = slices.DeleteFunc(l.followers, func(o *member) bool { return o == m })
+		l.followers = slices.DeleteFunc(l.followers, isM)
+	}
+	if l := m.links.Load(); l != nil {
+		for _, follower := range l.followers {
+			before := slices.DeleteFunc(slices.Clone(follower.predecessors()), isM)
+			follower.linked().before.Store(&before)
+		}
 	}
 }
 
@@ -66,6 +86,7 @@ func (p *Pool) followers(m *member) []*member {
 
 // linkAll is link for all members of a pool that starts.
 func (p *Pool) linkAll() error {
+	p.known = nil
 	var members []*member
 	for _, m := range p.members {
 		if l := m.links.Load(); l != nil {
@@ -85,22 +106,20 @@ func (p *Pool) link(members []*member) error {
 	if !p.ordered {
 		return nil
 	}
-	known := p.directory()
+	p.learn(members)
 	isNew := make(map[*member]bool, len(members))
 	for _, m := range members {
 		isNew[m] = true
-		targets, err := p.predecessorsOf(m, known)
-		if err != nil {
-			return err
+		targets, unknown := p.predecessorsOf(m)
+		if len(unknown) > 0 {
+			return p.unknownPredecessor(m, unknown[0])
 		}
 		m.linkTo(targets)
 	}
-	for _, m := range p.members {
-		if l := m.links.Load(); l != nil && len(m.after) > 0 && !isNew[m] { // what is new may stand for what was removed
-			targets, _ := p.predecessorsOf(m, known) // a name that is not there any more was once
-			m.linkTo(slices.DeleteFunc(targets, func(o *member) bool { return !isNew[o] }))
-			l.acyclic = false
-		}
+	for m := range p.awaiting(members, isNew) { // what is new may stand for what was removed
+		targets, _ := p.predecessorsOf(m) // a name that is not there any more was once
+		m.linkTo(slices.DeleteFunc(targets, func(o *member) bool { return !isNew[o] }))
+		m.doubt()
 	}
 	for _, m := range members {
 		if cycle := m.cycle(nil); cycle != nil {
@@ -110,13 +129,39 @@ func (p *Pool) link(members []*member) error {
 	return nil
 }
 
-// predecessorsOf returns the workers that m comes after by their names.
-func (p *Pool) predecessorsOf(m *member, known directory) (found []*member, err error) {
+// learn puts new members into the directory. The pool's lock is held.
+func (p *Pool) learn(members []*member) {
+	if p.known == nil {
+		p.known = newDirectory()
+		members = slices.Collect(maps.Values(p.members))
+	}
+	for _, m := range members {
+		p.known.add(m)
+	}
+}
+
+// awaiting returns the workers that were there before and may come after new ones. The pool's lock is held.
+func (p *Pool) awaiting(members []*member, isNew map[*member]bool) map[*member]bool {
+	found := make(map[*member]bool)
+	for _, m := range members {
+		for name := range m.callNames() {
+			for _, o := range p.known.followers[name] {
+				if !isNew[o] {
+					found[o] = true
+				}
+			}
+		}
+	}
+	return found
+}
+
+// predecessorsOf returns the workers that m comes after by their names, and the names that are not there.
+func (p *Pool) predecessorsOf(m *member) (found []*member, unknown []string) {
 	seen := make(map[*member]bool)
 	for _, name := range m.after {
-		targets, err := p.workersCalled(name, m, known)
-		if err != nil {
-			return found, err
+		targets, ok := p.workersCalled(name, m)
+		if !ok {
+			unknown = append(unknown, name)
 		}
 		for _, target := range targets {
 			if !seen[target] {
@@ -125,33 +170,24 @@ func (p *Pool) predecessorsOf(m *member, known directory) (found []*member, err 
 			}
 		}
 	}
-	return found, nil
+	return found, unknown
 }
 
-// directory finds workers by their own name, or that of a group they are in.
-type directory map[string][]*member
-
-// directory lists the pool's workers, without children. The pool's lock is held.
-func (p *Pool) directory() directory {
-	d := make(directory, len(p.members))
-	for _, m := range p.members {
-		for name := m.name; name != "" && m.parent == nil; name = parentName(name) {
-			d[name] = append(d[name], m)
-		}
-	}
-	return d
-}
-
-// workersCalled returns the workers that m means by a name: none if they are kept out of this process.
-func (p *Pool) workersCalled(name string, m *member, known directory) ([]*member, error) {
-	for _, full := range []string{qualifiedName(parentName(m.name), name), name} {
-		found := known[full]
+// workersCalled returns the workers that m means by a name: none if they are kept out of this process. It is not ok
+// if there are no such workers.
+func (p *Pool) workersCalled(name string, m *member) (found []*member, ok bool) {
+	for _, full := range m.meanings(name) {
+		found := p.known.workers[full]
 		if len(found) > 0 || slices.ContainsFunc(p.excluded, func(o string) bool { return isIn(o, full) }) {
-			return found, nil
+			return found, true
 		}
 	}
-	names := slices.Sorted(maps.Keys(known))
-	return nil, fmt.Errorf("worker %q: after %q: %w%s", m.name, cut(name, maxName), ErrUnknownWorker, didYouMean(cut(name, maxName), names))
+	return nil, false
+}
+
+func (p *Pool) unknownPredecessor(m *member, name string) error {
+	names := slices.Sorted(maps.Keys(p.known.workers))
+	return fmt.Errorf("worker %q: after %q: %w%s", m.name, cut(name, maxName), ErrUnknownWorker, didYouMean(cut(name, maxName), names))
 }
 
 // isIn tells whether a worker is the one of that name, or in the group of that name.

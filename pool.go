@@ -53,12 +53,13 @@ type Pool struct {
 	phase      phase
 	startedAt  time.Time
 	members    map[string]*member
-	order      []*member // members by name; nil if it must be made anew
-	excluded   []string  // names that the configuration keeps out of this process
-	stopBudget budget    // of the stop under way
-	ordered    bool      // some worker comes after another, or did
-	onFailure  func()    // called when premature is closed; nil for none
-	failure    error     // why premature was closed
+	order      []*member  // members by name; nil if it must be made anew
+	excluded   []string   // names that the configuration keeps out of this process
+	stopBudget budget     // of the stop under way
+	ordered    bool       // some worker comes after another, or did
+	known      *directory // nil unless it is needed
+	onFailure  func()     // called when premature is closed; nil for none
+	failure    error      // why premature was closed
 }
 
 type phase uint8

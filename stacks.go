@@ -1,7 +1,6 @@
 package workerfx
 
 import (
-	"bytes"
 	"fmt"
 	"runtime/pprof"
 	"strings"
@@ -15,9 +14,9 @@ type stackReader struct {
 	asked   atomic.Int64 // how often somebody has
 	waiting atomic.Int32 // how many have no answer yet
 
-	mu     sync.Mutex        // held during a look; guards the fields below
-	seen   int64             // those up to this one asked before the last look
-	stacks map[string]string // that it found; none unless somebody waits for them
+	mu     sync.Mutex       // held during a look; guards the fields below
+	seen   int64            // those up to this one asked before the last look
+	stacks goroutineProfile // what it saw; nothing unless somebody waits for it
 }
 
 var sharedStacks stackReader
@@ -30,35 +29,42 @@ func (r *stackReader) of(id string) string {
 	defer r.mu.Unlock()
 	if r.seen < turn {
 		r.seen = r.asked.Load()
-		r.stacks = goroutineStacks()
+		r.stacks = profileGoroutines()
 	}
-	stack := r.stacks[id]
+	stack := r.stacks.of(id)
 	if r.waiting.Add(-1) == 0 {
 		r.stacks = nil
 	}
 	return stack
 }
 
-// goroutineStacks returns the stacks of the goroutines that are in a run now, by execution ID. It reads
+// goroutineProfile has the entries of the goroutines that are in a run, by execution ID. They make a stack when somebody
+// asks for it: most are of runs that nothing is wrong with.
+type goroutineProfile map[string]string
+
+// of returns the stack of the run of that ID, or nothing.
+func (p goroutineProfile) of(id string) string { return frames(p[id]) }
+
+// profileGoroutines looks at the goroutines that are in a run now. It reads
 // them from the goroutine profile, where the labels of a run tell them apart; it stops the world for
 // a moment, so it is only for replicas that did not stop.
-func goroutineStacks() map[string]string {
-	var profile bytes.Buffer
+func profileGoroutines() goroutineProfile {
+	var profile strings.Builder
 	if err := pprof.Lookup("goroutine").WriteTo(&profile, 1); err != nil {
 		return nil
 	}
-	stacks := make(map[string]string)
+	found := make(goroutineProfile)
 	for entry := range strings.SplitSeq(profile.String(), "\n\n") {
 		id, ok := labelOf(entry, fieldExecutionID)
 		if !ok {
 			continue
 		}
 		// A goroutine that the run started has its labels too; the run's own is the supervisor's.
-		if _, known := stacks[id]; !known || strings.Contains(entry, supervisorFrame) {
-			stacks[id] = frames(entry)
+		if _, known := found[id]; !known || strings.Contains(entry, supervisorFrame) {
+			found[id] = entry
 		}
 	}
-	return stacks
+	return found
 }
 
 const supervisorFrame = "workerfx.(*supervisor).walk"

@@ -251,10 +251,10 @@ func stopErrorOf(members []*member) *StopError {
 
 // stopErrorAbout tells where replicas hang.
 func stopErrorAbout(found []*supervisor) *StopError {
-	stacks := goroutineStacks()
+	profile := profileGoroutines()
 	stop := &StopError{Stragglers: make([]Straggler, len(found))}
 	for i, s := range found {
-		stop.Stragglers[i] = Straggler{Worker: s.name, Replica: int(s.replica), Stack: stacks[s.runID()]}
+		stop.Stragglers[i] = Straggler{Worker: s.name, Replica: int(s.replica), Stack: profile.of(s.runID())}
 	}
 	slices.SortFunc(stop.Stragglers, func(a, b Straggler) int {
 		return cmp.Or(strings.Compare(a.Worker, b.Worker), cmp.Compare(a.Replica, b.Replica))

@@ -8,7 +8,7 @@ import (
 type figures struct {
 	started, restarted, succeeded, failed int64
 	timed                                 int64 // runs in the histograms
-	running, replicas                     int64
+	running, replicas, stuck              int64
 	panics, jobs, failedJobs, missed      int64
 }
 
@@ -54,6 +54,8 @@ func (f *figures) contradiction() string {
 		return "more panics than failures"
 	case f.timed > ended:
 		return "more runs timed than ended"
+	case f.stuck > f.running:
+		return "more replicas stuck than running"
 	case f.replicas < 1:
 		return "no replica"
 	}
@@ -114,6 +116,8 @@ func (f *figures) field(metric, status string) *int64 {
 		return &f.running
 	case "worker_replicas":
 		return &f.replicas
+	case "worker_stuck":
+		return &f.stuck
 	case "worker_panics_total":
 		return &f.panics
 	case "worker_missed_ticks_total":

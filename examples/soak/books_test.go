@@ -16,6 +16,7 @@ func TestFiguresThatCannotBeTrueAtOnce(t *testing.T) {
 		"more runs after a failure than failures":   func(f *figures) { f.restarted = 5 },
 		"more panics than failures":                 func(f *figures) { f.panics = 5 },
 		"more runs timed than ended":                func(f *figures) { f.timed = 10 },
+		"more replicas stuck than running":          func(f *figures) { f.stuck = 2 },
 		"no replica":                                func(f *figures) { f.replicas = 0 },
 	} {
 		bad := good

@@ -26,6 +26,7 @@ func (s *soak) verdict() *verdict {
 	v.none("runs of one replica at once", &s.tracker.doubled, "")
 	v.none("runs under way that no report shows", &f.unshown, "")
 	v.none("children that outlived their parent's run", &s.outlived, "")
+	s.judgeKinds(v)
 	v.none("orders not carried out", &s.operator.refused, " of %s", number(s.operator.given.Load()))
 	v.none("metrics that contradict themselves", &f.inconsistent, " in %s gatherings", number(f.gathered))
 	s.judgeCounts(v)
@@ -33,6 +34,21 @@ func (s *soak) verdict() *verdict {
 	s.judgeGoroutines(v, medians(warm(f.goroutines)))
 	s.judgeStop(v)
 	return v
+}
+
+// judgeKinds judges what single kinds of workers are there to show.
+func (s *soak) judgeKinds(v *verdict) {
+	p := &s.precedence
+	v.none("workers that were not ready when the app was", &p.unready, " of %s", number(p.awaited))
+	v.none("workers begun or stopped out of order", &p.broken, " of %s begun, %s stopped", number(p.starts.Load()), number(p.stops.Load()))
+	hung, told := s.hangs.close(s.end.asked)
+	v.none("hangs not told, or told twice or for no reason", &s.hangs.mistold, " of %s (told: %s)", number(hung), number(told))
+	v.none("hung runs not ended, or not followed by another", &s.hangs.unrelieved, " of %s", number(hung))
+	s.drains.judge(v)
+	q := &s.squads
+	v.none("old runs beside a restart in their group", &q.beside, " in %s restarts", number(q.regrouped.Load()))
+	v.none("workers stopped for no failure in their group", &q.without, " of %s", number(q.stopped.Load()))
+	v.none("workers done as their group did not stop", &q.done, " of %s", number(int64(len(q.endless))))
 }
 
 // judgeItems balances the ledgers of all streams.

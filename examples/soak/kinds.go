@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"slices"
+	"strings"
+	"sync"
 
 	"github.com/workerfx/workerfx"
 )
@@ -11,27 +13,34 @@ import (
 // the table.
 type kind struct {
 	name     string
-	share    int     // of a hundred workers, about
-	size     int     // workers of one unit
-	fleeting bool    // every other unit may be removed and added again at any time
-	orders   []order // what else the operator may ask of its workers
+	share    int               // of a hundred workers, about
+	size     int               // workers of one unit
+	fleeting bool              // every other unit may be removed and added again at any time
+	group    []workerfx.Option // if there are any, each unit is a group of its own with these
+	orders   []order           // what else the operator may ask of its workers
 	make     func(u *unit) []post
 }
 
 // kinds is the mix. The first takes what the shares of the others leave.
 var kinds = []kind{
-	{"interval", 15, 1, false, nil, newInterval},
-	{"cron", 8, 1, false, nil, newCron},
-	{"clockwork", 10, 1, true, []order{pause, restart, trigger}, newClockwork},
-	{"flaky", 15, 1, true, []order{pause, restart, trigger}, newFlaky},
-	{"errand", 4, 1, true, []order{restart}, newErrand},
-	{"loop", 12, 1, true, []order{pause, restart, scale}, newLoop},
-	{"items", 10, 2, true, []order{pause, restart, trigger}, newItems},
-	{"batches", 10, 2, true, []order{pause, restart, trigger}, newBatches},
-	{"elastic", 6, 2, true, []order{pause, restart, scale, scale}, newElastic},
-	{"autoscaled", 3, 3, false, []order{pause, restart}, newAutoscaled},
-	{"family", 4, 1, true, []order{pause, restart}, newFamily},
-	{"slow", 3, 1, true, []order{restart}, newSlow},
+	{name: "interval", share: 12, size: 1, make: newInterval},
+	{name: "cron", share: 8, size: 1, make: newCron},
+	{name: "clockwork", share: 8, size: 1, fleeting: true, orders: []order{pause, restart, trigger}, make: newClockwork},
+	{name: "flaky", share: 11, size: 1, fleeting: true, orders: []order{pause, restart, trigger}, make: newFlaky},
+	{name: "errand", share: 3, size: 1, fleeting: true, orders: []order{restart}, make: newErrand},
+	{name: "loop", share: 10, size: 1, fleeting: true, orders: []order{pause, restart, scale}, make: newLoop},
+	{name: "items", share: 8, size: 2, fleeting: true, orders: []order{pause, restart, trigger}, make: newItems},
+	{name: "batches", share: 8, size: 2, fleeting: true, orders: []order{pause, restart, trigger}, make: newBatches},
+	{name: "elastic", share: 6, size: 2, fleeting: true, orders: []order{pause, restart, scale, scale}, make: newElastic},
+	{name: "autoscaled", share: 3, size: 3, orders: []order{pause, restart}, make: newAutoscaled},
+	{name: "drain", share: 4, size: 2, fleeting: true, orders: []order{pause, restart, scale}, make: newDrain},
+	{name: "family", share: 4, size: 1, fleeting: true, orders: []order{pause, restart}, make: newFamily},
+	{name: "chain", share: 5, size: 3, fleeting: true, orders: []order{pause, restart}, make: newChain},
+	{name: "heart", share: 3, size: 1, fleeting: true, orders: []order{pause, restart}, make: newHeart},
+	{name: "one-for-one", share: 1, size: 4, group: sharing(workerfx.OneForOne), orders: []order{pause, restart}, make: newSquad(workerfx.OneForOne)},
+	{name: "one-for-all", share: 2, size: 4, group: sharing(workerfx.OneForAll), orders: []order{pause, restart}, make: newSquad(workerfx.OneForAll)},
+	{name: "rest-for-one", share: 2, size: 4, group: sharing(workerfx.RestForOne), orders: []order{pause, restart}, make: newSquad(workerfx.RestForOne)},
+	{name: "slow", share: 2, size: 1, fleeting: true, orders: []order{restart}, make: newSlow},
 }
 
 // unit is what a kind's function makes: one worker, or several that belong together.
@@ -39,16 +48,18 @@ type unit struct {
 	*soak
 	*dice
 
-	number string
-	name   string // "kind/number"
+	name string // "kind/number"
 }
 
 // post is one worker of a unit.
 type post struct {
-	role    string // "" for the main one
+	role    string // what its name has beside the unit's; "" for the main one
 	run     workerfx.RunFunc
 	most    int // replicas the operator may scale it to; 0 = 1
 	options []workerfx.Option
+
+	replacing *sync.Mutex // held while it is being replaced; nil = one of its own
+	upset     func()      // called when an order has been given to it; nil = nobody wants to know
 }
 
 // share says how many units there are of each kind.
@@ -65,29 +76,40 @@ func share(kinds []kind, workers int) map[*kind]int {
 	return units
 }
 
-// crew is the group of all workers of a kind.
+// crew is a group of workers: those of all units of a kind, or of one.
 type crew struct {
-	soak  *soak
-	kind  *kind
-	units int
+	soak        *soak
+	kind        *kind
+	name        string
+	first, last int // units
 }
 
-func newCrew(s *soak, k *kind, units int) *crew { return &crew{soak: s, kind: k, units: units} }
+// newCrew is the group of all workers of a kind.
+func newCrew(s *soak, k *kind, units int) *crew {
+	return &crew{soak: s, kind: k, name: k.name, last: units - 1}
+}
 
-// Name is the kind's.
-func (c *crew) Name() string { return c.kind.name }
+// newGroup is the group of the workers of one unit.
+func newGroup(s *soak, k *kind, number int) *crew {
+	return &crew{soak: s, kind: k, name: unitName(k, number), first: number, last: number}
+}
+
+func unitName(k *kind, number int) string { return fmt.Sprintf("%s/%04d", k.name, number) }
+
+// Name is the group's.
+func (c *crew) Name() string { return c.name }
 
 // Workers makes the units, and tells everybody of their workers.
 func (c *crew) Workers() []workerfx.Worker {
-	workers := make([]workerfx.Worker, 0, c.units*c.kind.size)
-	for i := range c.units {
-		number := fmt.Sprintf("%04d", i)
-		name := c.kind.name + "/" + number
-		u := &unit{soak: c.soak, dice: newDice(c.soak.config.seed, name), number: number, name: name}
+	workers := make([]workerfx.Worker, 0, (c.last-c.first+1)*c.kind.size)
+	for i := c.first; i <= c.last; i++ {
+		name := unitName(c.kind, i)
+		u := &unit{soak: c.soak, dice: newDice(c.soak.config.seed, name), name: name}
 		for _, p := range c.kind.make(u) {
-			w := workerfx.NewWorker(number+p.role, p.run, p.options...)
-			c.enlist(&target{name: name + p.role, worker: w, most: max(1, p.most)}, c.kind.fleeting && i%2 == 1)
-			workers = append(workers, w)
+			t := &target{name: name + p.role, most: max(1, p.most), replacing: p.replacing, upset: p.upset}
+			t.worker = workerfx.NewWorker(strings.TrimPrefix(t.name, c.name+"/"), p.run, p.options...)
+			c.enlist(t, c.kind.fleeting && i%2 == 1)
+			workers = append(workers, t.worker)
 		}
 	}
 	c.soak.workers += len(workers)
@@ -98,6 +120,9 @@ func (c *crew) Workers() []workerfx.Worker {
 func (c *crew) enlist(t *target, fleeting bool) {
 	c.soak.tracker.of(t.name).most.Store(int64(t.most))
 	t.orders = c.kind.orders
+	if t.replacing == nil {
+		t.replacing = new(sync.Mutex)
+	}
 	if fleeting {
 		t.orders = append(slices.Clip(t.orders), replace)
 	} else {

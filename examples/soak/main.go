@@ -65,7 +65,7 @@ func (s *soak) app(kinds []kind) fx.Option {
 	options := []fx.Option{
 		fx.NopLogger, // what fails comes back as an error
 		fx.StopTimeout(s.config.budget),
-		fx.Supply(s.registry, zerolog.New(io.Discard).Level(zerolog.WarnLevel)),
+		fx.Supply(s.registry, zerolog.New(&s.hangs).Level(zerolog.WarnLevel)),
 		// The rings of events are full before the memory is looked at, so that growth is growth.
 		fx.Supply(workerfx.Config{Defaults: workerfx.WorkerConfig{Events: new(8)}}),
 		workerfx.Module,
@@ -73,12 +73,18 @@ func (s *soak) app(kinds []kind) fx.Option {
 		workerfx.ProvideWorker(func() workerfx.Worker { return workerfx.RunFunc(s.witness) }, workerfx.WithName("witness")),
 		workerfx.ProvideWorker(func() *operator { return s.operator },
 			workerfx.WithReplicas(operators), workerfx.WithMaxAttempts(0)),
-		fx.Invoke(s.know),
 	}
+	var groups []*crew
 	for k, units := range share(kinds, s.config.workers) {
-		options = append(options, workerfx.ProvideWorker(func() *crew { return newCrew(s, k, units) }))
+		if k.group == nil {
+			options = append(options, workerfx.ProvideWorker(func() *crew { return newCrew(s, k, units) }))
+			continue
+		}
+		for number := range units {
+			groups = append(groups, newGroup(s, k, number))
+		}
 	}
-	return fx.Options(options...)
+	return fx.Options(append(options, fx.Invoke(func(pool *workerfx.Pool) error { return s.know(pool, groups) }))...)
 }
 
 // run runs the app, watches it until its time is over or Ctrl-C, and stops it.
@@ -89,12 +95,14 @@ func (s *soak) run(app *fx.App, progress io.Writer) error {
 	if err := app.Start(starting); err != nil {
 		return err
 	}
+	s.isUp()
 	s.watched = w.watch(app.Wait(), s.config.duration)
 	stopping, cancel := context.WithTimeout(context.Background(), app.StopTimeout())
 	defer cancel()
-	asked := time.Now()
+	s.stopping.Store(true)
+	s.end.asked = time.Now()
 	s.end.err = app.Stop(stopping)
-	s.end.took = time.Since(asked)
+	s.end.took = time.Since(s.end.asked)
 	s.tracker.closed.Store(true)
 	s.settle()
 	s.end.goroutines, s.end.stacks = w.leftover()

@@ -25,11 +25,12 @@ type operator struct {
 
 // target is a worker that takes orders.
 type target struct {
-	name     string
-	worker   workerfx.Worker
-	most     int // replicas
-	orders   []order
-	replaced sync.Mutex // held while it is being replaced
+	name      string
+	worker    workerfx.Worker
+	most      int // replicas
+	orders    []order
+	replacing *sync.Mutex // held while it is being replaced, by all that must not be meanwhile
+	upset     func()      // called when an order has been given to it; nil = nobody wants to know
 }
 
 // order is something that the operator may ask of a worker.
@@ -43,17 +44,33 @@ func newOperator(s *soak) *operator {
 // Name names the worker.
 func (*operator) Name() string { return "operator" }
 
-// Run gives orders until it is stopped.
+// Run gives orders until it is stopped, from when the app is up.
 func (o *operator) Run(ctx context.Context) error {
+	select {
+	case <-o.up:
+	case <-ctx.Done():
+	}
 	each := operators / o.config.orders * float64(time.Second)
 	for ctx.Err() == nil && len(o.targets) > 0 {
 		next := time.Now().Add(time.Duration(each * float64(o.dice.below(2001)) / 1000))
 		t := o.targets[o.dice.below(len(o.targets))]
-		o.note(ctx, t.orders[o.dice.below(len(t.orders))](ctx, o, t))
+		o.note(ctx, o.give(ctx, t, t.orders[o.dice.below(len(t.orders))]))
 		o.given.Add(1)
 		workerfx.Wait(ctx, time.Until(next))
 	}
 	return ctx.Err()
+}
+
+// give gives an order, and lets those know for whom it is an excuse.
+func (o *operator) give(ctx context.Context, t *target, order order) error {
+	tally := o.tracker.of(t.name)
+	tally.ordered.Add(1)
+	tally.orders.Add(1)
+	defer tally.orders.Add(-1)
+	if t.upset != nil {
+		defer t.upset()
+	}
+	return order(ctx, o, t)
 }
 
 // note notes that an order was not carried out, unless that is as it should be: the worker is just being
@@ -88,10 +105,10 @@ func scale(_ context.Context, o *operator, t *target) error {
 
 // replace removes a worker and adds it again, unless that is under way.
 func replace(ctx context.Context, o *operator, t *target) error {
-	if !t.replaced.TryLock() {
+	if !t.replacing.TryLock() {
 		return nil
 	}
-	defer t.replaced.Unlock()
+	defer t.replacing.Unlock()
 	if err := o.pool.Remove(ctx, t.name); err != nil {
 		return err
 	}

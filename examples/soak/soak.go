@@ -20,7 +20,9 @@ import (
 //	tracker ◄─────────────┘ │
 //	                        └── reports, metrics, heap, goroutines ──► watch
 //
-//	tracker, ledgers, watch, the stop ──► verdict
+//	some runs ──► precedence, hangs, drains, squads
+//
+//	tracker, ledgers, all these, watch, the stop ──► verdict
 type soak struct {
 	config   config
 	registry *prometheus.Registry
@@ -33,16 +35,24 @@ type soak struct {
 	streams []*stream
 	lasting map[string]bool          // workers that are there to stay
 	steady  map[string]time.Duration // workers on a schedule that nobody meddles with, and how often they run
+	ranks   []*rank                  // of all chains
 
-	calm    atomic.Bool // nothing fails on purpose any more
-	watched *findings   // set once the watch is over
-	end     ending      // set once the app has stopped
+	up       chan struct{} // closed once the app has started: what its start waits for may fail from then on
+	stopping atomic.Bool   // the app is about to be stopped
+	calm     atomic.Bool   // nothing fails on purpose any more
+	watched  *findings     // set once the watch is over
+	end      ending        // set once the app has stopped
 
-	outlived faults // children that outlived their parent's run
+	outlived   faults // children that outlived their parent's run
+	precedence precedence
+	hangs      hangs
+	drains     drains
+	squads     squads
 }
 
 // ending is how the stop went.
 type ending struct {
+	asked      time.Time
 	err        error
 	took       time.Duration
 	goroutines int    // left over
@@ -57,16 +67,40 @@ func newSoak(c config) *soak {
 		registry: prometheus.NewRegistry(),
 		lasting:  make(map[string]bool),
 		steady:   make(map[string]time.Duration),
+		up:       make(chan struct{}),
 	}
 	s.tracker = newTracker(s.startedAt)
 	s.operator = newOperator(s)
 	return s
 }
 
-// know makes the pool known, before anything runs. The order of targets is as random as that of value groups.
-func (s *soak) know(pool *workerfx.Pool) {
+// know makes the pool known, before anything runs, and adds the groups to it. The order of targets is as random
+// as that of value groups.
+func (s *soak) know(pool *workerfx.Pool, groups []*crew) error {
 	s.pool = pool
+	for _, g := range groups {
+		if err := pool.AddGroup(g, g.kind.group...); err != nil {
+			return err
+		}
+	}
 	slices.SortFunc(s.operator.targets, func(a, b *target) int { return strings.Compare(a.name, b.name) })
+	return nil
+}
+
+// isUp is called when the app has started.
+func (s *soak) isUp() {
+	s.precedence.appIsReady(s.ranks)
+	close(s.up)
+}
+
+// mayFail tells whether the app has started, so that those that it waits for may fail.
+func (s *soak) mayFail() bool {
+	select {
+	case <-s.up:
+		return true
+	default:
+		return false
+	}
 }
 
 // witness is a worker that notes when it is asked to stop. Nobody but the pool's Stop asks it.

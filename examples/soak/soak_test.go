@@ -24,7 +24,7 @@ func TestSoakOfAllKindsPasses(t *testing.T) {
 
 		require.False(t, v.failed(), "%s", written(v))
 		require.Regexp(t, ` orders \d\d`, progress)
-		for _, what := range []string{"items lost", "ticks doubled", "runs begun after Stop", "live heap"} {
+		for _, what := range []string{"items lost", "ticks doubled", "runs begun after Stop", "live heap", "items in hand"} {
 			require.Equal(t, pass, lineOf(t, v, what).says)
 		}
 		require.NotRegexp(t, `of 0\b`, written(v), "nothing to judge by")
@@ -100,6 +100,75 @@ func TestSoakWithABrokenWorkerFails(t *testing.T) {
 				make:   func(*unit) []post { return alone(untilStopped) },
 			}, "orders not carried out", `^[\d,]+ of [\d,]+$`,
 		},
+		"begins before others are ready": {
+			kind{make: func(u *unit) []post {
+				posts := newChain(u)
+				posts[1].options = restless(workerfx.WithReadiness())
+				return posts
+			}}, "workers begun or stopped out of order", `^[1-9] of 2 begun, 2 stopped$`,
+		},
+		"stops after others": {
+			kind{make: func(u *unit) []post {
+				posts := newChain(u)
+				for i := range posts {
+					posts[i].run = late(posts[i].run)
+					posts[i].options = restless(workerfx.WithDeferredStart(time.Duration(i) * time.Second))
+				}
+				return posts
+			}}, "workers begun or stopped out of order", `^[1-9] of 2 begun, 2 stopped$`,
+		},
+		"not ready with the app": {
+			kind{make: func(u *unit) []post {
+				posts := newChain(u)
+				posts[0].options = restless(workerfx.WithDeferredStart(time.Second))
+				posts[1].options = restless(workerfx.WithDeferredStart(time.Second))
+				return posts
+			}}, "workers that were not ready when the app was", `^2 of 2$`,
+		},
+		"hangs unnoticed": {
+			kind{make: func(u *unit) []post {
+				return alone(u.beat, restless()...)
+			}}, "hung runs not ended, or not followed by another", `^1 of 0$`,
+		},
+		"is ended though it lives": {
+			kind{make: func(u *unit) []post {
+				u.hangs.watch(u.name)
+				return alone(u.beat, restless(workerfx.WithHeartbeat(200*time.Millisecond, workerfx.RestartStuck))...)
+			}}, "hangs not told, or told twice or for no reason", `^[\d,]+ of [\d,]+`,
+		},
+		"takes no notice of draining": {
+			kind{make: func(u *unit) []post {
+				d := &drainer{stream: newStream(u)}
+				d.body = func(ctx context.Context) error {
+					if ctx.Done() == nil { // after the stop
+						return d.consume(ctx)
+					}
+					item := <-d.items
+					<-ctx.Done()
+					d.cutShort(ctx, []int64{item})
+					return ctx.Err()
+				}
+				return d.posts(1)
+			}}, "items in hand that a stop cut short", `^1 of 0`,
+		},
+		"runs on beside its group's restart": {
+			kind{make: newSquad(workerfx.OneForAll), group: sharing(workerfx.OneForOne)},
+			"old runs beside a restart in their group", `^[1-9]\d* in [1-9]\d* restarts$`,
+		},
+		"stops with others of its group": {
+			kind{make: newSquad(workerfx.RestForOne), group: sharing(workerfx.OneForAll)},
+			"workers stopped for no failure in their group", `^[1-9]\d* of [1-9]\d*$`,
+		},
+		"does not stop with its group": {
+			kind{make: func(u *unit) []post {
+				posts := newSquad(workerfx.OneForAll)(u)
+				posts[0].run = func(context.Context) error {
+					time.Sleep(time.Minute)
+					return nil
+				}
+				return posts
+			}, group: sharing(workerfx.OneForAll)}, "workers done as their group did not stop", `^[1-9]\d* of 4$`,
+		},
 		"goroutines that nobody needs": {
 			kind{make: func(*unit) []post {
 				return alone(func(ctx context.Context) error {
@@ -116,7 +185,7 @@ func TestSoakWithABrokenWorkerFails(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c.kind.name, c.kind.share, c.kind.size = "broken", 100, 1
 
-				v, _ := soaked(t, []kind{c.kind}, "-workers", "1", "-for", "9s", "-every", "1s")
+				v, _ := soaked(t, []kind{c.kind}, "-workers", "1", "-for", "40s", "-every", "1s")
 				time.Sleep(time.Minute) // until those who did not stop are gone, too
 
 				require.True(t, v.failed())
@@ -139,7 +208,7 @@ func TestSoakEndsEarlyWithAVerdict(t *testing.T) {
 
 		require.NoError(t, s.run(app, t.Output()))
 
-		require.Equal(t, time.Minute, s.watched.took)
+		require.InDelta(t, time.Minute, s.watched.took, float64(time.Second), "but for the start")
 		require.False(t, s.verdict().failed(), written(s.verdict()))
 	})
 }
@@ -175,6 +244,14 @@ func tampered(handle func(s *stream, item int64)) func(u *unit) []post {
 			return nil
 		})
 		return s.posts(1)
+	}
+}
+
+// late makes a run go on for a while after it was asked to end.
+func late(run workerfx.RunFunc) workerfx.RunFunc {
+	return func(ctx context.Context) error {
+		defer time.Sleep(time.Second)
+		return run(ctx)
 	}
 }
 

@@ -29,6 +29,10 @@ type tally struct {
 	most atomic.Int64 // replicas that there may be; 0 = 1
 
 	begun, panics, jobs atomic.Int64
+	anewAt              atomic.Int64 // when it was last added again, in nanoseconds since 1970; 0 = never
+
+	orders  atomic.Int32 // of the operator that are under way
+	ordered atomic.Int64 // that ever were
 
 	mu      sync.Mutex // guards running
 	running []string   // execution IDs
@@ -53,7 +57,11 @@ func (t *tracker) startAnew(worker string) {
 	tally.begun.Store(0)
 	tally.panics.Store(0)
 	tally.jobs.Store(0)
+	tally.anewAt.Store(time.Now().UnixNano())
 }
+
+// isOrdered tells whether the operator gives the worker an order now.
+func (w *tally) isOrdered() bool { return w.orders.Load() > 0 }
 
 func (t *tracker) middleware(next workerfx.RunFunc) workerfx.RunFunc {
 	return func(ctx context.Context) error {

@@ -91,6 +91,7 @@ func (w *watch) look() {
 	executions := w.pool.Executions()
 	f.goroutines = append(f.goroutines, point{at, float64(goroutines - w.before - alive(executions))})
 	w.checkShown(underWay, executions)
+	w.squads.check(executions)
 	f.ticks, f.missed = w.ticks.check(executions)
 	f.sum = w.books.check(w.registry)
 	f.gathered++
