@@ -14,22 +14,19 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/health"
 )
 
-// serve serves /metrics and /healthz while the app runs, if the flags name an address.
+// serve serves /metrics, /livez and /readyz while the app runs, if the flags name an address.
 func serve(lifecycle fx.Lifecycle, c config, registry *prometheus.Registry, pool *workerfx.Pool, log zerolog.Logger) {
 	if c.listen == "" {
 		return
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		if err := health(pool); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		_, _ = fmt.Fprintln(w, "ok")
-	})
+	probes := health.Handler(pool) // the queue is ready while its database can be reached
+	mux.Handle("GET /livez", probes)
+	mux.Handle("GET /readyz", probes)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	lifecycle.Append(fx.Hook{
 		OnStart: func(ctx context.Context) error {
@@ -47,14 +44,4 @@ func serve(lifecycle fx.Lifecycle, c config, registry *prometheus.Registry, pool
 		},
 		OnStop: func(context.Context) error { return server.Close() }, // at once, a scrape can be repeated
 	})
-}
-
-// health says why no thumbnails are made: the queue's worker waits for its database, say.
-func health(pool *workerfx.Pool) error {
-	for _, e := range pool.Executions() {
-		if e.Status != workerfx.StatusRunning {
-			return errors.Join(fmt.Errorf("worker %s is %v", e.Worker, e.Status), e.Err) // its last failure
-		}
-	}
-	return nil
 }

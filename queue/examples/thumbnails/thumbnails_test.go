@@ -133,7 +133,8 @@ func TestWorkerServesMetricsAndItsHealth(t *testing.T) {
 		require.NoError(t, err)
 		return string(text)
 	}
-	eventually(t, "it is healthy", func() bool { return get("/healthz") == "ok\n" })
+	eventually(t, "it is ready", func() bool { return get("/readyz") == "ok\n" })
+	require.Equal(t, "ok\n", get("/livez"))
 	require.Contains(t, get("/metrics"), `worker_running{worker="queue/thumbnails"} 1`)
 	http.DefaultClient.CloseIdleConnections()
 }
