@@ -168,12 +168,16 @@ func TestProcessThatIsCutOffStopsItsJobsBeforeOthersTakeThemOver(t *testing.T) {
 			require.Equal(t, id, job.ID)
 			require.Equal(t, 2, job.Attempt)
 			near.awaitState(t, id, queue.StateCompleted)
+			eventually(t, "its health tells", func() bool { return far.Pool.Health() != nil })
+			t.Logf("told after %v", time.Since(at))
+			require.NoError(t, near.Pool.Health())
 
 			require.NoError(t, near.Pool.Pause("queue/default"))
 			near.AwaitStatus("queue/default", workerfx.StatusPaused)
 			line.heal()
 			next := near.enqueue(t, mail{To: "brief"})
 			require.Equal(t, next, receive(t, begun).ID, "it works again")
+			require.NoError(t, far.Pool.Health())
 		})
 	}
 }
@@ -192,4 +196,18 @@ func TestClientThatLosesItsLockStartsAnew(t *testing.T) {
 	require.Equal(t, 2, job.Attempt)
 	e := a.AwaitRuns("queue/default", 2)
 	require.ErrorIs(t, e.Err, queue.ErrLockLost)
+}
+
+func TestStopDoesNotWaitForADatabaseThatIsOutOfReach(t *testing.T) {
+	db := newPostgres(t)
+	line, url := newProxy(t, db.url)
+	a := newAppWith(t, queue.Module(queue.Postgres(url), queue.WithLease(testLease)),
+		handle(func(context.Context, *queue.Job[mail]) error { return nil }))
+	a.RequireStart()
+	line.cut()
+	eventually(t, "its health tells", func() bool { return a.Pool.Health() != nil })
+	time.Sleep(200 * time.Millisecond) // it tries to connect by then
+	at := time.Now()
+	a.RequireStop()
+	require.Less(t, time.Since(at), 5*time.Second, "three quarters of the stop's budget would be 11s")
 }

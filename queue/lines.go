@@ -4,8 +4,10 @@ import (
 	"context"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // lines are the network connections of a pool. They can be cut, which ends all calls on them at once: also those
@@ -14,6 +16,22 @@ type lines struct {
 	mu   sync.Mutex // guards the fields below
 	open map[*line]struct{}
 	over bool // they were cut: there will be no others
+}
+
+// of returns a copy of config, for a pool whose lines they are.
+func (l *lines) of(config *pgxpool.Config) *pgxpool.Config {
+	config = config.Copy()
+	config.ConnConfig.DialFunc = l.dial(config.ConnConfig.DialFunc)
+	return config
+}
+
+// goodbye is how long a pool has for the calls that still are under way, and to take its leave of the server.
+const goodbye = time.Second
+
+// close closes the pool, and does not wait for calls and for a server that is silent, as the pool itself does.
+func (l *lines) close(pool *pgxpool.Pool) {
+	defer time.AfterFunc(goodbye, l.cut).Stop()
+	pool.Close()
 }
 
 // dial returns a function that dials as next does.

@@ -22,7 +22,7 @@ type postgres struct {
 
 	config *pgxpool.Config
 	pool   *pgxpool.Pool
-	own    bool // the pool is not the app's
+	own    *lines // of the pool; nil if it is the app's
 	lease  time.Duration
 }
 
@@ -40,7 +40,7 @@ func newPostgres(url string, pool *pgxpool.Pool, lease time.Duration) (*postgres
 	if p.config, err = pgxpool.ParseConfig(url); err != nil {
 		return nil, fmt.Errorf("PostgreSQL: %w", err) // without the password, pgx sees to that
 	}
-	p.own = true
+	p.own = &lines{}
 	return p, nil
 }
 
@@ -54,7 +54,7 @@ func (*postgres) shared() bool { return true }
 
 func (p *postgres) open(ctx context.Context, log *slog.Logger) error {
 	if p.pool == nil {
-		pool, err := pgxpool.NewWithConfig(ctx, p.config)
+		pool, err := pgxpool.NewWithConfig(ctx, p.own.of(p.config))
 		if err != nil {
 			return err
 		}
@@ -67,8 +67,8 @@ func (p *postgres) open(ctx context.Context, log *slog.Logger) error {
 }
 
 func (p *postgres) close() {
-	if p.own && p.pool != nil {
-		p.pool.Close()
+	if p.own != nil && p.pool != nil {
+		p.own.close(p.pool)
 		p.pool = nil
 	}
 }
@@ -101,9 +101,8 @@ func (p *postgres) join(ctx context.Context, clientID string) (*session, error) 
 		return nil, fmt.Errorf("liveness lock: %w", err)
 	}
 	own := &lines{}
-	config := p.config.Copy()
+	config := own.of(p.config)
 	config.MaxConns, config.MinConns, config.MinIdleConns = engineConns, 0, 0
-	config.ConnConfig.DialFunc = own.dial(config.ConnConfig.DialFunc)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		lock.close()
@@ -115,7 +114,7 @@ func (p *postgres) join(ctx context.Context, clientID string) (*session, error) 
 		executor: riverpgxv5.New(lock.pool).GetExecutor(), driver: riverpgxv5.New(pool),
 		leave: func() {
 			unlink()
-			pool.Close()
+			own.close(pool)
 			lock.close()
 		},
 	}, nil

@@ -52,9 +52,9 @@ type queueWorker struct {
 //	                                     +--> the lock is lost --> cancel the jobs, fail: the next run joins anew
 func (q *queueWorker) run(ctx context.Context) error {
 	finish := workerfx.Draining(ctx)
-	joined, err := q.hub.db.join(ctx, newClientID())
+	joined, err := q.join(ctx, finish)
 	if err != nil {
-		return fmt.Errorf("queue %q: %w", q.name, err)
+		return err
 	}
 	defer joined.leave()
 	e := newEngine(ctx, q, joined)
@@ -88,6 +88,27 @@ func (q *queueWorker) run(ctx context.Context) error {
 		return err
 	}
 	return workerfx.ErrStopping
+}
+
+// join makes a new client one of the living. It gives up when it is told to finish.
+func (q *queueWorker) join(ctx context.Context, finish <-chan struct{}) (*session, error) {
+	joining, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-finish:
+			cancel(workerfx.ErrStopping)
+		case <-joining.Done():
+		}
+	}()
+	joined, err := q.hub.db.join(joining, newClientID())
+	switch {
+	case err == nil:
+		return joined, nil
+	case joining.Err() != nil:
+		return nil, context.Cause(joining)
+	}
+	return nil, fmt.Errorf("queue %q: %w", q.name, err)
 }
 
 // wait stops a client once its jobs are done, or cancels them when ctx ends. It gives up when alive does.
