@@ -54,7 +54,7 @@ func (a *asker) ask(ctx context.Context) <-chan answer {
 		result := failure("ended its goroutine")
 		defer func() {
 			if recover() != nil {
-				result = failure("panic, with a value that panics when it is printed")
+				result = failure("panic: a value that panics when it is printed")
 			}
 			answers <- result
 		}()
