@@ -99,10 +99,21 @@ func (s *shift) end() {
 	}
 }
 
-// leaves notes that n items are in the body's hand for its next run, and how another replica can be told.
-func (s *shift) leaves(n int, tell func()) {
+// shares notes where the body keeps what a failed attempt had in hand.
+func (s *shift) shares(h hands) {
 	if s.run != nil {
-		s.run.leaves(n, tell)
+		s.ties.mu.Lock()
+		defer s.ties.mu.Unlock()
+		s.ties.hands = h
+	}
+}
+
+// leaves notes that n items are in the body's hand for its next run.
+func (s *shift) leaves(n int) {
+	if s.run != nil {
+		s.ties.mu.Lock()
+		defer s.ties.mu.Unlock()
+		s.ties.waiting = n
 	}
 }
 
@@ -149,14 +160,6 @@ func (c *jobContext) Value(key any) any {
 	return c.values.Value(key)
 }
 
-// leaves notes how many items a body has in hand when its run ends, and how another replica can be told.
-func (c *runContext) leaves(n int, tell func()) {
-	t := c.tied()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.waiting, t.handOver = n, tell
-}
-
 // abandon says what becomes of the items that a replica's last run left in its body's hand, as there is no
 // next one: other replicas may take them up, but not after a stop. The run may be nil.
 func (c *runContext) abandon(retired bool) {
@@ -165,14 +168,40 @@ func (c *runContext) abandon(retired bool) {
 	}
 	t := c.tied()
 	t.mu.Lock()
-	items, handOver := t.waiting, t.handOver
+	items, hands := t.waiting, t.hands
 	t.mu.Unlock()
 	switch {
 	case items == 0:
 	case retired:
-		handOver()
+		hands.orphan()
 	default:
 		c.s.pool.journal.itemsLeft(c, items)
+	}
+	if hands != nil && hands.orphaned() {
+		c.s.pool.takeUp(c.s.member)
+	}
+}
+
+// takeUp has a replica that is done, as there was nothing to do any more, take up the items of one that was scaled
+// down, unless there is another that looks for them.
+func (p *Pool) takeUp(m *member) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.phase != phaseStarted || !m.isOpen() {
+		return
+	}
+	var done *supervisor
+	for s := range m.replicas() {
+		goesOn, succeeded := s.prospects()
+		if goesOn {
+			return
+		}
+		if succeeded && done == nil {
+			done = s
+		}
+	}
+	if done != nil && done.renewIfGone() {
+		p.spawn(done)
 	}
 }
 
@@ -200,11 +229,18 @@ type itemsWaitError struct {
 func (e *itemsWaitError) Error() string { return e.text }
 func (e *itemsWaitError) Unwrap() error { return e.error }
 
+// hands is a [held] of any type.
+type hands interface {
+	orphan()
+	orphaned() bool
+}
+
 // held keeps what a failed attempt had in hand for the next one, of whichever replica.
 type held[T any] struct {
 	call  chan struct{} // tells a replica that waits for items to take one from here
 	n     atomic.Int64
-	mu    sync.Mutex // guards items
+	alone atomic.Bool // the replica of some has gone, and another is to take them up
+	mu    sync.Mutex  // guards items
 	items []T
 }
 
@@ -217,6 +253,30 @@ func (h *held[T]) tell() {
 	default: // one has been told already, and will tell the next
 	}
 }
+
+// passOn makes another replica look if there is something: one that ends may have been told of it.
+func (h *held[T]) passOn() {
+	if h.n.Load() > 0 {
+		h.tell()
+	}
+}
+
+// takeFor is take for a shift that is not over: one that is begins nothing new, but for what its run is for.
+func (h *held[T]) takeFor(s *shift, first bool) (item T, ok bool) {
+	if !first && h.n.Load() > 0 && s.over() {
+		return item, false
+	}
+	return h.take()
+}
+
+// orphan makes another replica take up what the caller had in hand.
+func (h *held[T]) orphan() {
+	h.alone.Store(true)
+	h.tell()
+}
+
+// orphaned tells whether there is something that another replica is to take up.
+func (h *held[T]) orphaned() bool { return h.alone.Load() && h.n.Load() > 0 }
 
 func (h *held[T]) put(item T) {
 	h.mu.Lock()
@@ -240,6 +300,8 @@ func (h *held[T]) take() (item T, ok bool) {
 	h.n.Store(int64(len(h.items)))
 	if len(h.items) > 0 {
 		h.tell()
+	} else {
+		h.alone.Store(false)
 	}
 	return item, true
 }
