@@ -99,6 +99,12 @@ func (s *supervisor) disband() *runContext {
 	return s.order(func(o *orders) { o.disbanded, o.held = !s.gone, false })
 }
 
+func (s *supervisor) isStopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.orders.stopping
+}
+
 func (s *supervisor) isHeld() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
