@@ -41,18 +41,19 @@ type batcher[T any] struct {
 
 func (b *batcher[T]) run(ctx context.Context) error {
 	s := shiftOf(ctx)
+	s.shares(&b.again)
 	defer s.end()
 	var batch []T
 	defer func() {
 		if len(batch) > 0 {
 			b.again.put(batch)
-			s.leaves(len(batch), b.again.tell)
+			s.leaves(len(batch))
 		}
 	}()
 	ctx = s.outliving()
-	for {
+	for first := true; ; first = false {
 		how := itemReceived
-		if again, ok := b.again.take(); ok {
+		if again, ok := b.again.takeFor(s, first); ok {
 			batch = again
 		} else {
 			batch, how = b.collect(s, batch)
@@ -67,6 +68,7 @@ func (b *batcher[T]) run(ctx context.Context) error {
 		case channelClosed:
 			return nil
 		case shiftOver:
+			b.again.passOn()
 			return s.why()
 		}
 	}

@@ -55,7 +55,8 @@ func (p *Pool) Trigger(name string) error {
 
 // Restart ends the worker's current runs and begins others, with no failures behind them; a worker that
 // is done begins anew. It waits until the old runs have ended: if they do not within the stop timeout
-// (15s if there is none) a *[StopError] names them, and the new ones follow as soon as they do.
+// (15s if there is none) a *[StopError] names them, and the new ones follow as soon as they do. Replicas that
+// were scaled down are left to finish.
 func (p *Pool) Restart(name string) error {
 	m, err := p.manned("restart", name)
 	if err != nil {
@@ -134,13 +135,18 @@ func (p *Pool) running(call, name string) (*member, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch p.phase {
-	case phaseNew:
+	switch {
+	case p.phase == phaseNew:
 		err = ErrNotStarted
-	case phaseStopped:
+	case p.phase == phaseStopped:
 		err = ErrPoolStopped
+	case m.removed.Load(): // it only has to come to its end
+		err = errRemoved
 	default:
 		return m, nil
 	}
 	return nil, fmt.Errorf("worker %q: %s: %w", name, call, err)
 }
+
+// errRemoved answers orders for a worker that only has to come to its end.
+var errRemoved = fmt.Errorf("%w, it was removed", ErrUnknownWorker)

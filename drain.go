@@ -31,7 +31,9 @@ func (c *runContext) listen(note func(*ties)) <-chan struct{} {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	note(t)
+	if !t.over { // else it is a goroutine that the run left behind
+		note(t)
+	}
 	if t.drain == nil {
 		t.drain = make(chan struct{})
 		if t.drained.Load() || t.over || c.Err() != nil {
@@ -80,8 +82,12 @@ func (c *runContext) drainFor(grace time.Duration) bool {
 	}
 	t.drained.Store(true)
 	t.tell()
-	if t.cut == nil {
-		t.cut = time.AfterFunc(grace, c.stop)
+	switch due := time.Now().Add(grace); {
+	case t.cut == nil:
+		t.cut, t.cutAt = time.AfterFunc(grace, c.stop), due
+	case due.Before(t.cutAt): // somebody else has less time
+		t.cut.Reset(grace)
+		t.cutAt = due
 	}
 	return true
 }

@@ -148,7 +148,7 @@ func (w *watch) timeLeft() time.Duration {
 		return forever
 	}
 	grace := min(max(timeout/10, 100*time.Millisecond), time.Second) // to heed the end of its context
-	return timeout + grace - time.Since(w.start)
+	return min(timeout-time.Since(w.start), forever-grace) + grace   // which may be too long to count
 }
 
 // nextLook is when the run may be stuck. w.mu is held.
@@ -167,7 +167,8 @@ func (w *watch) look() {
 	w.run.s.pool.journal.stuck(w.run, err, stack) // without the lock: the log sink is the user's code
 }
 
-// assess returns an error if the run has become stuck, and whether that is for want of a heartbeat.
+// assess returns an error if the run has become stuck, and whether that is for want of a heartbeat. One that
+// is stuck already may be so for another reason now, which only its report tells.
 func (w *watch) assess() (silent bool, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -185,8 +186,11 @@ func (w *watch) assess() (silent bool, err error) {
 		err = fmt.Errorf("%w: no heartbeat for %v", ErrStuck, w.run.s.heartbeat)
 	}
 	if err != nil {
-		w.alarm.Store(true)
-		w.run.reportStuck(since, err)
+		known := w.alarm.Swap(true)
+		w.run.reportStuck(since, err, known)
+		if known {
+			err = nil
+		}
 	}
 	if next := w.nextLook(); next < forever {
 		w.timer.Reset(next)
@@ -218,6 +222,7 @@ func (o outcome) orHung(run *runContext) outcome {
 	if !errors.Is(cause, ErrStuck) {
 		return o
 	}
+	o.broke = o.kind == failed
 	o.kind = hung
 	if o.err == nil || o.err == cause { //nolint:errorlint // to open the error is to call the user's code
 		o.err, o.text = cause, cause.Error()
@@ -225,6 +230,15 @@ func (o outcome) orHung(run *runContext) outcome {
 	}
 	o.err = &hungError{cause, o.err, fmt.Sprintf("%v; then it ended with: %s", cause, o.text)}
 	o.text = o.err.Error()
+	return o
+}
+
+// whenAsked returns the outcome of a run that was asked to end as well: then an error of its own counts as any
+// other does, which nobody may overlook.
+func (o outcome) whenAsked() outcome {
+	if o.broke {
+		o.kind = failed
+	}
 	return o
 }
 

@@ -9,6 +9,7 @@ const (
 	goOn      hold = iota // nothing
 	unsure                // it has to look again at what it comes after
 	resumed               // nothing any more, since a pause ended or others are ready
+	released              // nothing any more, since the one of its team runs again that failed
 	leave                 // nothing will make it run again
 	desperate             // another one of its team, which does not stop
 	stay                  // the time, or somebody who has to ask: its timer tells
@@ -21,8 +22,8 @@ func (s *supervisor) heed(next step, due time.Time) hold {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.heedHalt()
-	if s.isBack(next, before) {
-		return resumed
+	if h := s.isBack(next, before); h != stay {
+		return h
 	}
 	if h := s.heedBan(); h != goOn {
 		return h
@@ -90,26 +91,28 @@ func (s *supervisor) heedBan() hold {
 	return stay
 }
 
-// isBack tells whether what kept the replica has just gone, and was not time. s.mu is held.
-func (s *supervisor) isBack(next step, before *member) bool {
+// isBack tells whether what kept the replica has just gone, and was not time: else it has to stay. s.mu is held.
+func (s *supervisor) isBack(next step, before *member) (h hold) {
+	h = resumed
 	switch r := &s.report; {
 	case s.orders.forbid():
-		return false
+		return stay
 	case r.status == StatusPaused:
 		s.note(eventResumed, "", s.now)
 	case s.waits:
+		h = released
 		s.waits = false
 		s.orders.anew = !next.tick
 		s.entering = len(s.predecessors()) > 0
 	case r.status == StatusPending && s.entering && before == nil:
 	default:
-		return false
+		return stay
 	}
 	s.report.status = next.status
 	if s.report.past != nil {
 		s.report.past.holdup = ""
 	}
-	return true
+	return h
 }
 
 // conclude notes that the current run is over, and tells whether it was asked to be: for good, or only
@@ -175,7 +178,7 @@ func (s *supervisor) leave() (d departure, ok bool) {
 // have another one by now.
 func (s *supervisor) depart(d departure) {
 	defer s.pool.left(s, d.givenUp, d.retired)
-	defer s.team().release(s)
+	defer s.team().release(d.run) // of this life: it may have another one by now
 	if d.byItself && s.essential {
 		defer s.pool.essentialDone(s.member, d.failure)
 	}

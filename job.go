@@ -56,23 +56,25 @@ type stream[T any] struct {
 
 func (b *stream[T]) run(ctx context.Context) error {
 	s := shiftOf(ctx)
+	s.shares(&b.again)
 	defer s.end()
 	var item T
 	inHand := false
 	defer func() {
 		if inHand {
 			b.again.put(item)
-			s.leaves(1, b.again.tell)
+			s.leaves(1)
 		}
 	}()
 	ctx = s.outliving()
-	for {
-		if item, inHand = b.again.take(); !inHand {
+	for first := true; ; first = false {
+		if item, inHand = b.again.takeFor(s, first); !inHand {
 			var how receipt
 			switch item, how = receive(s, b.ch, b.again.call); how {
 			case channelClosed:
 				return nil
 			case shiftOver:
+				b.again.passOn()
 				return s.why()
 			case itemHandedOver:
 				continue

@@ -127,12 +127,14 @@ func (c *runContext) isCurrent() bool {
 	return c.s.report.run == c && c.s.report.status == StatusRunning && !c.s.over
 }
 
-// reportStuck notes that the run is stuck, unless it is over.
-func (c *runContext) reportStuck(since time.Time, err error) {
+// reportStuck notes that the run is stuck, or why else if that is known, unless it is over.
+func (c *runContext) reportStuck(since time.Time, err error, known bool) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
 	if c.isCurrent() {
-		c.s.note(eventStuck, err.Error(), time.Now())
+		if !known {
+			c.s.note(eventStuck, err.Error(), time.Now())
+		}
 		c.s.past().stuck = &stuck{since: instantOf(since), err: err}
 	}
 }

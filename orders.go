@@ -99,6 +99,12 @@ func (s *supervisor) disband() *runContext {
 	return s.order(func(o *orders) { o.disbanded, o.held = !s.gone, false })
 }
 
+func (s *supervisor) isStopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.orders.stopping
+}
+
 func (s *supervisor) isHeld() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -111,10 +117,13 @@ func (s *supervisor) retire() *runContext {
 }
 
 // restart ends the replica's run and makes it begin another. It returns a channel that is closed once
-// the run is over, or nil if none is under way. alive is false if there is no goroutine that could.
+// the run is over, or nil if none is under way. alive is false if there is no goroutine that could. A replica
+// that was scaled down begins no other, and is let finish.
 func (s *supervisor) restart() (over <-chan struct{}, alive bool) {
+	leaving := false
 	run := s.order(func(o *orders) {
-		if alive = !s.gone; !alive {
+		alive, leaving = !s.gone, o.retired
+		if !alive || leaving {
 			return
 		}
 		o.restarted = true
@@ -125,7 +134,7 @@ func (s *supervisor) restart() (over <-chan struct{}, alive bool) {
 			over = s.turn
 		}
 	})
-	if run != nil {
+	if run != nil && !leaving {
 		run.stop()
 	}
 	return over, alive
@@ -210,6 +219,13 @@ func (s *supervisor) renewIfGone() (renewed bool) {
 		}
 	})
 	return renewed
+}
+
+// prospects tells whether the replica has a goroutine and is to keep it, or is done, and well.
+func (s *supervisor) prospects() (goesOn, succeeded bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.gone && !s.orders.retired, s.gone && !s.orders.retired && s.report.status == StatusSuccess
 }
 
 // isDoneByItself tells whether nothing but its own end ended the replica's goroutine, or it does not count.

@@ -71,9 +71,14 @@ func (p *caughtPanic) As(target any) bool {
 // panicText is what an error says of a panic. See valueText.
 func panicText(value any) string { return cut("panic: "+valueText(value), maxText) }
 
-// valueText is a panic's value as text. The value's own String or Error may panic (fmt says so in the text),
-// block or end the goroutine: call it only where a run may do the same.
+// valueText is a panic's value as text. The value's own String or Error may panic (fmt says so in the text, unless
+// that panic's value does the same), block or end the goroutine: call it only where a run may do the last two.
 func valueText(value any) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = cut(fmt.Sprintf("%T that panics when it is printed", value), maxText)
+		}
+	}()
 	switch v := value.(type) {
 	case string:
 		return cut(v, maxText)

@@ -10,6 +10,7 @@ import (
 type outcome struct {
 	kind     outcomeKind
 	panicked bool
+	broke    bool // it is hung, and had an error of its own
 	err      error
 	text     string // of err
 }

@@ -195,12 +195,12 @@ func (s *supervisor) isReady() bool {
 		return true
 	case r.status == StatusError, r.status == StatusPending, s.orders.anew:
 		return false
+	case s.readiness && r.status == StatusRunning && r.run.isReady():
+		return true
 	case s.scheduled && !s.startImmediately:
 		return !s.readiness || r.lastFailure() == nil
 	case !s.readiness:
 		return r.runs > 0
-	case s.scheduled && r.successes > 0 && r.lastFailure() == nil:
-		return true
 	}
-	return r.status == StatusRunning && r.run.isReady()
+	return s.scheduled && r.successes > 0 && r.lastFailure() == nil
 }

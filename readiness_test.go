@@ -227,6 +227,24 @@ func TestFailedRunIsNotReadyUntilTheNextSaysSo(t *testing.T) {
 	})
 }
 
+func TestScheduledWorkerWhoseLastTickFailedIsReadyOnceItsRunSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", func(ctx context.Context) error {
+			if workerfx.CtxAttempt(ctx) == 1 {
+				return errBoom
+			}
+			return readyAfter(time.Second)(ctx)
+		}, workerfx.WithReadiness(), workerfx.WithInterval(time.Minute), workerfx.WithMaxAttempts(2), static),
+			workerfx.NewWorker("follower", untilStopped, after("w"), workerfx.WithDeferredStart(time.Minute)))
+		time.Sleep(time.Minute + time.Second + time.Second/2) // the second attempt has begun
+		assert.False(t, isReady(pool))
+		time.Sleep(time.Second)
+		assert.True(t, isReady(pool))
+		assert.Equal(t, workerfx.StatusRunning, execution(t, pool, "follower").Status)
+		require.NoError(t, pool.Stop(context.Background()))
+	})
+}
+
 func TestScheduledWorkerIsReadyUnlessItsLastTickFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		runs := 0

@@ -78,7 +78,7 @@ func (p *Pool) resize(m *member, call string, wanted func(now int) int) (surplus
 	case p.phase == phaseStopped:
 		return nil, fmt.Errorf("worker %q: %s: %w", m.name, call, ErrPoolStopped)
 	case !m.isOpen():
-		return nil, fmt.Errorf("worker %q: %s: %w, it was removed", m.name, call, ErrUnknownWorker)
+		return nil, fmt.Errorf("worker %q: %s: %w", m.name, call, errRemoved)
 	case n < m.minReplicas || n < 0:
 		return nil, fmt.Errorf("worker %q: %s: replicas %d: %w (%d)", m.name, call, n, ErrMinReplicas, m.minReplicas)
 	case n > m.mostReplicas():

@@ -81,10 +81,11 @@ func (c *runContext) lifetime() *lifetime {
 // returns how many items the run's body left in hand.
 func (c *runContext) end() (items int) {
 	c.endAs(ended, context.Canceled)
-	c.watch.end()
+	defer c.watch.end() // it may outlast its timeout while it waits for a child
 	if c.ties.CompareAndSwap(nil, noTies) {
 		return 0
 	}
+	c.watch.rest()
 	return c.cutTies()
 }
 

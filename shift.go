@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -99,10 +98,21 @@ func (s *shift) end() {
 	}
 }
 
-// leaves notes that n items are in the body's hand for its next run, and how another replica can be told.
-func (s *shift) leaves(n int, tell func()) {
+// shares notes where the body keeps what a failed attempt had in hand.
+func (s *shift) shares(h hands) {
 	if s.run != nil {
-		s.run.leaves(n, tell)
+		s.ties.mu.Lock()
+		defer s.ties.mu.Unlock()
+		s.ties.hands = h
+	}
+}
+
+// leaves notes that n items are in the body's hand for its next run.
+func (s *shift) leaves(n int) {
+	if s.run != nil {
+		s.ties.mu.Lock()
+		defer s.ties.mu.Unlock()
+		s.ties.waiting = n
 	}
 }
 
@@ -149,33 +159,6 @@ func (c *jobContext) Value(key any) any {
 	return c.values.Value(key)
 }
 
-// leaves notes how many items a body has in hand when its run ends, and how another replica can be told.
-func (c *runContext) leaves(n int, tell func()) {
-	t := c.tied()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.waiting, t.handOver = n, tell
-}
-
-// abandon says what becomes of the items that a replica's last run left in its body's hand, as there is no
-// next one: other replicas may take them up, but not after a stop. The run may be nil.
-func (c *runContext) abandon(retired bool) {
-	if c == nil {
-		return
-	}
-	t := c.tied()
-	t.mu.Lock()
-	items, handOver := t.waiting, t.handOver
-	t.mu.Unlock()
-	switch {
-	case items == 0:
-	case retired:
-		handOver()
-	default:
-		c.s.pool.journal.itemsLeft(c, items)
-	}
-}
-
 // leaving adds to an outcome that its run left items for the next one. Such a run did not just obey,
 // whatever error it returned.
 func (o outcome) leaving(items int) outcome {
@@ -199,47 +182,3 @@ type itemsWaitError struct {
 
 func (e *itemsWaitError) Error() string { return e.text }
 func (e *itemsWaitError) Unwrap() error { return e.error }
-
-// held keeps what a failed attempt had in hand for the next one, of whichever replica.
-type held[T any] struct {
-	call  chan struct{} // tells a replica that waits for items to take one from here
-	n     atomic.Int64
-	mu    sync.Mutex // guards items
-	items []T
-}
-
-func newHeld[T any]() held[T] { return held[T]{call: make(chan struct{}, 1)} }
-
-// tell makes a replica look that waits for items: the one that left some here will not come back.
-func (h *held[T]) tell() {
-	select {
-	case h.call <- struct{}{}:
-	default: // one has been told already, and will tell the next
-	}
-}
-
-func (h *held[T]) put(item T) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.items = append(h.items, item)
-	h.n.Store(int64(len(h.items)))
-}
-
-// take returns what has been kept longest.
-func (h *held[T]) take() (item T, ok bool) {
-	if h.n.Load() == 0 {
-		return item, false
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if len(h.items) == 0 {
-		return item, false
-	}
-	item = h.items[0]
-	h.items = append([]T(nil), h.items[1:]...)
-	h.n.Store(int64(len(h.items)))
-	if len(h.items) > 0 {
-		h.tell()
-	}
-	return item, true
-}

@@ -99,6 +99,9 @@ func (s *supervisor) decide(last outcome) step {
 	s.now = now
 	ran := now.Sub(s.report.startedAt)
 	asked, forGood := s.conclude(last)
+	if asked {
+		last = last.whenAsked()
+	}
 	s.again = !asked && !last.isGood() && last.kind != skipped
 	next := s.policy.next(last.kind, ran, &s.history, asked, now)
 	switch {

@@ -18,12 +18,13 @@ type ties struct {
 	heeded  bool          // the run's body handles jobs, and ends between two of them when it is drained
 	watched bool          // the worker asked for Draining
 	cut     *time.Timer   // ends the context of a run that was given time to finish; nil if none was
+	cutAt   time.Time     // when it does
 
 	ready   atomic.Bool  // the run said that it is
 	standby atomic.Int32 // how many in it wait for their turn to work
 
-	waiting  int    // items in the body's hand when the run ended
-	handOver func() // tells another replica of them
+	hands   hands // what the body's attempts share; nil if it handles no items
+	waiting int   // items in the body's hand when the run ended
 }
 
 // noTies are those of all runs that ended without any. Their channel is made

@@ -17,7 +17,7 @@ func (s *supervisor) wait(next step) bool {
 	}
 	due, told := s.due(next), news{}
 	for {
-		switch s.heed(next, due) {
+		switch h := s.heed(next, due); h {
 		case goOn:
 			if !s.regroup() {
 				return true
@@ -29,14 +29,9 @@ func (s *supervisor) wait(next step) bool {
 			if s.escalate() {
 				return false
 			}
-		case resumed:
+		case resumed, released:
 			told = news{}
-			if next.tick { // those that came meanwhile were missed
-				next.pause = 0
-				next = s.untilTick(next, s.now)
-				due = s.due(next)
-			}
-			if s.reportResumed(next, due); next.done {
+			if next, due = s.comeBack(h, next, due); next.done {
 				return false
 			}
 		case unsure:
@@ -46,6 +41,20 @@ func (s *supervisor) wait(next step) bool {
 			s.now = time.Now()
 		}
 	}
+}
+
+// comeBack returns the step of a replica that may go on, and when it is due now.
+func (s *supervisor) comeBack(h hold, next step, due time.Time) (step, time.Time) {
+	switch {
+	case next.tick: // those that came meanwhile were missed
+		next.pause = 0
+		next = s.untilTick(next, s.now)
+		due = s.due(next)
+	case h == released && next.retry && !s.team().isLeader(s): // it failed, too, and begins anew with the others
+		next.pause, due = 0, s.now
+	}
+	s.reportResumed(next, due)
+	return next, due
 }
 
 // news is what others may want to know of a replica that waits.

@@ -13,18 +13,6 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// Check is one thing that has to be well for the process to be ready.
-type Check struct {
-	// Name stands in the answer, and in ?exclude. It should be short and unique.
-	Name string
-	// Check returns nil if all is well. Its context ends with the request, at the latest after 5s. It is called from many
-	// goroutines; a panic counts as a failure.
-	Check func(ctx context.Context) error
-}
-
-// checkTimeout bounds one request's checks.
-const checkTimeout = 5 * time.Second
-
 // workersCheck is the name of the pool's own check.
 const workersCheck = "workers"
 
@@ -33,14 +21,14 @@ const workersCheck = "workers"
 // checks pass. A worker that failed and will run again makes it neither: it is only told of. The paths may be
 // behind a prefix.
 func Handler(pool *workerfx.Pool, checks ...Check) http.Handler {
-	live := []Check{{workersCheck, func(context.Context) error { return living(pool.Health()) }}}
-	ready := append([]Check{PoolCheck(pool)}, checks...)
+	live := newProbe(Check{workersCheck, func(context.Context) error { return living(pool.Health()) }})
+	ready := newProbe(append([]Check{PoolCheck(pool)}, checks...)...)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/livez"):
-			serve(w, r, live)
+			live.serve(w, r)
 		case strings.HasSuffix(r.URL.Path, "/readyz"):
-			serve(w, r, ready)
+			ready.serve(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -59,13 +47,15 @@ func living(err error) error {
 
 // working leaves of a pool's health what keeps it from its work.
 func working(err error) error {
-	filtered := filter(err, func(t workerfx.Trouble) bool { return t != workerfx.TroubleFailing })
-	for _, state := range []error{workerfx.ErrNotStarted, workerfx.ErrPoolStopped} {
-		if errors.Is(err, state) {
-			filtered = errors.Join(state, filtered)
-		}
+	unwell := filter(err, func(t workerfx.Trouble) bool { return t != workerfx.TroubleFailing })
+	switch err.(type) { //nolint:errorlint // the errors within are the workers' own, and may well be those of another pool
+	case nil, *workerfx.HealthError:
+		return unwell
 	}
-	return filtered
+	if err == workerfx.ErrNotStarted { //nolint:errorlint // as above
+		return err
+	}
+	return errors.Join(workerfx.ErrPoolStopped, unwell)
 }
 
 // filter leaves the troubles that matter.
@@ -81,14 +71,25 @@ func filter(err error, matters func(workerfx.Trouble) bool) error {
 	return &workerfx.HealthError{Problems: problems}
 }
 
-// serve answers a probe.
-func serve(w http.ResponseWriter, r *http.Request, checks []Check) {
+// probe is what one path asks.
+type probe []*asker
+
+func newProbe(checks ...Check) probe {
+	p := make(probe, len(checks))
+	for i, check := range checks {
+		p[i] = newAsker(check)
+	}
+	return p
+}
+
+// serve answers a request.
+func (p probe) serve(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 		return
 	}
-	lines, ok := report(r, checks)
+	lines, ok := p.report(r)
 	status, summary := http.StatusOK, "ok"
 	if !ok {
 		status, summary = http.StatusServiceUnavailable, "failed"
@@ -104,38 +105,32 @@ func serve(w http.ResponseWriter, r *http.Request, checks []Check) {
 }
 
 // report makes the checks that are not excluded, and has a line or more for each.
-func report(r *http.Request, checks []Check) (lines *bytes.Buffer, ok bool) {
+func (p probe) report(r *http.Request) (lines *bytes.Buffer, ok bool) {
 	ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
 	defer cancel()
-	lines, ok = new(bytes.Buffer), true
+	late, giveUp := context.WithCancel(context.Background())
+	defer giveUp()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(moment, giveUp) })()
+
 	excluded := r.URL.Query()["exclude"]
-	for _, check := range checks {
-		if slices.Contains(excluded, check.Name) {
-			fmt.Fprintf(lines, "[+] %s excluded\n", check.Name)
+	answers := make([]<-chan answer, len(p)) // all at once: one that hangs costs the others nothing
+	for i, a := range p {
+		if !slices.Contains(excluded, a.Name) {
+			answers[i] = a.ask(ctx)
+		}
+	}
+	lines, ok = new(bytes.Buffer), true
+	for i, a := range p {
+		if answers[i] == nil {
+			fmt.Fprintf(lines, "[+] %s excluded\n", a.title)
 			continue
 		}
-		if why, failed := run(ctx, check); failed {
+		if answer := await(ctx, late, answers[i]); answer.failed {
 			ok = false
-			fmt.Fprintf(lines, "[-] %s\n    %s\n", check.Name, strings.ReplaceAll(why, "\n", "\n    "))
+			fmt.Fprintf(lines, "[-] %s\n    %s\n", a.title, strings.ReplaceAll(readable(answer.why), "\n", "\n    "))
 			continue
 		}
-		fmt.Fprintf(lines, "[+] %s ok\n", check.Name)
+		fmt.Fprintf(lines, "[+] %s ok\n", a.title)
 	}
 	return lines, ok
-}
-
-// run runs a check, which is the user's code, and tells why it failed if it did.
-func run(ctx context.Context, check Check) (why string, failed bool) {
-	defer func() {
-		if value := recover(); value != nil {
-			why, failed = fmt.Sprintf("panic: %v", value), true
-		}
-	}()
-	if check.Check == nil {
-		return "has no function", true
-	}
-	if err := check.Check(ctx); err != nil {
-		return err.Error(), true
-	}
-	return "", false
 }

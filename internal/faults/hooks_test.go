@@ -29,6 +29,7 @@ var misbehaviours = map[string]func(){
 	"panics":                 func() { panic("hook") },
 	"panics with an error":   func() { panic(errBoom) },
 	"panics with a panicker": func() { panic(stringer{panicInside}) },
+	"panics without a text":  func() { panic(panicker{}) },
 	"panics with an exiter":  func() { panic(stringer{runtime.Goexit}) },
 	"exits":                  runtime.Goexit,
 }

@@ -59,6 +59,11 @@ type stringer struct{ onString func() }
 
 func (s stringer) String() string { call(s.onString); return "stringer" }
 
+// panicker is a Stringer that panics with itself: fmt gives it up.
+type panicker struct{}
+
+func (p panicker) String() string { panic(p) }
+
 // formatter formats itself as it is told.
 type formatter struct{ onFormat func() }
 
@@ -129,6 +134,9 @@ func brokenRuns() map[string]broken {
 		"a String that panics":         panicking(stringer{panicInside}, "inside"),
 		"an Error that panics":         panicking(hostile{onError: panicInside}, "inside"),
 		"a Format that panics":         panicking(formatter{panicInside}, "inside"),
+		"a String that panics so":      panicking(panicker{}, "that panics when it is printed"),
+		"an Error that panics so":      panicking(hostile{onError: func() { panic(panicker{}) }}, "that panics when it is printed"),
+		"a returned error that does":   panickingReturn(hostile{onError: func() { panic(panicker{}) }}, "that panics when it is printed"),
 		"a nil error":                  panicking(nilPointer, "panic: <nil>"),
 		"a String that exits":          exiting(func() { panic(stringer{runtime.Goexit}) }),
 		"an Error that exits":          exiting(func() { panic(hostile{onError: runtime.Goexit}) }),

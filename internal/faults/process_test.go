@@ -43,6 +43,7 @@ var misdeeds = map[string]misdeed{
 	"a panic after the pool has stopped waiting": {do: panicAfterStop, says: []string{survived}},
 	"nil panics of old":                          {do: nilPanic, says: []string{survived}, env: []string{"GODEBUG=panicnil=1"}},
 	"a log sink that exits beside a removal":     {do: exitBesideRemoval, says: []string{survived}},
+	"a run that never finishes":                  {do: neverFinish, code: 1, says: []string{`did not stop in time: "w"`, "faults_test.hangHere"}},
 
 	"a panic in a goroutine of the worker's": {do: strayPanic, code: 2, says: []string{"panic: inside", "faults_test.strayPanic"}},
 	"a stack overflow":                       {do: overflow, code: 2, says: []string{"stack overflow"}},
@@ -184,6 +185,33 @@ func exitBesideRemoval() {
 	time.Sleep(100 * time.Millisecond)
 	must(pool.Stop(context.Background()))
 	fmt.Println(survived)
+}
+
+// neverFinish is an app with a run that asks to be let finish, and then does not.
+func neverFinish() {
+	begun := make(chan struct{})
+	app := fx.New(fx.NopLogger, workerfx.Module, fx.StopTimeout(time.Second), fx.Supply(zerolog.New(os.Stderr)),
+		workerfx.ProvideWorker(func() workerfx.Worker {
+			return workerfx.NewWorker("w", func(ctx context.Context) error {
+				finish := workerfx.Draining(ctx)
+				close(begun)
+				<-finish
+				hangHere(nil)
+				return nil
+			})
+		}))
+	must(app.Start(context.Background()))
+	<-begun
+	begin := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), app.StopTimeout())
+	err := app.Stop(ctx)
+	cancel()
+	if took := time.Since(begin); took > 2*time.Second {
+		fmt.Println("took", took)
+		return
+	}
+	fmt.Println(err)
+	os.Exit(1)
 }
 
 func strayPanic() {

@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -12,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
@@ -33,6 +35,9 @@ type storm struct {
 
 	fromWithin []order // what its workers do while they run
 
+	ledger *ledger       // of its groups
+	calm   chan struct{} // closed once they are to fail no more
+
 	leading atomic.Bool // the worker "first", which takes no orders, was about to say that it is ready
 
 	running sync.Map // how many runs a worker has now, by name: *atomic.Int64
@@ -42,10 +47,11 @@ type storm struct {
 func newStorm(t *testing.T, seed uint64) *storm {
 	t.Helper()
 	t.Logf("seed %d", seed)
-	s := &storm{t: t, fromWithin: ordersFromWithin}
+	s := &storm{t: t, fromWithin: ordersFromWithin, ledger: newLedger(t), calm: make(chan struct{})}
 	s.seed.Store(seed)
-	s.pool = newPool(t, workerfx.WithPoolMiddleware(s.watch, s.count),
+	s.pool = newPool(t, workerfx.WithPoolMiddleware(s.watch, s.count), workerfx.WithLogger(zerolog.New(s.ledger).Level(zerolog.WarnLevel)),
 		workerfx.WithConfig(workerfx.Config{StopTimeout: 100 * time.Millisecond})) // how long an order waits
+	s.ledger.pool = s.pool
 	add(t, s.pool, workerfx.NewWorker("first", s.lead, endless, workerfx.WithReadiness(), workerfx.WithBackoff(soon)))
 	for _, name := range stableNames {
 		add(t, s.pool, s.worker(name))
@@ -64,13 +70,16 @@ var strategyNames = map[workerfx.Strategy]string{
 	workerfx.OneForOne: "each", workerfx.OneForAll: "all", workerfx.RestForOne: "rest",
 }
 
-// team is a group of workers that share their failures. Its last one comes after the others.
+// team is a group of workers that share their failures, and is on the books.
 func (s *storm) team(name string, strategy workerfx.Strategy) workerfx.Group {
-	shared := workerfx.WithStrategy(strategy)
-	return namedGroup{workersOf{
-		workerfx.With(s.worker("a"), shared), workerfx.With(s.worker("b"), shared, workerfx.WithReadiness()),
-		workerfx.With(s.worker("c"), shared, workerfx.WithAfter("a", "b")),
-	}, name}
+	r := s.source()
+	s.ledger.group(name, strategy)
+	members := (&squad{chance: locked(r), calm: s.calm, unit: 200 * time.Microsecond}).members(s.ledger, func() []workerfx.Option {
+		lasting := s.variety()[2:] // the others do not let a calm worker be
+		return append(pick(r, lasting), workerfx.WithStrategy(strategy),
+			workerfx.WithReplicas(r.IntN(mostReplicas+1)), workerfx.WithReplicaLimits(0, mostReplicas))
+	})
+	return namedGroup{members, name}
 }
 
 // lead is ready after a while, and fails after another.
@@ -97,7 +106,10 @@ var (
 	stableNames   = []string{"stable0", "stable1", "stable2"}
 	volatileNames = []string{"v0", "v1", "v2", "group/v0", "group/v1"}
 	childNames    = []string{"c0", "c1", "c2"}
-	teamNames     = []string{"each/a", "each/b", "each/c", "all/a", "all/b", "all/c", "rest/a", "rest/b", "rest/c", "team/a", "team/b"}
+	teamNames     = []string{
+		"each/a", "each/b", "each/c", "each/d", "all/a", "all/b", "all/c", "all/d", "rest/a", "rest/b", "rest/c", "rest/d",
+		"new all/a", "new all/b", "new all/c", "new all/d", "new rest/a", "new rest/b", "new rest/c", "new rest/d",
+	}
 )
 
 // source is a source of chance for one goroutine.
@@ -123,20 +135,24 @@ func (s *storm) count(next workerfx.RunFunc) workerfx.RunFunc {
 // worker is one whose runs end in any way, and give orders while they last.
 func (s *storm) worker(name string) workerfx.Worker {
 	r := s.source()
-	options := [][]workerfx.Option{
+	return workerfx.NewWorker(name, s.run, append(pick(r, s.variety()), endless,
+		workerfx.WithBackoff(soon),
+		workerfx.WithReplicas(r.IntN(mostReplicas+1)), workerfx.WithReplicaLimits(0, mostReplicas))...)
+}
+
+// variety are options of which a worker has some.
+func (s *storm) variety() [][]workerfx.Option {
+	return [][]workerfx.Option{
+		{workerfx.WithRunTimeout(time.Millisecond)},
+		{workerfx.WithHeartbeat(time.Millisecond, workerfx.RestartStuck)},
 		nil,
 		{workerfx.WithInterval(time.Millisecond), workerfx.WithStartImmediately()},
 		{workerfx.WithInterval(time.Millisecond), workerfx.WithJitter(1)},
 		{workerfx.WithDeferredStart(time.Millisecond)},
 		{workerfx.WithCron("* * * * * *")},
-		{workerfx.WithRunTimeout(time.Millisecond)},
 		{workerfx.WithHeartbeat(time.Millisecond)},
-		{workerfx.WithHeartbeat(time.Millisecond, workerfx.RestartStuck)},
 		{workerfx.WithAfter("first"), workerfx.WithMiddleware(s.follow)},
 	}
-	return workerfx.NewWorker(name, s.run, append(pick(r, options), endless,
-		workerfx.WithBackoff(soon),
-		workerfx.WithReplicas(r.IntN(mostReplicas+1)), workerfx.WithReplicaLimits(0, mostReplicas))...)
 }
 
 // pick is one of several.
@@ -145,6 +161,9 @@ func pick[T any](r *rand.Rand, several []T) T { return several[r.IntN(len(severa
 func (s *storm) run(ctx context.Context) error {
 	r := s.source()
 	for range r.IntN(3) {
+		if s.isCalm() {
+			break
+		}
 		pick(r, s.fromWithin)(s, r, ctx)
 	}
 	workerfx.Ready(ctx)
@@ -179,6 +198,15 @@ func (s *storm) run(ctx context.Context) error {
 	return untilStopped(ctx)
 }
 
+func (s *storm) isCalm() bool {
+	select {
+	case <-s.calm:
+		return true
+	default:
+		return false
+	}
+}
+
 // order is something that may be asked of a pool. Whether it can be carried out does not matter.
 type order func(s *storm, r *rand.Rand, ctx context.Context)
 
@@ -188,12 +216,25 @@ var orders = []order{
 	func(s *storm, _ *rand.Rand, _ context.Context) {
 		_ = s.pool.AddGroup(namedGroup{workersOf{s.worker("v0"), s.worker("v1")}, "group"})
 	},
-	func(s *storm, r *rand.Rand, ctx context.Context) { _ = s.pool.Remove(ctx, pick(r, volatileNames)) },
+	func(s *storm, r *rand.Rand, ctx context.Context) {
+		name := pick(r, volatileNames)
+		if r.IntN(2) == 0 && !errors.Is(s.pool.Health(), workerfx.ErrNotStarted) { // then those that come after it may
+			name = pick(r, teamNames[12:])
+		}
+		defer s.ledger.mayLeave(name)()
+		_ = s.pool.Remove(ctx, name)
+	},
 	func(s *storm, r *rand.Rand, _ context.Context) {
-		_ = s.pool.Scale(s.anyName(r), r.IntN(mostReplicas+2))
+		name := s.anyName(r)
+		defer s.ledger.mayLeave(name)()
+		_ = s.pool.Scale(name, r.IntN(mostReplicas+2))
 	},
 	func(s *storm, r *rand.Rand, _ context.Context) { _ = s.pool.More(s.anyName(r)) },
-	func(s *storm, r *rand.Rand, _ context.Context) { _ = s.pool.Less(s.anyName(r)) },
+	func(s *storm, r *rand.Rand, _ context.Context) {
+		name := s.anyName(r)
+		defer s.ledger.mayLeave(name)()
+		_ = s.pool.Less(name)
+	},
 	func(s *storm, r *rand.Rand, _ context.Context) { _ = s.pool.Pause(s.anyName(r)) },
 	func(s *storm, r *rand.Rand, _ context.Context) { _ = s.pool.Resume(s.anyName(r)) },
 	func(s *storm, r *rand.Rand, _ context.Context) { _ = s.pool.Resume(s.anyName(r)) },
@@ -203,7 +244,8 @@ var orders = []order{
 	func(s *storm, _ *rand.Rand, _ context.Context) { s.pool.Executions() },
 	func(s *storm, _ *rand.Rand, _ context.Context) { collect(s.pool) },
 	func(s *storm, r *rand.Rand, _ context.Context) {
-		_ = s.pool.AddGroup(s.team("team", pick(r, []workerfx.Strategy{workerfx.OneForAll, workerfx.RestForOne})))
+		strategy := pick(r, []workerfx.Strategy{workerfx.OneForAll, workerfx.RestForOne})
+		_ = s.pool.AddGroup(s.team("new "+strategyNames[strategy], strategy))
 	},
 	func(s *storm, _ *rand.Rand, _ context.Context) {
 		if err := s.pool.Health(); err != nil {
@@ -235,6 +277,24 @@ func (s *storm) anyName(r *rand.Rand) string {
 		name += "/" + pick(r, childNames)
 	}
 	return name
+}
+
+// requireCalm requires that all groups that are there to stay run once nothing fails any more, and nobody gives orders.
+func (s *storm) requireCalm() {
+	s.t.Helper()
+	close(s.calm)
+	for _, group := range strategyNames {
+		for _, member := range []string{"a", "b", "c", "d"} {
+			require.NoError(s.t, s.pool.Scale(group+"/"+member, 1))
+			require.NoError(s.t, s.pool.Resume(group+"/"+member))
+		}
+		if !assert.Eventually(s.t, func() bool { return allRunning(s.pool, group) }, 30*time.Second, time.Millisecond, "group %q", group) {
+			for _, e := range s.pool.Executions() {
+				s.t.Logf("%s#%d: %v, next at %v: %v", e.Worker, e.Replica, e.Status, e.NextRunAt, e.Events[max(0, len(e.Events)-8):])
+			}
+			s.t.FailNow()
+		}
+	}
 }
 
 // finish stops the pool, and requires that all has ended with it.

@@ -57,11 +57,12 @@ func TestStressOfAllOrdersAtRandom(t *testing.T) {
 	}
 	over.Store(true)
 	wg.Wait()
+	s.requireCalm()
 	s.finish()
 	requireConsistent(t, before, s.pool.Executions())
 	requireNoSeriesOfChildren(t, scrape(t, registry))
 	require.Eventually(t, func() bool { return runtime.NumGoroutine() < 50 }, 5*time.Second, 10*time.Millisecond)
-	t.Logf("%d orders, %d runs", given.Load(), s.runs.Load())
+	t.Logf("%d orders, %d runs, %d after a failure of their group", given.Load(), s.runs.Load(), s.ledger.checked)
 	assert.Greater(t, s.runs.Load(), int64(100))
 }
 
