@@ -135,9 +135,23 @@ func shortOf(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-min(time.Until(deadline)/10, time.Second)))
 }
 
-func (h *hub) stop() {
+// stop closes the database. It does not wait longer than the app can for a handler that was left behind with a
+// transaction: there are other hooks after this one.
+func (h *hub) stop(ctx context.Context) error {
 	h.opened.Store(false)
-	h.db.close()
+	budget, cancel := shortOf(ctx)
+	defer cancel()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		h.db.close()
+	}()
+	select {
+	case <-closed:
+		return nil
+	case <-budget.Done():
+		return fmt.Errorf("queue: %v: not closed, as somebody still uses it", h.db)
+	}
 }
 
 // How River is set, where its own default would not do.

@@ -27,6 +27,7 @@ func lockKey(name string) int64 {
 // or that the network cut off, loses its lock, and one that still runs knows before others do.
 type postgresLock struct {
 	pool  *pgxpool.Pool   // of that one connection, which it never replaces
+	lines *lines          // that connection, once more
 	alive context.Context //nolint:containedctx // the lock's life, not a call's
 	lose  context.CancelCauseFunc
 	done  chan struct{} // closed when watch has ended
@@ -38,7 +39,8 @@ const lockSlice = 5 * time.Second
 
 // openPostgresLock waits until the lock is free and takes it.
 func openPostgresLock(ctx context.Context, config *pgxpool.Config, key int64, lease time.Duration) (*postgresLock, error) {
-	pool, err := onePool(ctx, config, lease)
+	own := &lines{}
+	pool, err := onePool(ctx, config, own, lease)
 	if err != nil {
 		return nil, err
 	}
@@ -48,11 +50,11 @@ func openPostgresLock(ctx context.Context, config *pgxpool.Config, key int64, le
 			break
 		}
 		if !hasCode(err, "55P03") { // lock_timeout
-			pool.Close()
+			own.closePool(pool)
 			return nil, err
 		}
 	}
-	l := &postgresLock{pool: pool, done: make(chan struct{})}
+	l := &postgresLock{pool: pool, lines: own, done: make(chan struct{})}
 	l.alive, l.lose = context.WithCancelCause(context.Background())
 	go l.watch(lease)
 	return l, nil
@@ -60,8 +62,9 @@ func openPostgresLock(ctx context.Context, config *pgxpool.Config, key int64, le
 
 // onePool returns a pool of one connection to the database of config, which it does not replace: what is
 // done through it is done while the connection, and so the lock, is there.
-func onePool(ctx context.Context, config *pgxpool.Config, lease time.Duration) (*pgxpool.Pool, error) {
+func onePool(ctx context.Context, config *pgxpool.Config, own *lines, lease time.Duration) (*pgxpool.Pool, error) {
 	config = config.Copy()
+	config.ConnConfig.DialFunc = own.dial(config.ConnConfig.DialFunc)
 	config.MaxConns, config.MinConns, config.MinIdleConns = 1, 0, 0
 	config.MaxConnLifetime, config.MaxConnIdleTime, config.HealthCheckPeriod = math.MaxInt64, math.MaxInt64, time.Hour
 	config.MaxConnLifetimeJitter = 0
@@ -157,7 +160,7 @@ func (l *postgresLock) look() error {
 func (l *postgresLock) close() {
 	l.lose(context.Canceled)
 	<-l.done
-	l.pool.Close()
+	l.lines.closePool(l.pool)
 }
 
 func hasCode(err error, code string) bool {

@@ -22,7 +22,8 @@ type postgres struct {
 
 	config *pgxpool.Config
 	pool   *pgxpool.Pool
-	own    bool // the pool is not the app's
+	own    bool   // the pool is not the app's
+	lines  *lines // of the pool, if it is not the app's
 	lease  time.Duration
 }
 
@@ -54,7 +55,10 @@ func (*postgres) shared() bool { return true }
 
 func (p *postgres) open(ctx context.Context, log *slog.Logger) error {
 	if p.pool == nil {
-		pool, err := pgxpool.NewWithConfig(ctx, p.config)
+		p.lines = &lines{}
+		config := p.config.Copy()
+		config.ConnConfig.DialFunc = p.lines.dial(config.ConnConfig.DialFunc)
+		pool, err := pgxpool.NewWithConfig(ctx, config)
 		if err != nil {
 			return err
 		}
@@ -68,7 +72,7 @@ func (p *postgres) open(ctx context.Context, log *slog.Logger) error {
 
 func (p *postgres) close() {
 	if p.own && p.pool != nil {
-		p.pool.Close()
+		p.lines.closePool(p.pool)
 		p.pool = nil
 	}
 }
@@ -91,9 +95,6 @@ func (p *postgres) migrate(ctx context.Context, log *slog.Logger, apply bool) er
 // and the leader has a few things more to do.
 const engineConns = 6
 
-// lastWords is how long a client whose lock is lost may still say something, such as that it leads no more.
-const lastWords = 200 * time.Millisecond
-
 // join takes the client's lock, and makes a pool of its own for the client, which lives and dies with the lock.
 func (p *postgres) join(ctx context.Context, clientID string) (*session, error) {
 	lock, err := openPostgresLock(ctx, p.config, lockKey(clientID), p.lease)
@@ -115,7 +116,7 @@ func (p *postgres) join(ctx context.Context, clientID string) (*session, error) 
 		executor: riverpgxv5.New(lock.pool).GetExecutor(), driver: riverpgxv5.New(pool),
 		leave: func() {
 			unlink()
-			pool.Close()
+			own.closePool(pool)
 			lock.close()
 		},
 	}, nil
@@ -129,8 +130,11 @@ var postgresStatements = statements{
 		FROM (SELECT queue, state, count(*) AS jobs FROM river_job GROUP BY queue, state) AS c`,
 }
 
+// work marks its transaction as one of the job's client, so that a sweep finds it: one of a client that is frozen or
+// cut off would keep its locks, and the next attempt waiting for them, for as long as nobody ends it.
 func (p *postgres) work(ctx context.Context, job *rivertype.JobRow, do func(tx any) error) error {
-	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+	begin := fmt.Sprintf(`BEGIN; SELECT pg_advisory_xact_lock_shared(%d)`, txKey(ownerOf(job)))
+	return pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{BeginQuery: begin}, func(tx pgx.Tx) error {
 		if err := do(tx); err != nil {
 			return err
 		}
@@ -149,6 +153,9 @@ func (p *postgres) sweep(ctx context.Context) (freed []*rivertype.JobRow, err er
 	}
 	workerfx.Wait(ctx, deathGrace)
 	for _, owner := range dead {
+		if err := p.endTxs(ctx, owner); err != nil {
+			return freed, err
+		}
 		jobs, err := p.sweepOwner(ctx, owner)
 		freed = append(freed, jobs...)
 		if err != nil {
@@ -182,6 +189,21 @@ func (p *postgres) dead(ctx context.Context) (dead []string, err error) {
 		}
 	}
 	return dead, nil
+}
+
+// txKey is the advisory lock that the transactions of a client share.
+func txKey(clientID string) int64 { return lockKey("tx:" + clientID) }
+
+// endTxs ends the transactions that a client of the dead has left open. Without the right to do so, as one user of
+// the database has not with another's, they end when their process or their connection does.
+func (p *postgres) endTxs(ctx context.Context, owner string) error {
+	_, err := p.pool.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_locks
+		WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+		AND objsubid = 1 AND (classid::bigint << 32) | objid::bigint = $1`, txKey(owner))
+	if err != nil && !hasCode(err, "42501") { // insufficient_privilege
+		return fmt.Errorf("end the transactions of %s: %w", owner, err)
+	}
+	return nil
 }
 
 // sweepOwner frees the jobs of a client if nobody holds its lock. It holds the lock itself meanwhile, so that

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -79,6 +80,31 @@ func TestJobThatWasTakenOverCommitsNothing(t *testing.T) {
 		a.enqueue(t, mail{}, queue.MaxAttempts(1))
 		require.ErrorIs(t, receive(t, outcomes), queue.ErrTakenOver)
 		require.Zero(t, db.ledgerEntries(t))
+	})
+}
+
+func TestHandlerThatDoesNotStopLeavesTheOtherHooksTheirTurn(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		db.exec(t, `CREATE TABLE ledger (job bigint)`)
+		begun, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		hook := false
+		a := newAppWith(t, fx.Module("before", fx.Invoke(func(l fx.Lifecycle) {
+			l.Append(fx.StopHook(func() { hook = true }))
+		})), queue.Module(db.Database), ledger(db, func(context.Context, any, *queue.Job[mail]) error {
+			defer close(ended)
+			close(begun)
+			<-goOn
+			return nil
+		}))
+		a.RequireStart()
+		a.enqueue(t, mail{})
+		receive(t, begun)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		require.ErrorContains(t, a.Stop(ctx), "queue/default")
+		require.True(t, hook)
+		close(goOn)
+		receive(t, ended)
 	})
 }
 

@@ -52,9 +52,9 @@ type queueWorker struct {
 //	                                     +--> the lock is lost --> cancel the jobs, fail: the next run joins anew
 func (q *queueWorker) run(ctx context.Context) error {
 	finish := workerfx.Draining(ctx)
-	joined, err := q.hub.db.join(ctx, newClientID())
+	joined, err := q.join(ctx, finish)
 	if err != nil {
-		return fmt.Errorf("queue %q: %w", q.name, err)
+		return err
 	}
 	defer joined.leave()
 	e := newEngine(ctx, q, joined)
@@ -88,6 +88,30 @@ func (q *queueWorker) run(ctx context.Context) error {
 		return err
 	}
 	return workerfx.ErrStopping
+}
+
+// join makes the run's client one of the living. Until it is, there are no jobs that the run could finish, so that it
+// ends at once when it is told to.
+func (q *queueWorker) join(ctx context.Context, finish <-chan struct{}) (*session, error) {
+	joining, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-finish:
+			cancel()
+		case <-joining.Done():
+		}
+	}()
+	s, err := q.hub.db.join(joining, newClientID())
+	if err == nil {
+		return s, nil
+	}
+	select {
+	case <-finish:
+		return nil, workerfx.ErrStopping
+	default:
+		return nil, fmt.Errorf("queue %q: %w", q.name, err)
+	}
 }
 
 // wait stops a client once its jobs are done, or cancels them when ctx ends. It gives up when alive does.
