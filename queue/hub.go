@@ -197,12 +197,12 @@ func (*soonHook) InsertBegin(_ context.Context, job *rivertype.JobInsertParams) 
 }
 
 // sweepNow frees the jobs of processes that are gone, unless somebody in this process just has.
-func (h *hub) sweepNow(ctx context.Context, log *zerolog.Logger) {
+func (h *hub) sweepNow(ctx context.Context, joined *session, log *zerolog.Logger) {
 	now, last := time.Now().UnixNano(), h.swept.Load()
 	if now-last < int64(sweepEvery/2) || !h.swept.CompareAndSwap(last, now) {
 		return
 	}
-	freed, err := h.db.sweep(ctx)
+	freed, err := joined.sweep(ctx)
 	if err != nil && ctx.Err() == nil {
 		log.Warn().Err(err).Msg("queue cannot look for jobs of processes that are gone, it will try again")
 	}

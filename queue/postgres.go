@@ -92,8 +92,8 @@ func (p *postgres) migrate(ctx context.Context, log *slog.Logger, apply bool) er
 }
 
 // engineConns is how many connections a River client has at most, beside that of its lock: one listens, one fetches,
-// and the leader has a few things more to do.
-const engineConns = 6
+// one sweeps, and the leader has a few things more to do.
+const engineConns = 7
 
 // join takes the client's lock, and makes a pool of its own for the client, which lives and dies with the lock.
 func (p *postgres) join(ctx context.Context, clientID string) (*session, error) {
@@ -114,6 +114,7 @@ func (p *postgres) join(ctx context.Context, clientID string) (*session, error) 
 	return &session{
 		clientID: clientID, alive: lock.alive,
 		executor: riverpgxv5.New(lock.pool).GetExecutor(), driver: riverpgxv5.New(pool),
+		sweep: func(ctx context.Context) ([]*rivertype.JobRow, error) { return p.sweep(ctx, pool) },
 		leave: func() {
 			unlink()
 			own.closePool(pool)
@@ -146,17 +147,17 @@ func (p *postgres) work(ctx context.Context, job *rivertype.JobRow, do func(tx a
 // its connection has noticed.
 const deathGrace = 3 * lookEvery
 
-func (p *postgres) sweep(ctx context.Context) (freed []*rivertype.JobRow, err error) {
-	dead, err := p.dead(ctx)
+func (p *postgres) sweep(ctx context.Context, pool *pgxpool.Pool) (freed []*rivertype.JobRow, err error) {
+	dead, err := p.dead(ctx, pool)
 	if err != nil || len(dead) == 0 {
 		return nil, err
 	}
 	workerfx.Wait(ctx, deathGrace)
 	for _, owner := range dead {
-		if err := p.endTxs(ctx, owner); err != nil {
+		if err := p.endTxs(ctx, pool, owner); err != nil {
 			return freed, err
 		}
-		jobs, err := p.sweepOwner(ctx, owner)
+		jobs, err := p.sweepOwner(ctx, pool, owner)
 		freed = append(freed, jobs...)
 		if err != nil {
 			return freed, err
@@ -166,8 +167,8 @@ func (p *postgres) sweep(ctx context.Context) (freed []*rivertype.JobRow, err er
 }
 
 // dead returns the clients that jobs run on and that nobody holds the lock of.
-func (p *postgres) dead(ctx context.Context) (dead []string, err error) {
-	rows, err := p.pool.Query(ctx, `SELECT DISTINCT coalesce(attempted_by[cardinality(attempted_by)], '')
+func (*postgres) dead(ctx context.Context, pool *pgxpool.Pool) (dead []string, err error) {
+	rows, err := pool.Query(ctx, `SELECT DISTINCT coalesce(attempted_by[cardinality(attempted_by)], '')
 		FROM river_job WHERE state = 'running'`)
 	if err != nil {
 		return nil, err
@@ -181,7 +182,7 @@ func (p *postgres) dead(ctx context.Context) (dead []string, err error) {
 			continue
 		}
 		var free bool // the lock is given back with the statement
-		if err := p.pool.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, lockKey(owner)).Scan(&free); err != nil {
+		if err := pool.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, lockKey(owner)).Scan(&free); err != nil {
 			return nil, err
 		}
 		if free {
@@ -196,8 +197,8 @@ func txKey(clientID string) int64 { return lockKey("tx:" + clientID) }
 
 // endTxs ends the transactions that a client of the dead has left open. Without the right to do so, as one user of
 // the database has not with another's, they end when their process or their connection does.
-func (p *postgres) endTxs(ctx context.Context, owner string) error {
-	_, err := p.pool.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_locks
+func (*postgres) endTxs(ctx context.Context, pool *pgxpool.Pool, owner string) error {
+	_, err := pool.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_locks
 		WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 		AND objsubid = 1 AND (classid::bigint << 32) | objid::bigint = $1`, txKey(owner))
 	if err != nil && !hasCode(err, "42501") { // insufficient_privilege
@@ -208,8 +209,8 @@ func (p *postgres) endTxs(ctx context.Context, owner string) error {
 
 // sweepOwner frees the jobs of a client if nobody holds its lock. It holds the lock itself meanwhile, so that
 // no two sweeps meet. A row that an unfinished transaction has locked is left for the next time.
-func (p *postgres) sweepOwner(ctx context.Context, owner string) (freed []*rivertype.JobRow, err error) {
-	err = pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+func (p *postgres) sweepOwner(ctx context.Context, pool *pgxpool.Pool, owner string) (freed []*rivertype.JobRow, err error) {
+	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		var dead bool
 		if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, lockKey(owner)).Scan(&dead); err != nil || !dead {
 			return err

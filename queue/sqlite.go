@@ -131,7 +131,7 @@ func (s *sqlite) migrate(ctx context.Context, log *slog.Logger, apply bool) erro
 
 // join locks a file that is the client's own. The system gives it back when the process is gone.
 func (s *sqlite) join(ctx context.Context, clientID string) (*session, error) {
-	joined := &session{clientID: clientID, alive: context.Background(), leave: func() {}}
+	joined := &session{clientID: clientID, alive: context.Background(), sweep: s.sweep, leave: func() {}}
 	if s.locks == "" {
 		return joined, nil
 	}

@@ -47,9 +47,6 @@ type database interface {
 	join(ctx context.Context, clientID string) (*session, error)
 	// newClient makes a River client that works for a session.
 	newClient(config *river.Config, s *session, stacks *stacks) (client, error)
-	// sweep frees the jobs of clients that are not among the living any more, and returns them. Their
-	// attempt is over.
-	sweep(ctx context.Context) ([]*rivertype.JobRow, error)
 }
 
 // client is a River client, whatever its transactions are.

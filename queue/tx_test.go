@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"net/url"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -106,6 +107,34 @@ func TestHandlerThatDoesNotStopLeavesTheOtherHooksTheirTurn(t *testing.T) {
 		close(goOn)
 		receive(t, ended)
 	})
+}
+
+func TestJobsOfTheDeadAreTakenOverWhileHandlersHaveAllConnections(t *testing.T) {
+	db := newPostgres(t)
+	db.exec(t, `CREATE TABLE ledger (job bigint)`)
+	begun, goOn := make(chan int64, 10), make(chan struct{})
+	u, err := url.Parse(db.url)
+	require.NoError(t, err)
+	query := u.Query()
+	query.Set("pool_max_conns", "2")
+	u.RawQuery = query.Encode()
+	a := newAppWith(t, queue.Module(queue.Postgres(u.String())),
+		ledger(db, func(ctx context.Context, _ any, job *queue.Job[mail]) error {
+			begun <- job.ID
+			<-goOn
+			return nil
+		}))
+	a.RequireStart()
+	id := a.enqueue(t, mail{}, queue.In(time.Hour), queue.MaxAttempts(1))
+	a.enqueue(t, mail{})
+	a.enqueue(t, mail{})
+	receive(t, begun)
+	receive(t, begun)
+	db.bury(t, id)
+	eventually(t, "it is found", func() bool {
+		return db.count(t, `SELECT count(*) FROM river_job WHERE state = 'discarded'`) == 1
+	})
+	close(goOn)
 }
 
 func TestTransactionEnqueuesJobs(t *testing.T) {
