@@ -126,10 +126,23 @@ func (s *store[TTx]) requeue(ctx context.Context, id int64) error {
 	if err := exec.Exec(ctx, s.forgetCancel, id); err != nil {
 		return err
 	}
-	if _, err = s.inserter.JobRetry(ctx, id); err != nil {
+	if _, err = s.inserter.JobRetry(ctx, id); isDuplicate(err) {
+		return fmt.Errorf("%w that can be: one like it was enqueued meanwhile, and it is unique", ErrNoJob)
+	}
+	if err != nil {
 		return err
 	}
 	return notifyQueues(ctx, exec, row.Queue)
+}
+
+// isDuplicate tells whether PostgreSQL or SQLite has refused a row for one that is like it.
+func isDuplicate(err error) bool {
+	const sqliteConstraintUnique = 2067
+	lite, ok := errors.AsType[interface {
+		error
+		Code() int
+	}](err)
+	return ok && lite.Code() == sqliteConstraintUnique || hasCode(err, "23505")
 }
 
 func (s *store[TTx]) cancel(ctx context.Context, id int64) error {

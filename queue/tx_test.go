@@ -155,6 +155,8 @@ func TestTransactionEnqueuesJobs(t *testing.T) {
 			if db.isSQLite() {
 				_, err := a.client.Enqueue(ctx, mail{To: "second"})
 				refused.Store(err)
+				_, err = a.client.Job(ctx, job.ID)
+				require.ErrorContains(t, err, "transaction is open")
 			}
 			return nil
 		}))
