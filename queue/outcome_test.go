@@ -229,6 +229,18 @@ type letter struct{}
 
 func (letter) Kind() string { return "letter" }
 
+func TestHookThatEndsItsGoroutineDoesNotReachTheJob(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		a := startApp(t, db, handle(nothing), queue.ProvideHooks(func() queue.Hooks {
+			return queue.Hooks{
+				OnLocked: func(context.Context, queue.JobInfo) { runtime.Goexit() },
+				OnDone:   func(context.Context, queue.JobInfo, error) { runtime.Goexit() },
+			}
+		}))
+		a.awaitState(t, a.enqueue(t, mail{}), queue.StateCompleted)
+	})
+}
+
 func TestMiddlewareWrapsAttempts(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		order := make(chan string, 10)

@@ -95,6 +95,10 @@ func (s *sqlite) explain(err error) error {
 	if _, dirErr := os.Stat(filepath.Dir(s.path)); s.own && dirErr != nil {
 		return permanentError{fmt.Errorf("%w: %w", err, dirErr)}
 	}
+	const cannotOpen, notADatabase = 14, 26
+	if code := sqliteCode(err) & 0xff; code == cannotOpen || code == notADatabase {
+		return permanentError{err}
+	}
 	return err
 }
 

@@ -138,11 +138,19 @@ func (s *store[TTx]) requeue(ctx context.Context, id int64) error {
 // isDuplicate tells whether PostgreSQL or SQLite has refused a row for one that is like it.
 func isDuplicate(err error) bool {
 	const sqliteConstraintUnique = 2067
+	return sqliteCode(err) == sqliteConstraintUnique || hasCode(err, "23505")
+}
+
+// sqliteCode is the number of an error of SQLite, 0 for any other.
+func sqliteCode(err error) int {
 	lite, ok := errors.AsType[interface {
 		error
 		Code() int
 	}](err)
-	return ok && lite.Code() == sqliteConstraintUnique || hasCode(err, "23505")
+	if !ok {
+		return 0
+	}
+	return lite.Code()
 }
 
 func (s *store[TTx]) cancel(ctx context.Context, id int64) error {
