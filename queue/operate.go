@@ -55,8 +55,8 @@ func (c *Client) Requeue(ctx context.Context, id int64) error {
 }
 
 // Cancel gives a job up. One that waits is a dead letter at once, with [StateCancelled]. One that runs is not tried
-// again should it fail, and on PostgreSQL its context ends, wherever it runs; on SQLite it runs to its end. Hooks are
-// told of one that ran, and of no other. It fails with [ErrNoJob] if there is no job with that ID, or it is over and was not cancelled.
+// again should it fail, and on PostgreSQL its context ends, wherever it runs; on SQLite it runs to its end. On PostgreSQL
+// hooks are told of one that ran; of no other, and on SQLite of none. It fails with [ErrNoJob] if there is no job with that ID, or it is over and was not cancelled.
 func (c *Client) Cancel(ctx context.Context, id int64) error {
 	if err := c.ready(ctx); err != nil {
 		return fmt.Errorf("queue: cancel job %d: %w", id, err)

@@ -76,6 +76,21 @@ func TestCancelledJobThatRunsIsNotTriedAgainUnlessItIsRequeued(t *testing.T) {
 	})
 }
 
+func TestCancelledJobIsNotRescheduled(t *testing.T) {
+	db := newPostgres(t)
+	begun, discarded := make(chan int64, 10), make(chan queue.JobInfo, 10)
+	a := startApp(t, db, tellDiscarded(discarded), handle(func(ctx context.Context, job *queue.Job[mail]) error {
+		begun <- job.ID
+		<-ctx.Done()
+		return queue.RescheduleIn(0)
+	}))
+	id := a.enqueue(t, mail{})
+	receive(t, begun)
+	require.NoError(t, a.client.Cancel(t.Context(), id))
+	require.Equal(t, id, receive(t, discarded).ID)
+	a.awaitState(t, id, queue.StateCancelled)
+}
+
 func TestCancelledJobDoesNotRunAgainWhenItsProcessDies(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		begun, discarded := make(chan int64, 10), make(chan queue.JobInfo, 10)
