@@ -13,7 +13,8 @@ import (
 )
 
 // Client enqueues jobs and looks after those that are there. [Module] provides it. All methods may be called
-// from any goroutine, between the app's start and its stop: in constructors they fail with [ErrNotStarted].
+// from any goroutine, between the app's start and its stop: in constructors they fail with [ErrNotStarted]. Inside
+// a [HandlerTx] on SQLite, which has one transaction at a time, all fail but EnqueueTx and EnqueueBatchTx.
 type Client struct{ hub *hub }
 
 // Enqueue adds a job in a transaction of its own. On SQLite, inside a [HandlerTx], it is an error: there
@@ -30,10 +31,26 @@ func (c *Client) EnqueueTx(ctx context.Context, tx any, args Args, opts ...Enque
 
 // EnqueueBatch adds many jobs, all or none, and returns what became of each, in order. Without any it does nothing.
 func (c *Client) EnqueueBatch(ctx context.Context, jobs ...Entry) ([]Enqueued, error) {
-	if at, ok := ctx.Value(currentKey{}).(*current); ok && at.tx != nil && !c.hub.db.shared() {
-		return nil, errors.New("enqueue: the handler's transaction is open, and SQLite has one at a time: use EnqueueTx")
+	if err := c.besideTx(ctx); err != nil {
+		return nil, fmt.Errorf("queue: enqueue: %w: use EnqueueTx", err)
 	}
 	return c.enqueue(ctx, jobs, c.hub.db.insert)
+}
+
+// ready tells whether the database can be asked.
+func (c *Client) ready(ctx context.Context) error {
+	if !c.hub.opened.Load() {
+		return ErrNotStarted
+	}
+	return c.besideTx(ctx)
+}
+
+// besideTx refuses what would wait for the transaction that it is called in.
+func (c *Client) besideTx(ctx context.Context) error {
+	if at, ok := ctx.Value(currentKey{}).(*current); ok && at.tx != nil && !c.hub.db.shared() {
+		return errors.New("the handler's transaction is open, and SQLite has one at a time")
+	}
+	return nil
 }
 
 // EnqueueBatchTx is [Client.EnqueueBatch] within a transaction, see EnqueueTx.
@@ -85,11 +102,14 @@ const drainPause = 10 * time.Millisecond
 
 // Drain waits until nothing is left to do in the queues that this process works: no job runs, here or elsewhere,
 // and none is due. Jobs that are due later, attempts included, are not waited for; those that jobs enqueue
-// meanwhile are. It fails if this process works no queue, or when ctx ends.
+// meanwhile are. It fails if this process works no queue, in a handler, or when ctx ends.
 func (c *Client) Drain(ctx context.Context) error {
 	queues := c.hub.queueNames()
 	if len(queues) == 0 {
 		return errors.New("queue: drain: this process works no queue")
+	}
+	if job, ok := CtxJob(ctx); ok {
+		return fmt.Errorf("queue: drain: called by the handler of job %d, it would wait for itself", job.ID)
 	}
 	for {
 		if !c.hub.opened.Load() {

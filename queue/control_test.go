@@ -136,6 +136,18 @@ func TestDrainWaitsForJobsThatJobsEnqueue(t *testing.T) {
 	})
 }
 
+func TestDrainDoesNotWaitForTheHandlerThatCallsIt(t *testing.T) {
+	drained := make(chan error, 1)
+	var a *app
+	a = newApp(t, newSQLite(t), handle(func(ctx context.Context, _ *queue.Job[mail]) error {
+		drained <- a.client.Drain(ctx)
+		return nil
+	}))
+	a.RequireStart()
+	a.enqueue(t, mail{})
+	require.ErrorContains(t, receive(t, drained), "wait for itself")
+}
+
 func TestDrainNeedsAQueue(t *testing.T) {
 	a := startApp(t, newSQLite(t))
 	require.EqualError(t, a.client.Drain(t.Context()), "queue: drain: this process works no queue")

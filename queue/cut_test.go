@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
 	"github.com/workerfx/workerfx"
@@ -178,6 +179,52 @@ func TestProcessThatIsCutOffStopsItsJobsBeforeOthersTakeThemOver(t *testing.T) {
 			next := near.enqueue(t, mail{To: "brief"})
 			require.Equal(t, next, receive(t, begun).ID, "it works again")
 			require.NoError(t, far.Pool.Health())
+		})
+	}
+}
+
+func TestTransactionOfAProcessThatIsCutOffHoldsNobodyUp(t *testing.T) {
+	db := newPostgres(t)
+	db.exec(t, `CREATE TABLE bills (job bigint PRIMARY KEY)`)
+	begun := make(chan int, 10)
+	bills := queue.ProvideHandler[mail](func() queue.HandlerTxFunc[mail, pgx.Tx] {
+		return func(ctx context.Context, tx pgx.Tx, job *queue.Job[mail]) error {
+			begun <- job.Attempt
+			_, err := tx.Exec(ctx, `INSERT INTO bills VALUES ($1)`, job.ID)
+			if err == nil && job.Attempt == 1 {
+				begun <- 0 // the row is locked
+				<-ctx.Done()
+			}
+			return err
+		}
+	})
+	line, url := newProxy(t, db.url)
+	far := newAppWith(t, queue.Module(queue.Postgres(url), queue.WithLease(testLease)), bills)
+	far.RequireStart()
+	id := far.enqueue(t, mail{})
+	require.Equal(t, 1, receive(t, begun))
+	require.Equal(t, 0, receive(t, begun))
+	near := newAppWith(t, queue.Module(db.Database, queue.WithLease(testLease)), bills)
+	near.RequireStart()
+	line.cut()
+	require.Equal(t, 2, receive(t, begun))
+	near.awaitState(t, id, queue.StateCompleted)
+	require.Equal(t, 1, db.count(t, `SELECT count(*) FROM bills`))
+}
+
+func TestAppThatIsCutOffStopsSoon(t *testing.T) {
+	for name, silence := range map[string]time.Duration{"at once": 0, "after the loss": testLease} {
+		t.Run(name, func(t *testing.T) {
+			line, url := newProxy(t, newPostgres(t).url)
+			a := newAppWith(t, queue.Module(queue.Postgres(url), queue.WithLease(testLease)),
+				handle(func(context.Context, *queue.Job[mail]) error { return nil }))
+			a.RequireStart()
+			a.enqueue(t, mail{})
+			line.cut()
+			time.Sleep(silence)
+			begun := time.Now()
+			require.NoError(t, a.Stop(within(t)))
+			require.Less(t, time.Since(begun), 2*testLease)
 		})
 	}
 }

@@ -174,16 +174,16 @@ func (a *attempt) conclude(ctx context.Context, err error) ending {
 	if err == nil {
 		return succeeded
 	}
+	if errors.Is(context.Cause(ctx), river.ErrJobCancelledRemotely) {
+		return discarded // whatever it was: River does not ask
+	}
 	if _, ok := errors.AsType[*rescheduleError](err); ok {
 		return rescheduled
 	}
 	if _, ok := errors.AsType[*discardError](err); ok {
 		return discarded
 	}
-	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, river.ErrJobCancelledRemotely):
-		return discarded // by somebody who uses River
-	case a.alive.Err() != nil:
+	if a.alive.Err() != nil {
 		return interrupted // whatever it was: nobody hears of it
 	}
 	if errors.Is(ctx.Err(), context.Canceled) && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {

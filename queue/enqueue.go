@@ -87,7 +87,7 @@ func Unique() EnqueueOption {
 }
 
 // UniqueFor is [Unique] for a time: there is at most one such job, finished or not, in each period of d, at least
-// a second. The periods lie on a grid from the year 1 on, in UTC.
+// a second. A dead letter does not count: another one may follow it. The periods lie on a grid from the year 1 on, in UTC.
 func UniqueFor(d time.Duration) EnqueueOption {
 	return func(s *enqueueSettings) {
 		if s.UniqueOpts = (river.UniqueOpts{ByArgs: true, ByPeriod: d}); d < time.Second {

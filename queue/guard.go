@@ -68,7 +68,10 @@ type session struct {
 	// driver works on connections of the session's own, which are cut when it is lost: a database that is silent
 	// holds nobody up then. It is a riverdriver.Driver, nil for the database's.
 	driver any
-	leave  func()
+	// sweep frees the jobs of clients that are not among the living any more, and returns them. Their attempt is over. It
+	// does so on the session's own connections: handlers may have taken all of the database's.
+	sweep func(ctx context.Context) ([]*rivertype.JobRow, error)
+	leave func()
 }
 
 func (s *session) isLost() bool { return s.alive.Err() != nil }

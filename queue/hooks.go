@@ -5,11 +5,13 @@ import (
 	"fmt"
 
 	"github.com/rs/zerolog"
+
+	"github.com/workerfx/workerfx"
 )
 
 // Hooks are told what happens to jobs in this process. Provide them with [ProvideHooks]; several are told in
 // no particular order, from many goroutines at once, and the job waits for them. A nil hook is left out. A
-// panic in a hook is logged, and does not reach the job.
+// panic in a hook, or its runtime.Goexit, is logged, and does not reach the job.
 type Hooks struct {
 	// OnLocked is called before a handler, with the context that it is then given.
 	OnLocked func(ctx context.Context, job JobInfo)
@@ -59,12 +61,22 @@ func (s hookSet) discarded(ctx context.Context, log *zerolog.Logger, job JobInfo
 	}
 }
 
-// guard keeps a panic of the user's code away from the job.
+// guard keeps a panic of the user's code away from the job. It calls in a goroutine of its own, so that one that ends it
+// (runtime.Goexit, as the FailNow of a test) does not end River's, which would never hear of the job's end.
 func guard(log *zerolog.Logger, hook string, call func()) {
-	defer func() {
-		if r := recover(); r != nil {
-			log.Error().Str("hook", hook).Str(zerolog.ErrorFieldName, fmt.Sprint(r)).Msg("queue hook panicked")
-		}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		returned := false
+		defer func() {
+			if r := recover(); r != nil {
+				log.Error().Str("hook", hook).Str(zerolog.ErrorFieldName, fmt.Sprint(r)).Msg("queue hook panicked")
+			} else if !returned {
+				log.Error().Str("hook", hook).Err(workerfx.ErrGoexit).Msg("queue hook ended its goroutine")
+			}
+		}()
+		call()
+		returned = true
 	}()
-	call()
+	<-ended
 }

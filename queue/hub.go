@@ -135,9 +135,23 @@ func shortOf(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-min(time.Until(deadline)/10, time.Second)))
 }
 
-func (h *hub) stop() {
+// stop closes the database. It does not wait longer than the app can for a handler that was left behind with a
+// transaction: there are other hooks after this one.
+func (h *hub) stop(ctx context.Context) error {
 	h.opened.Store(false)
-	h.db.close()
+	budget, cancel := shortOf(ctx)
+	defer cancel()
+	closed := make(chan struct{})
+	go func() {
+		defer close(closed)
+		h.db.close()
+	}()
+	select {
+	case <-closed:
+		return nil
+	case <-budget.Done():
+		return fmt.Errorf("queue: %v: not closed, as somebody still uses it", h.db)
+	}
 }
 
 // How River is set, where its own default would not do.
@@ -183,12 +197,12 @@ func (*soonHook) InsertBegin(_ context.Context, job *rivertype.JobInsertParams) 
 }
 
 // sweepNow frees the jobs of processes that are gone, unless somebody in this process just has.
-func (h *hub) sweepNow(ctx context.Context, log *zerolog.Logger) {
+func (h *hub) sweepNow(ctx context.Context, joined *session, log *zerolog.Logger) {
 	now, last := time.Now().UnixNano(), h.swept.Load()
 	if now-last < int64(sweepEvery/2) || !h.swept.CompareAndSwap(last, now) {
 		return
 	}
-	freed, err := h.db.sweep(ctx)
+	freed, err := joined.sweep(ctx)
 	if err != nil && ctx.Err() == nil {
 		log.Warn().Err(err).Msg("queue cannot look for jobs of processes that are gone, it will try again")
 	}

@@ -56,6 +56,9 @@ func (l *lines) dial(next pgconn.DialFunc) pgconn.DialFunc {
 	}
 }
 
+// lastWords is how long those who are to end may still say something, such as that they lead no more.
+const lastWords = 200 * time.Millisecond
+
 // cut closes all lines.
 func (l *lines) cut() {
 	l.mu.Lock()

@@ -4,7 +4,9 @@ import (
 	"context"
 	"database/sql"
 	"net"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -35,19 +37,22 @@ func TestBadConfigurationIsRefusedBeforeAnythingStarts(t *testing.T) {
 		opts []fx.Option
 		want string
 	}{
-		"no database":        {[]fx.Option{queue.Module(queue.Database{})}, "the Database is zero"},
-		"empty path":         {[]fx.Option{queue.Module(queue.SQLite(""))}, "SQLite: the path is empty"},
-		"memory":             {[]fx.Option{queue.Module(queue.SQLite(":memory:"))}, "is not a file"},
-		"empty URL":          {[]fx.Option{queue.Module(queue.Postgres(""))}, "PostgreSQL: the URL is empty"},
-		"bad URL":            {[]fx.Option{queue.Module(queue.Postgres("postgres://u:secret@host:x/db"))}, "PostgreSQL: cannot parse"},
-		"no pool":            {[]fx.Option{queue.Module(queue.UsePostgres())}, "UsePostgres: the app provides no *pgxpool.Pool"},
-		"no sql.DB":          {[]fx.Option{queue.Module(queue.UseSQLite())}, "UseSQLite: the app provides no *sql.DB"},
-		"lease":              {[]fx.Option{queue.Module(file, queue.WithLease(time.Millisecond))}, "queue: lease 1ms: must be at least 1s"},
-		"queue name":         {[]fx.Option{queue.Module(file, queue.WithQueue("", 1))}, `queue name ""`},
-		"slots":              {[]fx.Option{queue.Module(file, queue.WithQueue("mail", 0))}, `queue "mail": slots 0: must be from 1 to 10000`},
-		"queue twice":        {[]fx.Option{queue.Module(file, queue.WithQueue("m", 1), queue.WithQueue("m", 2))}, `queue "m": is named twice`},
-		"queue, no handlers": {[]fx.Option{queue.Module(file, queue.WithQueue("mail", 1))}, `queue "mail": there is no handler for its jobs`},
-		"nil option":         {[]fx.Option{queue.Module(file, nil)}, "queue: option 1 is nil"},
+		"no database":         {[]fx.Option{queue.Module(queue.Database{})}, "the Database is zero"},
+		"empty path":          {[]fx.Option{queue.Module(queue.SQLite(""))}, "SQLite: the path is empty"},
+		"memory":              {[]fx.Option{queue.Module(queue.SQLite(":memory:"))}, "is not a file"},
+		"empty URL":           {[]fx.Option{queue.Module(queue.Postgres(""))}, "PostgreSQL: the URL is empty"},
+		"bad URL":             {[]fx.Option{queue.Module(queue.Postgres("postgres://u:secret@host:x/db"))}, "PostgreSQL: cannot parse"},
+		"no pool":             {[]fx.Option{queue.Module(queue.UsePostgres())}, "UsePostgres: the app provides no *pgxpool.Pool"},
+		"no sql.DB":           {[]fx.Option{queue.Module(queue.UseSQLite())}, "UseSQLite: the app provides no *sql.DB"},
+		"lease":               {[]fx.Option{queue.Module(file, queue.WithLease(time.Millisecond))}, "queue: lease 1ms: must be from 1s to 24h0m0s"},
+		"long lease":          {[]fx.Option{queue.Module(file, queue.WithLease(60*24*time.Hour))}, "queue: lease 1440h0m0s: must be from 1s"},
+		"handler, no module":  {[]fx.Option{handle(nothing)}, "the app has no queue: add queue.Module"},
+		"periodic, no module": {[]fx.Option{queue.Periodic("@daily", mail{})}, "queue.Periodic: the app has no queue"},
+		"queue name":          {[]fx.Option{queue.Module(file, queue.WithQueue("", 1))}, `queue name ""`},
+		"slots":               {[]fx.Option{queue.Module(file, queue.WithQueue("mail", 0))}, `queue "mail": slots 0: must be from 1 to 10000`},
+		"queue twice":         {[]fx.Option{queue.Module(file, queue.WithQueue("m", 1), queue.WithQueue("m", 2))}, `queue "m": is named twice`},
+		"queue, no handlers":  {[]fx.Option{queue.Module(file, queue.WithQueue("mail", 1))}, `queue "mail": there is no handler for its jobs`},
+		"nil option":          {[]fx.Option{queue.Module(file, nil)}, "queue: option 1 is nil"},
 		"worker option": {
 			[]fx.Option{queue.Module(file, queue.WithQueue("mail", 1, workerfx.WithReplicas(-1))), handle(nothing)},
 			`worker "queue/mail": replicas -1`,
@@ -105,9 +110,19 @@ func TestUnreachableDatabaseIsTriedUntilTheStartTimeout(t *testing.T) {
 }
 
 func TestFileThatCannotBeMadeIsToldAtOnce(t *testing.T) {
-	app := fx.New(fx.NopLogger, workerfx.Module, queue.Module(queue.SQLite(filepath.Join(t.TempDir(), "missing", "jobs.db"))))
-	require.ErrorContains(t, app.Start(t.Context()), "no such file or directory")
-	require.NoError(t, app.Stop(t.Context()))
+	text := filepath.Join(t.TempDir(), "text")
+	require.NoError(t, os.WriteFile(text, []byte(strings.Repeat("no database, but a text\n", 100)), 0o600))
+	for path, want := range map[string]string{
+		filepath.Join(t.TempDir(), "missing", "jobs.db"): "no such file or directory",
+		t.TempDir(): "unable to open database file",
+		text:        "file is not a database",
+	} {
+		app := fx.New(fx.NopLogger, workerfx.Module, queue.Module(queue.SQLite(path)))
+		begun := time.Now()
+		require.ErrorContains(t, app.Start(within(t)), want)
+		require.Less(t, time.Since(begun), patience/2, "it is not tried again")
+		require.NoError(t, app.Stop(t.Context()))
+	}
 }
 
 func TestAppsOwnSQLiteNeedsOneConnection(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 // Job returns what is known of a job. It fails with [ErrNoJob]. Completed and cancelled jobs are kept for a
 // day, discarded ones for a week.
 func (c *Client) Job(ctx context.Context, id int64) (JobInfo, error) {
-	if !c.hub.opened.Load() {
-		return JobInfo{}, fmt.Errorf("queue: job %d: %w", id, ErrNotStarted)
+	if err := c.ready(ctx); err != nil {
+		return JobInfo{}, fmt.Errorf("queue: job %d: %w", id, err)
 	}
 	row, err := c.hub.db.job(ctx, id)
 	if err != nil {
@@ -27,8 +27,8 @@ func (c *Client) DeadLetters(ctx context.Context, limit int) ([]JobInfo, error) 
 	if limit < 1 || limit > most {
 		return nil, fmt.Errorf("queue: dead letters: limit %d: must be from 1 to %d", limit, most)
 	}
-	if !c.hub.opened.Load() {
-		return nil, fmt.Errorf("queue: dead letters: %w", ErrNotStarted)
+	if err := c.ready(ctx); err != nil {
+		return nil, fmt.Errorf("queue: dead letters: %w", err)
 	}
 	rows, err := c.hub.db.jobs(ctx, limit, rivertype.JobStateDiscarded, rivertype.JobStateCancelled)
 	if err != nil {
@@ -42,10 +42,11 @@ func (c *Client) DeadLetters(ctx context.Context, limit int) ([]JobInfo, error) 
 }
 
 // Requeue makes a dead letter available at once, with one more attempt if it has used up all. It fails with
-// [ErrNoJob] if there is no job with that ID, or it was not given up.
+// [ErrNoJob] if there is no job with that ID, it was not given up, or it was enqueued as [Unique], and one like it is
+// there by now.
 func (c *Client) Requeue(ctx context.Context, id int64) error {
-	if !c.hub.opened.Load() {
-		return fmt.Errorf("queue: requeue job %d: %w", id, ErrNotStarted)
+	if err := c.ready(ctx); err != nil {
+		return fmt.Errorf("queue: requeue job %d: %w", id, err)
 	}
 	if err := c.hub.db.requeue(ctx, id); err != nil {
 		return fmt.Errorf("queue: requeue job %d: %w", id, err)
@@ -54,11 +55,11 @@ func (c *Client) Requeue(ctx context.Context, id int64) error {
 }
 
 // Cancel gives a job up. One that waits is a dead letter at once, with [StateCancelled]. One that runs is not tried
-// again should it fail, and on PostgreSQL its context ends, wherever it runs; on SQLite it runs to its end. Hooks are
-// told of one that ran, and of no other. It fails with [ErrNoJob] if there is no job with that ID, or it is over and was not cancelled.
+// again should it fail, and on PostgreSQL its context ends, wherever it runs; on SQLite it runs to its end. On PostgreSQL
+// hooks are told of one that ran; of no other, and on SQLite of none. It fails with [ErrNoJob] if there is no job with that ID, or it is over and was not cancelled.
 func (c *Client) Cancel(ctx context.Context, id int64) error {
-	if !c.hub.opened.Load() {
-		return fmt.Errorf("queue: cancel job %d: %w", id, ErrNotStarted)
+	if err := c.ready(ctx); err != nil {
+		return fmt.Errorf("queue: cancel job %d: %w", id, err)
 	}
 	if err := c.hub.db.cancel(ctx, id); err != nil {
 		return fmt.Errorf("queue: cancel job %d: %w", id, err)
@@ -76,8 +77,8 @@ type Count struct {
 // Counts returns the numbers of jobs in the database, by queue and state in this order. Where there are none, there
 // is no Count. The database goes through all its jobs for it, those that are kept after their end included.
 func (c *Client) Counts(ctx context.Context) ([]Count, error) {
-	if !c.hub.opened.Load() {
-		return nil, fmt.Errorf("queue: counts: %w", ErrNotStarted)
+	if err := c.ready(ctx); err != nil {
+		return nil, fmt.Errorf("queue: counts: %w", err)
 	}
 	counts, err := c.hub.db.count(ctx)
 	if err != nil {

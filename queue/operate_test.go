@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"fmt"
 	"testing"
 	"time"
 
@@ -75,22 +76,43 @@ func TestCancelledJobThatRunsIsNotTriedAgainUnlessItIsRequeued(t *testing.T) {
 	})
 }
 
+func TestCancelledJobIsNotRescheduled(t *testing.T) {
+	db := newPostgres(t)
+	begun, discarded := make(chan int64, 10), make(chan queue.JobInfo, 10)
+	a := startApp(t, db, tellDiscarded(discarded), handle(func(ctx context.Context, job *queue.Job[mail]) error {
+		begun <- job.ID
+		<-ctx.Done()
+		return queue.RescheduleIn(0)
+	}))
+	id := a.enqueue(t, mail{})
+	receive(t, begun)
+	require.NoError(t, a.client.Cancel(t.Context(), id))
+	require.Equal(t, id, receive(t, discarded).ID)
+	a.awaitState(t, id, queue.StateCancelled)
+}
+
 func TestCancelledJobDoesNotRunAgainWhenItsProcessDies(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		begun, discarded := make(chan int64, 10), make(chan queue.JobInfo, 10)
 		a := startApp(t, db, slow(begun, nil), tellDiscarded(discarded))
 		id := a.enqueue(t, mail{}, queue.In(time.Hour))
-		dead := `'{workerfx:dead:1:x}'`
-		if db.isSQLite() {
-			dead = `jsonb('["workerfx:dead:1:x"]')`
-		}
-		db.exec(t, `UPDATE river_job SET state = 'running', attempt = 1, attempted_by = `+dead+`,
-			metadata = '{"cancel_attempted_at": "2026-01-01T00:00:00Z"}'`)
+		db.exec(t, `UPDATE river_job SET metadata = '{"cancel_attempted_at": "2026-01-01T00:00:00Z"}'`)
+		db.bury(t, id)
 		job := receive(t, discarded)
 		require.Equal(t, id, job.ID)
 		a.awaitState(t, id, queue.StateCancelled)
 		require.Empty(t, begun)
 	})
+}
+
+// bury makes a job one that its process has died with.
+func (db testDB) bury(t testing.TB, id int64) {
+	t.Helper()
+	dead := `'{workerfx:dead:1:x}'`
+	if db.isSQLite() {
+		dead = `jsonb('["workerfx:dead:1:x"]')`
+	}
+	db.exec(t, fmt.Sprintf(`UPDATE river_job SET state = 'running', attempt = 1, attempted_by = %s WHERE id = %d`, dead, id))
 }
 
 func TestCountsAreByQueueAndState(t *testing.T) {

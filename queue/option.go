@@ -39,7 +39,7 @@ func WithoutMigrations() Option {
 
 // WithLease sets how long a process may be silent on PostgreSQL, because it is frozen or cut off, until its
 // jobs are given to others; the jobs of one that dies are so within two seconds. A process that cannot
-// reach PostgreSQL for three quarters of it stops its jobs. The default is 10s, the least 1s.
+// reach PostgreSQL for three quarters of it stops its jobs. The default is 10s, the least 1s, the most a day.
 func WithLease(d time.Duration) Option {
 	return func(s *settings) { s.lease = d }
 }
@@ -70,6 +70,7 @@ func newSettings(opts []Option) (settings, error) {
 
 const (
 	minLease = time.Second
+	maxLease = 24 * time.Hour
 	maxName  = 64
 )
 
@@ -78,8 +79,8 @@ var validQueue = regexp.MustCompile(`\A[A-Za-z0-9]+([_-]+[A-Za-z0-9]+)*\z`)
 // validate says which settings are out of range.
 func (s *settings) validate() error {
 	var errs []error
-	if s.lease < minLease {
-		errs = append(errs, fmt.Errorf("queue: lease %v: must be at least %v", s.lease, minLease))
+	if s.lease < minLease || s.lease > maxLease {
+		errs = append(errs, fmt.Errorf("queue: lease %v: must be from %v to %v", s.lease, minLease, maxLease))
 	}
 	named := make(map[string]bool)
 	for _, q := range s.queues {

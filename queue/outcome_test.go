@@ -105,6 +105,20 @@ func TestDeadLettersAreListedAndRequeued(t *testing.T) {
 	})
 }
 
+func TestDeadLetterGivesWayToOneLikeIt(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		a := startApp(t, db, handle(func(context.Context, *queue.Job[mail]) error { return queue.Discard(errBoom) }))
+		id := a.enqueue(t, mail{}, queue.Unique())
+		a.awaitState(t, id, queue.StateCancelled)
+		like := a.enqueue(t, mail{}, queue.Unique(), queue.In(time.Hour))
+		err := a.client.Requeue(t.Context(), id)
+		require.ErrorIs(t, err, queue.ErrNoJob)
+		require.ErrorContains(t, err, "one like it")
+		require.NoError(t, a.client.Cancel(t.Context(), like))
+		require.NoError(t, a.client.Requeue(t.Context(), id))
+	})
+}
+
 func TestRescheduledJobRunsAgainAndTheAttemptDoesNotCount(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		var runs atomic.Int64
@@ -214,6 +228,18 @@ func TestHooksAreToldAndMayPanic(t *testing.T) {
 type letter struct{}
 
 func (letter) Kind() string { return "letter" }
+
+func TestHookThatEndsItsGoroutineDoesNotReachTheJob(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		a := startApp(t, db, handle(nothing), queue.ProvideHooks(func() queue.Hooks {
+			return queue.Hooks{
+				OnLocked: func(context.Context, queue.JobInfo) { runtime.Goexit() },
+				OnDone:   func(context.Context, queue.JobInfo, error) { runtime.Goexit() },
+			}
+		}))
+		a.awaitState(t, a.enqueue(t, mail{}), queue.StateCompleted)
+	})
+}
 
 func TestMiddlewareWrapsAttempts(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {

@@ -88,11 +88,8 @@ func (p *postgres) migrate(ctx context.Context, log *slog.Logger, apply bool) er
 }
 
 // engineConns is how many connections a River client has at most, beside that of its lock: one listens, one fetches,
-// and the leader has a few things more to do.
-const engineConns = 6
-
-// lastWords is how long a client whose lock is lost may still say something, such as that it leads no more.
-const lastWords = 200 * time.Millisecond
+// one sweeps, and the leader has a few things more to do.
+const engineConns = 7
 
 // join takes the client's lock, and makes a pool of its own for the client, which lives and dies with the lock.
 func (p *postgres) join(ctx context.Context, clientID string) (*session, error) {
@@ -112,6 +109,7 @@ func (p *postgres) join(ctx context.Context, clientID string) (*session, error) 
 	return &session{
 		clientID: clientID, alive: lock.alive,
 		executor: riverpgxv5.New(lock.pool).GetExecutor(), driver: riverpgxv5.New(pool),
+		sweep: func(ctx context.Context) ([]*rivertype.JobRow, error) { return p.sweep(ctx, pool) },
 		leave: func() {
 			unlink()
 			own.close(pool)
@@ -128,8 +126,11 @@ var postgresStatements = statements{
 		FROM (SELECT queue, state, count(*) AS jobs FROM river_job GROUP BY queue, state) AS c`,
 }
 
+// work marks its transaction as one of the job's client, so that a sweep finds it: one of a client that is frozen or
+// cut off would keep its locks, and the next attempt waiting for them, for as long as nobody ends it.
 func (p *postgres) work(ctx context.Context, job *rivertype.JobRow, do func(tx any) error) error {
-	return pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+	begin := fmt.Sprintf(`BEGIN; SELECT pg_advisory_xact_lock_shared(%d)`, txKey(ownerOf(job)))
+	return pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{BeginQuery: begin}, func(tx pgx.Tx) error {
 		if err := do(tx); err != nil {
 			return err
 		}
@@ -141,14 +142,17 @@ func (p *postgres) work(ctx context.Context, job *rivertype.JobRow, do func(tx a
 // its connection has noticed.
 const deathGrace = 3 * lookEvery
 
-func (p *postgres) sweep(ctx context.Context) (freed []*rivertype.JobRow, err error) {
-	dead, err := p.dead(ctx)
+func (p *postgres) sweep(ctx context.Context, pool *pgxpool.Pool) (freed []*rivertype.JobRow, err error) {
+	dead, err := p.dead(ctx, pool)
 	if err != nil || len(dead) == 0 {
 		return nil, err
 	}
 	workerfx.Wait(ctx, deathGrace)
 	for _, owner := range dead {
-		jobs, err := p.sweepOwner(ctx, owner)
+		if err := p.endTxs(ctx, pool, owner); err != nil {
+			return freed, err
+		}
+		jobs, err := p.sweepOwner(ctx, pool, owner)
 		freed = append(freed, jobs...)
 		if err != nil {
 			return freed, err
@@ -158,8 +162,8 @@ func (p *postgres) sweep(ctx context.Context) (freed []*rivertype.JobRow, err er
 }
 
 // dead returns the clients that jobs run on and that nobody holds the lock of.
-func (p *postgres) dead(ctx context.Context) (dead []string, err error) {
-	rows, err := p.pool.Query(ctx, `SELECT DISTINCT coalesce(attempted_by[cardinality(attempted_by)], '')
+func (*postgres) dead(ctx context.Context, pool *pgxpool.Pool) (dead []string, err error) {
+	rows, err := pool.Query(ctx, `SELECT DISTINCT coalesce(attempted_by[cardinality(attempted_by)], '')
 		FROM river_job WHERE state = 'running'`)
 	if err != nil {
 		return nil, err
@@ -173,7 +177,7 @@ func (p *postgres) dead(ctx context.Context) (dead []string, err error) {
 			continue
 		}
 		var free bool // the lock is given back with the statement
-		if err := p.pool.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, lockKey(owner)).Scan(&free); err != nil {
+		if err := pool.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, lockKey(owner)).Scan(&free); err != nil {
 			return nil, err
 		}
 		if free {
@@ -183,10 +187,25 @@ func (p *postgres) dead(ctx context.Context) (dead []string, err error) {
 	return dead, nil
 }
 
+// txKey is the advisory lock that the transactions of a client share.
+func txKey(clientID string) int64 { return lockKey("tx:" + clientID) }
+
+// endTxs ends the transactions that a client of the dead has left open. Without the right to do so, as one user of
+// the database has not with another's, they end when their process or their connection does.
+func (*postgres) endTxs(ctx context.Context, pool *pgxpool.Pool, owner string) error {
+	_, err := pool.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_locks
+		WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+		AND objsubid = 1 AND (classid::bigint << 32) | objid::bigint = $1`, txKey(owner))
+	if err != nil && !hasCode(err, "42501") { // insufficient_privilege
+		return fmt.Errorf("end the transactions of %s: %w", owner, err)
+	}
+	return nil
+}
+
 // sweepOwner frees the jobs of a client if nobody holds its lock. It holds the lock itself meanwhile, so that
 // no two sweeps meet. A row that an unfinished transaction has locked is left for the next time.
-func (p *postgres) sweepOwner(ctx context.Context, owner string) (freed []*rivertype.JobRow, err error) {
-	err = pgx.BeginFunc(ctx, p.pool, func(tx pgx.Tx) error {
+func (p *postgres) sweepOwner(ctx context.Context, pool *pgxpool.Pool, owner string) (freed []*rivertype.JobRow, err error) {
+	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		var dead bool
 		if err := tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, lockKey(owner)).Scan(&dead); err != nil || !dead {
 			return err

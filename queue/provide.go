@@ -32,7 +32,7 @@ func ProvideHandler[A Args](constructor any, opts ...HandlerOption) fx.Option {
 	if err != nil {
 		return fx.Error(err)
 	}
-	return register(constructor, name, made, func(v any) (registration, error) {
+	return register("ProvideHandler", constructor, name, made, func(v any) (registration, error) {
 		h, err := newHandler[A](name, v, opts)
 		if err != nil {
 			return registration{}, fmt.Errorf("queue.ProvideHandler(%s): %w", name, err)
@@ -50,7 +50,7 @@ func ProvideHooks(constructor any) fx.Option {
 	if err != nil {
 		return fx.Error(err)
 	}
-	return register(constructor, name, made, func(v any) (registration, error) {
+	return register("ProvideHooks", constructor, name, made, func(v any) (registration, error) {
 		hooks, _ := v.(Hooks)
 		return registration{hooks: &hooks}, nil
 	})
@@ -65,7 +65,20 @@ func Periodic(cron string, args Args, opts ...EnqueueOption) fx.Option {
 	if err != nil {
 		return fx.Error(fmt.Errorf("queue.Periodic: %w", err))
 	}
-	return fx.Provide(fx.Annotate(func() registration { return registration{periodic: p} }, fx.ResultTags(registrations)))
+	return fx.Options(
+		fx.Provide(fx.Annotate(func() registration { return registration{periodic: p} }, fx.ResultTags(registrations))),
+		needModule("Periodic"),
+	)
+}
+
+// needModule refuses what nobody would hear of in an app without [Module].
+func needModule(caller string) fx.Option {
+	return fx.Invoke(fx.Annotate(func(c *Client) error {
+		if c == nil {
+			return fmt.Errorf("queue.%s: the app has no queue: add queue.Module", caller)
+		}
+		return nil
+	}, fx.ParamTags(`optional:"true"`)))
 }
 
 // resultOf finds out what a constructor makes.
@@ -89,7 +102,7 @@ var errorType = reflect.TypeFor[error]()
 
 // register provides what the constructor makes to the queue alone, so that two constructors of one type do not
 // collide, in the form that of gives it.
-func register(constructor any, name string, made reflect.Type, of func(any) (registration, error)) fx.Option {
+func register(caller string, constructor any, name string, made reflect.Type, of func(any) (registration, error)) fx.Option {
 	t := reflect.FuncOf([]reflect.Type{made}, []reflect.Type{reflect.TypeFor[registration](), errorType}, false)
 	convert := reflect.MakeFunc(t, func(args []reflect.Value) []reflect.Value {
 		var r registration
@@ -102,6 +115,7 @@ func register(constructor any, name string, made reflect.Type, of func(any) (reg
 	return fx.Module(name,
 		fx.Provide(constructor, fx.Private),
 		fx.Provide(fx.Annotate(convert, fx.ResultTags(registrations))),
+		needModule(caller+"("+name+")"),
 	)
 }
 

@@ -95,6 +95,10 @@ func (s *sqlite) explain(err error) error {
 	if _, dirErr := os.Stat(filepath.Dir(s.path)); s.own && dirErr != nil {
 		return permanentError{fmt.Errorf("%w: %w", err, dirErr)}
 	}
+	const cannotOpen, notADatabase = 14, 26
+	if code := sqliteCode(err) & 0xff; code == cannotOpen || code == notADatabase {
+		return permanentError{err}
+	}
 	return err
 }
 
@@ -131,7 +135,7 @@ func (s *sqlite) migrate(ctx context.Context, log *slog.Logger, apply bool) erro
 
 // join locks a file that is the client's own. The system gives it back when the process is gone.
 func (s *sqlite) join(ctx context.Context, clientID string) (*session, error) {
-	joined := &session{clientID: clientID, alive: context.Background(), leave: func() {}}
+	joined := &session{clientID: clientID, alive: context.Background(), sweep: s.sweep, leave: func() {}}
 	if s.locks == "" {
 		return joined, nil
 	}

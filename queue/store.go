@@ -47,9 +47,6 @@ type database interface {
 	join(ctx context.Context, clientID string) (*session, error)
 	// newClient makes a River client that works for a session.
 	newClient(config *river.Config, s *session, stacks *stacks) (client, error)
-	// sweep frees the jobs of clients that are not among the living any more, and returns them. Their
-	// attempt is over.
-	sweep(ctx context.Context) ([]*rivertype.JobRow, error)
 }
 
 // client is a River client, whatever its transactions are.
@@ -129,10 +126,31 @@ func (s *store[TTx]) requeue(ctx context.Context, id int64) error {
 	if err := exec.Exec(ctx, s.forgetCancel, id); err != nil {
 		return err
 	}
-	if _, err = s.inserter.JobRetry(ctx, id); err != nil {
+	if _, err = s.inserter.JobRetry(ctx, id); isDuplicate(err) {
+		return fmt.Errorf("%w that can be: one like it was enqueued meanwhile, and it is unique", ErrNoJob)
+	}
+	if err != nil {
 		return err
 	}
 	return notifyQueues(ctx, exec, row.Queue)
+}
+
+// isDuplicate tells whether PostgreSQL or SQLite has refused a row for one that is like it.
+func isDuplicate(err error) bool {
+	const sqliteConstraintUnique = 2067
+	return sqliteCode(err) == sqliteConstraintUnique || hasCode(err, "23505")
+}
+
+// sqliteCode is the number of an error of SQLite, 0 for any other.
+func sqliteCode(err error) int {
+	lite, ok := errors.AsType[interface {
+		error
+		Code() int
+	}](err)
+	if !ok {
+		return 0
+	}
+	return lite.Code()
 }
 
 func (s *store[TTx]) cancel(ctx context.Context, id int64) error {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"net/url"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
@@ -82,6 +84,59 @@ func TestJobThatWasTakenOverCommitsNothing(t *testing.T) {
 	})
 }
 
+func TestHandlerThatDoesNotStopLeavesTheOtherHooksTheirTurn(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		db.exec(t, `CREATE TABLE ledger (job bigint)`)
+		begun, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		hook := false
+		a := newAppWith(t, fx.Module("before", fx.Invoke(func(l fx.Lifecycle) {
+			l.Append(fx.StopHook(func() { hook = true }))
+		})), queue.Module(db.Database), ledger(db, func(context.Context, any, *queue.Job[mail]) error {
+			defer close(ended)
+			close(begun)
+			<-goOn
+			return nil
+		}))
+		a.RequireStart()
+		a.enqueue(t, mail{})
+		receive(t, begun)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		require.ErrorContains(t, a.Stop(ctx), "queue/default")
+		require.True(t, hook)
+		close(goOn)
+		receive(t, ended)
+	})
+}
+
+func TestJobsOfTheDeadAreTakenOverWhileHandlersHaveAllConnections(t *testing.T) {
+	db := newPostgres(t)
+	db.exec(t, `CREATE TABLE ledger (job bigint)`)
+	begun, goOn := make(chan int64, 10), make(chan struct{})
+	u, err := url.Parse(db.url)
+	require.NoError(t, err)
+	query := u.Query()
+	query.Set("pool_max_conns", "2")
+	u.RawQuery = query.Encode()
+	a := newAppWith(t, queue.Module(queue.Postgres(u.String())),
+		ledger(db, func(ctx context.Context, _ any, job *queue.Job[mail]) error {
+			begun <- job.ID
+			<-goOn
+			return nil
+		}))
+	a.RequireStart()
+	id := a.enqueue(t, mail{}, queue.In(time.Hour), queue.MaxAttempts(1))
+	a.enqueue(t, mail{})
+	a.enqueue(t, mail{})
+	receive(t, begun)
+	receive(t, begun)
+	db.bury(t, id)
+	eventually(t, "it is found", func() bool {
+		return db.count(t, `SELECT count(*) FROM river_job WHERE state = 'discarded'`) == 1
+	})
+	close(goOn)
+}
+
 func TestTransactionEnqueuesJobs(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		db.exec(t, `CREATE TABLE ledger (job bigint)`)
@@ -100,6 +155,8 @@ func TestTransactionEnqueuesJobs(t *testing.T) {
 			if db.isSQLite() {
 				_, err := a.client.Enqueue(ctx, mail{To: "second"})
 				refused.Store(err)
+				_, err = a.client.Job(ctx, job.ID)
+				require.ErrorContains(t, err, "transaction is open")
 			}
 			return nil
 		}))

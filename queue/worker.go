@@ -73,7 +73,7 @@ func (q *queueWorker) run(ctx context.Context) error {
 		return fmt.Errorf("queue %q: start its client: %w", q.name, err)
 	}
 	workerfx.Ready(ctx)
-	defer q.keepSweeping(ctx, e.worker)()
+	defer q.keepSweeping(ctx, joined, e.worker)()
 	select {
 	case <-finish:
 		wait(ctx, joined.alive, working)
@@ -122,14 +122,14 @@ func wait(ctx, alive context.Context, working client) {
 }
 
 // keepSweeping looks for jobs of processes that are gone, now and then every second, until it is told to end.
-func (q *queueWorker) keepSweeping(ctx context.Context, worker string) (end func()) {
+func (q *queueWorker) keepSweeping(ctx context.Context, joined *session, worker string) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
 	log := q.hub.log.With().Str("worker", worker).Logger()
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			q.hub.sweepNow(ctx, &log)
+			q.hub.sweepNow(ctx, joined, &log)
 			workerfx.Wait(ctx, sweepEvery)
 		}
 	}()
