@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -114,6 +115,7 @@ func (l *ledger) mayLeave(worker string) (over func()) {
 		defer l.mu.Unlock()
 		l.leaving[worker] += change
 		l.failures = slices.DeleteFunc(l.failures, func(f *setback) bool { return f.worker == worker })
+		maps.DeleteFunc(l.beside, func(where place, _ map[string]bool) bool { return where.worker == worker }) // the log may not tell yet
 	}
 	forget(1)
 	return func() { forget(-1) }
