@@ -69,15 +69,15 @@ func (t *team) gather(s *supervisor) {
 	})
 }
 
-// regroup ends the wait of the others if it was s that they waited for, which runs again. Those of them that
-// failed, too, run with it.
+// regroup ends the wait of all if it was s that they waited for, which runs again. Those of them that failed, too,
+// run with it.
 func (t *team) regroup(s *supervisor) bool {
 	return t.change(func() bool {
-		if t.leader(s) == nil {
-			return false
+		leads := t.leads(s)
+		if leads {
+			t.leaders = nil // others can only be its own replicas, or wait for it
 		}
-		t.leaders = slices.DeleteFunc(t.leaders, func(l *leader) bool { return l.member == s.member || t.shares(l.member, s.member) })
-		return true
+		return leads
 	})
 }
 
@@ -118,9 +118,8 @@ func (t *team) arrange() (runs []*runContext) {
 		}
 	}
 	for _, m := range t.members {
-		waits := t.leaderOf(m) != nil
 		for s := range m.replicas() {
-			switch held := s.isHeld(); {
+			switch waits, held := t.waits(s), s.isHeld(); {
 			case waits && !held:
 				runs = append(runs, s.hold())
 			case held && !waits:
@@ -131,22 +130,14 @@ func (t *team) arrange() (runs []*runContext) {
 	return runs
 }
 
-// leaderOf is one that m waits for, or nil. t.mu is held.
-func (t *team) leaderOf(m *member) *leader {
-	for _, l := range t.leaders {
-		if l.leads && t.shares(m, l.member) {
-			return l
-		}
-	}
-	return nil
+// waits tells whether s has to wait for one that failed. t.mu is held.
+func (t *team) waits(s *supervisor) bool {
+	return !t.leads(s) && slices.ContainsFunc(t.leaders, func(l *leader) bool { return t.shares(s.member, l.member) })
 }
 
-// leader is s as one that others wait for, or nil. t.mu is held.
-func (t *team) leader(s *supervisor) *leader {
-	if i := slices.IndexFunc(t.leaders, func(l *leader) bool { return l.supervisor == s }); i >= 0 {
-		return t.leaders[i]
-	}
-	return nil
+// leads tells whether s failed, and does not itself wait for another one. t.mu is held.
+func (t *team) leads(s *supervisor) bool {
+	return slices.ContainsFunc(t.leaders, func(l *leader) bool { return l.supervisor == s && l.leads })
 }
 
 // isLeader tells whether others wait for s, or would if it did not itself wait for another one.
@@ -156,7 +147,7 @@ func (t *team) isLeader(s *supervisor) bool {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.leader(s) != nil
+	return slices.ContainsFunc(t.leaders, func(l *leader) bool { return l.supervisor == s })
 }
 
 // join makes a replica whose life begins, or begins anew, wait for the one that the others wait for.
@@ -166,7 +157,7 @@ func (t *team) join(s *supervisor) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.leaderOf(s.member) != nil {
+	if t.waits(s) {
 		s.hold()
 	}
 }
@@ -182,24 +173,35 @@ func (t *team) disband(s *supervisor) {
 	finishAll(runs)
 }
 
-// busy returns one of the others whose run goes on although s waits for its end, or nil, and when s has waited
-// long enough.
+// busy returns one of those whose run goes on although s waits for its end, or nil, and when s has waited long
+// enough.
 func (t *team) busy(s *supervisor) (peer *supervisor, until time.Time) {
 	if t == nil {
 		return nil, until
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	l := t.leader(s)
-	if l == nil {
+	if !t.leads(s) {
 		return nil, until
 	}
-	for _, o := range t.sharers(s.member) {
-		if o.isRunning() {
-			return o, l.since.Add(orDefault(o.stopTimeout, s.pool.stopTimeout()))
+	for _, m := range t.members {
+		for o := range m.replicas() {
+			if t.waits(o) && o.isRunning() {
+				return o, t.asked(m).Add(orDefault(o.stopTimeout, s.pool.stopTimeout()))
+			}
 		}
 	}
 	return nil, until
+}
+
+// asked is when m was last asked to stop for one that failed. t.mu is held.
+func (t *team) asked(m *member) (at time.Time) {
+	for _, l := range t.leaders {
+		if t.shares(m, l.member) {
+			at = l.since
+		}
+	}
+	return at
 }
 
 // tell makes those that others wait for look whether s, which is one of them, has stopped.

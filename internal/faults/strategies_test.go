@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -114,6 +115,7 @@ func (l *ledger) mayLeave(worker string) (over func()) {
 		defer l.mu.Unlock()
 		l.leaving[worker] += change
 		l.failures = slices.DeleteFunc(l.failures, func(f *setback) bool { return f.worker == worker })
+		maps.DeleteFunc(l.beside, func(where place, _ map[string]bool) bool { return where.worker == worker }) // the log may not tell yet
 	}
 	forget(1)
 	return func() { forget(-1) }
@@ -387,4 +389,39 @@ func TestTheRestOfAGroupBeginsAnewWithTheOneBeforeItAlsoIfOneFailedByItself(t *t
 			stop(t, l.pool)
 		})
 	}
+}
+
+func TestOfTwoThatFailAtTheSameTimeBothHaveTheOthersStopFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLedger(t)
+		l.pool = newPool(t, workerfx.WithLogger(zerolog.New(l)))
+		l.group("g", workerfx.OneForAll)
+		failAfter := func(d time.Duration) workerfx.RunFunc { // the first replica, once
+			return func(ctx context.Context) error {
+				if workerfx.CtxAttempt(ctx) == 1 && replicaOf(l.pool, ctx) == 0 {
+					if workerfx.Wait(ctx, d); ctx.Err() == nil {
+						return errBoom
+					}
+				}
+				<-ctx.Done()
+				time.Sleep(time.Minute)
+				return ctx.Err()
+			}
+		}
+		// While a's backoff makes up its mind, b fails and is the first to have the others stop.
+		pensive := newHook(func() { time.Sleep(3 * time.Second) })
+		require.NoError(t, l.pool.AddGroup(workersOf{
+			workerfx.NewWorker("a", failAfter(time.Second), workerfx.WithBackoff(pensive)),
+			workerfx.NewWorker("b", failAfter(2*time.Second), second),
+			workerfx.NewWorker("c", failAfter(time.Hour), second),
+		}, workerfx.WithName("g"), workerfx.WithStrategy(workerfx.OneForAll), endless, workerfx.WithReplicas(2), workerfx.WithStopTimeout(time.Hour),
+			workerfx.WithMiddleware(l.watch)))
+		start(t, l.pool)
+		time.Sleep(30 * time.Minute)
+		synctest.Wait()
+		assert.True(t, allRunning(l.pool, "g"), "%v", l.pool.Health())
+		for _, e := range l.pool.Executions() {
+			assert.EqualValues(t, 2, e.Runs, "%s#%d", e.Worker, e.Replica)
+		}
+	})
 }
