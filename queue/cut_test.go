@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
 
 	"github.com/workerfx/workerfx"
 	"github.com/workerfx/workerfx/queue"
@@ -243,6 +244,25 @@ func TestClientThatLosesItsLockStartsAnew(t *testing.T) {
 	require.Equal(t, 2, job.Attempt)
 	e := a.AwaitRuns("queue/default", 2)
 	require.ErrorIs(t, e.Err, queue.ErrLockLost)
+}
+
+func TestAppThatStoppedWhileItWasCutOffStartsAgain(t *testing.T) {
+	line, url := newProxy(t, newPostgres(t).url)
+	var client *queue.Client
+	app := fx.New(fx.NopLogger, queue.Module(queue.Postgres(url)), fx.Populate(&client))
+	require.NoError(t, app.Start(within(t)))
+	line.cut()
+	enqueued := make(chan error, 1)
+	go func() {
+		_, err := client.Enqueue(context.Background(), mail{})
+		enqueued <- err
+	}()
+	time.Sleep(100 * time.Millisecond) // it has a connection by then
+	require.NoError(t, app.Stop(within(t)))
+	require.Error(t, receive(t, enqueued))
+	line.heal()
+	require.NoError(t, app.Start(within(t)))
+	require.NoError(t, app.Stop(within(t)))
 }
 
 func TestStopDoesNotWaitForADatabaseThatIsOutOfReach(t *testing.T) {

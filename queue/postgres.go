@@ -69,7 +69,7 @@ func (p *postgres) open(ctx context.Context, log *slog.Logger) error {
 func (p *postgres) close() {
 	if p.own != nil && p.pool != nil {
 		p.own.close(p.pool)
-		p.pool = nil
+		p.own, p.pool = &lines{}, nil // those were cut, perhaps, and an app may start again
 	}
 }
 
