@@ -69,6 +69,20 @@ func (h *hub) addHandler(added *handler) error {
 	return nil
 }
 
+// makeRoom tells the database how many transactions handlers may have at a time.
+func (h *hub) makeRoom() {
+	slots := 0
+	for _, q := range h.queues {
+		slots += q.slots
+	}
+	for _, handler := range h.handlers {
+		if handler.txType != nil {
+			h.db.makeRoom(slots)
+			return
+		}
+	}
+}
+
 // permanentError is one that trying again does not help against.
 type permanentError struct{ error }
 

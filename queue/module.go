@@ -130,6 +130,7 @@ func newGroup(p groupParams) (*group, error) {
 		return nil, err
 	}
 	p.Hub.queues = queues
+	p.Hub.makeRoom()
 	return &group{hub: p.Hub, queues: queues}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -23,6 +24,7 @@ type postgres struct {
 	config *pgxpool.Config
 	pool   *pgxpool.Pool
 	own    *lines // of the pool; nil if it is the app's
+	sized  bool   // the URL says how large the pool is
 	lease  time.Duration
 }
 
@@ -40,8 +42,18 @@ func newPostgres(url string, pool *pgxpool.Pool, lease time.Duration) (*postgres
 	if p.config, err = pgxpool.ParseConfig(url); err != nil {
 		return nil, fmt.Errorf("PostgreSQL: %w", err) // without the password, pgx sees to that
 	}
-	p.own = &lines{}
+	p.own, p.sized = &lines{}, strings.Contains(url, "pool_max_conns")
 	return p, nil
+}
+
+// spareConns are for calls of the client while handlers have all other connections: a call that is made in one of their
+// transactions would wait for itself.
+const spareConns = 4
+
+func (p *postgres) makeRoom(transactions int) {
+	if p.own != nil && !p.sized {
+		p.config.MaxConns = max(p.config.MaxConns, int32(transactions)+spareConns) //nolint:gosec // slots are checked
+	}
 }
 
 // String is "PostgreSQL at host:port/database".

@@ -59,7 +59,8 @@ func ProvideHooks(constructor any) fx.Option {
 // Periodic enqueues a job whenever cron says, an expression as [workerfx.WithCron] takes it, such as "30 4 * * *" or
 // "@every 90s". Of all processes that work a queue of the database one is the leader and enqueues: give it
 // to all of them alike. Ticks of less than a second are an error. A tick that comes while there is no leader, for
-// up to fifteen seconds after one died, is lost; an "@every" counts anew from the leader's start.
+// up to fifteen seconds after one died, is lost; an "@every" counts anew from the leader's start. So are
+// those that come while all queues of all processes are paused.
 func Periodic(cron string, args Args, opts ...EnqueueOption) fx.Option {
 	p, err := newPeriodic(cron, args, opts)
 	if err != nil {

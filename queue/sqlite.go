@@ -50,6 +50,9 @@ func newSQLite(path string, db *sql.DB) (database, error) {
 	return &sqlite{store: stored, path: absolute, own: true}, nil
 }
 
+// makeRoom does nothing: there is one connection.
+func (*sqlite) makeRoom(int) {}
+
 // String is "SQLite in path".
 func (s *sqlite) String() string {
 	if s.path == "" {

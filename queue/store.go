@@ -20,6 +20,8 @@ import (
 type database interface {
 	fmt.Stringer // for errors: which one it is, without its password
 
+	// makeRoom is told before open how many transactions handlers may have at a time.
+	makeRoom(transactions int)
 	// open connects, in one try. Those that follow may be called once it returned nil, until close.
 	open(ctx context.Context, log *slog.Logger) error
 	// migrate brings the schema up to date under a lock, or only looks whether it is if apply is false.

@@ -137,6 +137,32 @@ func TestJobsOfTheDeadAreTakenOverWhileHandlersHaveAllConnections(t *testing.T) 
 	close(goOn)
 }
 
+func TestAllSlotsMayEnqueueBesideTheirTransactions(t *testing.T) {
+	db := newPostgres(t)
+	db.exec(t, `CREATE TABLE ledger (job bigint)`)
+	begun, goOn := make(chan int64, 2*queue.DefaultSlots), make(chan struct{})
+	var a *app
+	a = newApp(t, db, ledger(db, func(ctx context.Context, _ any, job *queue.Job[mail]) error {
+		if job.Args.To == "second" {
+			return nil
+		}
+		begun <- job.ID
+		<-goOn
+		_, err := a.client.Enqueue(ctx, mail{To: "second"})
+		return err
+	}))
+	a.RequireStart()
+	for range queue.DefaultSlots {
+		a.enqueue(t, mail{To: "first"})
+	}
+	for range queue.DefaultSlots {
+		receive(t, begun)
+	}
+	close(goOn)
+	require.NoError(t, a.client.Drain(within(t)))
+	require.Equal(t, 2*queue.DefaultSlots, db.ledgerEntries(t))
+}
+
 func TestTransactionEnqueuesJobs(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		db.exec(t, `CREATE TABLE ledger (job bigint)`)

@@ -13,6 +13,7 @@ import (
 // runs.
 type hangs struct {
 	watched map[string]bool // workers; not changed once the app is made
+	halts   halts           // which are no hangs
 
 	mu    sync.Mutex             // guards what is below
 	open  map[string]hangAccount // by execution ID
@@ -104,8 +105,9 @@ func (h *hangs) begin(worker string) {
 
 // checkReturn notes a fault if a worker has waited for too long to be run again. h.mu is held.
 func (h *hangs) checkReturn(worker string, now time.Time) {
-	if since, ok := h.again[worker]; ok && now.Sub(since) > slowReturn {
-		h.unrelieved.addf("%s: a run was ended for a hang, and in %v none began", worker, now.Sub(since))
+	since, ok := h.again[worker]
+	if took := h.halts.ran(since, now); ok && took > slowReturn {
+		h.unrelieved.addf("%s: a run was ended for a hang, and in %v none began", worker, took)
 	}
 }
 
@@ -128,7 +130,7 @@ func (h *hangs) expect(id string, a hangAccount) {
 		return
 	}
 	delete(h.open, id)
-	if took := a.since.Sub(before.since); a.state == possible && took > slowRelief {
+	if took := h.halts.ran(before.since, a.since); a.state == possible && took > slowRelief {
 		h.unrelieved.addf("%s: run %s was told to hang, and not ended for it in %v", a.worker, id, took)
 	}
 }

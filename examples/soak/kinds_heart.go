@@ -40,8 +40,8 @@ func (u *unit) beat(ctx context.Context) error {
 // account tells the book whether a run, which is over, hung.
 func (u *unit) account(ctx context.Context, p *pulse) {
 	id, silence := workerfx.CtxExecutionID(ctx), p.silence()
-	if silence > heartbeat+slowRelief {
-		u.hangs.unrelieved.addf("%s: run %s was silent for %v", u.name, id, silence)
+	if lately := u.hangs.halts.ran(p.last, time.Now()); lately > heartbeat+slowRelief {
+		u.hangs.unrelieved.addf("%s: run %s was silent for %v", u.name, id, lately)
 	}
 	switch hung := errors.Is(context.Cause(ctx), workerfx.ErrStuck); {
 	case hung:

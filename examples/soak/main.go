@@ -71,6 +71,7 @@ func (s *soak) app(kinds []kind) fx.Option {
 		workerfx.Module,
 		workerfx.ProvideMiddleware(func() workerfx.Middleware { return s.tracker.middleware }),
 		workerfx.ProvideWorker(func() workerfx.Worker { return workerfx.RunFunc(s.witness) }, workerfx.WithName("witness")),
+		workerfx.ProvideWorker(func() workerfx.Worker { return workerfx.RunFunc(s.hangs.halts.observe) }, workerfx.WithName("clock")),
 		workerfx.ProvideWorker(func() *operator { return s.operator },
 			workerfx.WithReplicas(operators), workerfx.WithMaxAttempts(0)),
 	}

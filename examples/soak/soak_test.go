@@ -92,7 +92,7 @@ func TestSoakWithABrokenWorkerFails(t *testing.T) {
 					u.tracker.of(u.name).begun.Add(1)
 					return untilStopped(ctx)
 				})
-			}}, "workers whose runs, panics or jobs are miscounted", `^1 of 3$`,
+			}}, "workers whose runs, panics or jobs are miscounted", `^1 of 4$`,
 		},
 		"order that cannot be carried out": {
 			kind{
