@@ -49,7 +49,11 @@ func (s *supervisor) shareFailure(next step) {
 // regroup lets the others of the team begin anew beside the replica, and tells whether it has to wait for
 // some of them.
 func (s *supervisor) regroup() bool {
-	return !s.isStopping() && s.team().regroup(s) && s.enter()
+	if s.isStopping() {
+		return false
+	}
+	led, ready := s.team().regroup(s)
+	return !ready || led && s.enter()
 }
 
 // escalate makes the replica fail for good if one of its team still has not stopped.

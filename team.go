@@ -69,16 +69,20 @@ func (t *team) gather(s *supervisor) {
 	})
 }
 
-// regroup ends the wait of all if it was s that they waited for, which runs again. Those of them that failed, too,
-// run with it.
-func (t *team) regroup(s *supervisor) bool {
-	return t.change(func() bool {
-		leads := t.leads(s)
-		if leads {
+// regroup ends the wait of all if it was s that they waited for, which is about to run again. Those of them that
+// failed, too, run with it. ready is false if there is somebody to wait for now.
+func (t *team) regroup(s *supervisor) (led, ready bool) {
+	ready = true
+	led = t.change(func() bool {
+		if !t.leads(s) {
+			return false
+		}
+		if ready = t.running() == nil; ready {
 			t.leaders = nil // others can only be its own replicas, or wait for it
 		}
-		return leads
+		return ready
 	})
+	return led, ready
 }
 
 // release ends the wait of the others for a replica whose run failed and is not followed by another. One that
@@ -184,14 +188,22 @@ func (t *team) busy(s *supervisor) (peer *supervisor, until time.Time) {
 	if !t.leads(s) {
 		return nil, until
 	}
+	if peer = t.running(); peer != nil {
+		until = t.asked(peer.member).Add(orDefault(peer.stopTimeout, s.pool.stopTimeout()))
+	}
+	return peer, until
+}
+
+// running returns one that has to wait and whose run goes on, or nil. t.mu is held.
+func (t *team) running() *supervisor {
 	for _, m := range t.members {
-		for o := range m.replicas() {
-			if t.waits(o) && o.isRunning() {
-				return o, t.asked(m).Add(orDefault(o.stopTimeout, s.pool.stopTimeout()))
+		for s := range m.replicas() {
+			if t.waits(s) && s.isRunning() {
+				return s
 			}
 		}
 	}
-	return nil, until
+	return nil
 }
 
 // asked is when m was last asked to stop for one that failed. t.mu is held.

@@ -33,7 +33,8 @@ type storm struct {
 	seed atomic.Uint64 // of the next random source
 	runs atomic.Int64  // that have begun
 
-	fromWithin []order // what its workers do while they run
+	fromWithin []order      // what its workers do while they run
+	giving     atomic.Int64 // how many are at it
 
 	ledger *ledger       // of its groups
 	calm   chan struct{} // closed once they are to fail no more
@@ -161,10 +162,11 @@ func pick[T any](r *rand.Rand, several []T) T { return several[r.IntN(len(severa
 func (s *storm) run(ctx context.Context) error {
 	r := s.source()
 	for range r.IntN(3) {
-		if s.isCalm() {
-			break
+		s.giving.Add(1)
+		if !s.isCalm() {
+			pick(r, s.fromWithin)(s, r, ctx)
 		}
-		pick(r, s.fromWithin)(s, r, ctx)
+		s.giving.Add(-1)
 	}
 	workerfx.Ready(ctx)
 	switch r.IntN(11) {
@@ -283,6 +285,7 @@ func (s *storm) anyName(r *rand.Rand) string {
 func (s *storm) requireCalm() {
 	s.t.Helper()
 	close(s.calm)
+	require.Eventually(s.t, func() bool { return s.giving.Load() == 0 }, 30*time.Second, time.Millisecond)
 	for _, group := range strategyNames {
 		for _, member := range []string{"a", "b", "c", "d"} {
 			require.NoError(s.t, s.pool.Scale(group+"/"+member, 1))
