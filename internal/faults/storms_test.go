@@ -288,7 +288,9 @@ func (s *storm) requireCalm() {
 	require.Eventually(s.t, func() bool { return s.giving.Load() == 0 }, 30*time.Second, time.Millisecond)
 	for _, group := range strategyNames {
 		for _, member := range []string{"a", "b", "c", "d"} {
+			over := s.ledger.mayLeave(group + "/" + member)
 			require.NoError(s.t, s.pool.Scale(group+"/"+member, 1))
+			over()
 			require.NoError(s.t, s.pool.Resume(group+"/"+member))
 		}
 		if !assert.Eventually(s.t, func() bool { return allRunning(s.pool, group) }, 30*time.Second, time.Millisecond, "group %q", group) {

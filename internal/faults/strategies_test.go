@@ -269,7 +269,9 @@ func TestAGroupKeepsItsStrategyWhateverIsOrdered(t *testing.T) {
 				close(g.calm)
 				time.Sleep(2 * time.Hour) // the orders, too, have been carried out
 				for _, member := range []string{"g/a", "g/b", "g/c", "g/d"} {
+					over := l.mayLeave(member)
 					require.NoError(t, l.pool.Scale(member, 1))
+					over()
 					require.NoError(t, l.pool.Resume(member))
 				}
 				time.Sleep(time.Hour)
