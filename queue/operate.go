@@ -7,17 +7,35 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
+// operate asks the database. What it is about stands before its error.
+func (c *Client) operate(ctx context.Context, what string, do func(db database) error) error {
+	err := c.ready(ctx)
+	if err == nil {
+		err = do(c.hub.db)
+	}
+	if err != nil {
+		return fmt.Errorf("queue: %s: %w", what, err)
+	}
+	return nil
+}
+
+// operateOn is operate for one job.
+func (c *Client) operateOn(ctx context.Context, what string, id int64, do func(db database) error) error {
+	return c.operate(ctx, fmt.Sprintf("%s %d", what, id), do)
+}
+
 // Job returns what is known of a job. It fails with [ErrNoJob]. Completed and cancelled jobs are kept for a
 // day, discarded ones for a week.
 func (c *Client) Job(ctx context.Context, id int64) (JobInfo, error) {
-	if err := c.ready(ctx); err != nil {
-		return JobInfo{}, fmt.Errorf("queue: job %d: %w", id, err)
-	}
-	row, err := c.hub.db.job(ctx, id)
-	if err != nil {
-		return JobInfo{}, fmt.Errorf("queue: job %d: %w", id, err)
-	}
-	return infoOf(row), nil
+	var job JobInfo
+	err := c.operateOn(ctx, "job", id, func(db database) error {
+		row, err := db.job(ctx, id)
+		if err == nil {
+			job = infoOf(row)
+		}
+		return err
+	})
+	return job, err
 }
 
 // DeadLetters returns the jobs that were given up, of all queues, the latest first and limit at most, from 1
@@ -27,12 +45,13 @@ func (c *Client) DeadLetters(ctx context.Context, limit int) ([]JobInfo, error) 
 	if limit < 1 || limit > most {
 		return nil, fmt.Errorf("queue: dead letters: limit %d: must be from 1 to %d", limit, most)
 	}
-	if err := c.ready(ctx); err != nil {
-		return nil, fmt.Errorf("queue: dead letters: %w", err)
-	}
-	rows, err := c.hub.db.jobs(ctx, limit, rivertype.JobStateDiscarded, rivertype.JobStateCancelled)
+	var rows []*rivertype.JobRow
+	err := c.operate(ctx, "dead letters", func(db database) (err error) {
+		rows, err = db.jobs(ctx, limit, rivertype.JobStateDiscarded, rivertype.JobStateCancelled)
+		return err
+	})
 	if err != nil {
-		return nil, fmt.Errorf("queue: dead letters: %w", err)
+		return nil, err
 	}
 	jobs := make([]JobInfo, len(rows))
 	for i, row := range rows {
@@ -45,26 +64,15 @@ func (c *Client) DeadLetters(ctx context.Context, limit int) ([]JobInfo, error) 
 // [ErrNoJob] if there is no job with that ID, it was not given up, or it was enqueued as [Unique], and one like it is
 // there by now.
 func (c *Client) Requeue(ctx context.Context, id int64) error {
-	if err := c.ready(ctx); err != nil {
-		return fmt.Errorf("queue: requeue job %d: %w", id, err)
-	}
-	if err := c.hub.db.requeue(ctx, id); err != nil {
-		return fmt.Errorf("queue: requeue job %d: %w", id, err)
-	}
-	return nil
+	return c.operateOn(ctx, "requeue job", id, func(db database) error { return db.requeue(ctx, id) })
 }
 
 // Cancel gives a job up. One that waits is a dead letter at once, with [StateCancelled]. One that runs is not tried
 // again should it fail, and on PostgreSQL its context ends, wherever it runs; on SQLite it runs to its end. On PostgreSQL
-// hooks are told of one that ran; of no other, and on SQLite of none. It fails with [ErrNoJob] if there is no job with that ID, or it is over and was not cancelled.
+// hooks are told of one that ran; of no other, and on SQLite of none. It fails with [ErrNoJob] if there is no job with that ID, or it
+// is over and was not cancelled.
 func (c *Client) Cancel(ctx context.Context, id int64) error {
-	if err := c.ready(ctx); err != nil {
-		return fmt.Errorf("queue: cancel job %d: %w", id, err)
-	}
-	if err := c.hub.db.cancel(ctx, id); err != nil {
-		return fmt.Errorf("queue: cancel job %d: %w", id, err)
-	}
-	return nil
+	return c.operateOn(ctx, "cancel job", id, func(db database) error { return db.cancel(ctx, id) })
 }
 
 // Count is how many jobs of a queue are in a state.
@@ -77,12 +85,10 @@ type Count struct {
 // Counts returns the numbers of jobs in the database, by queue and state in this order. Where there are none, there
 // is no Count. The database goes through all its jobs for it, those that are kept after their end included.
 func (c *Client) Counts(ctx context.Context) ([]Count, error) {
-	if err := c.ready(ctx); err != nil {
-		return nil, fmt.Errorf("queue: counts: %w", err)
-	}
-	counts, err := c.hub.db.count(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("queue: counts: %w", err)
-	}
-	return counts, nil
+	var counts []Count
+	err := c.operate(ctx, "counts", func(db database) (err error) {
+		counts, err = db.count(ctx)
+		return err
+	})
+	return counts, err
 }
