@@ -7,9 +7,10 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// callers are the goroutines that handlers are called in: not River's, so that a handler that ends its goroutine
+// callers are the goroutines that handlers and hooks are called in: not River's, so that one that ends its goroutine
 // (runtime.Goexit) does not end River's. Those that are idle are kept for the next attempt, as their stacks have
 // grown to what handlers need; new ones' would have to grow first, which costs more than all else around an attempt.
+// The zero callers keep none.
 type callers struct {
 	most int // idle ones that are kept
 

@@ -209,11 +209,7 @@ func (a *attempt) report(ctx context.Context, log *zerolog.Logger, err error, ho
 	case exhausted, discarded:
 		level, message = zerolog.ErrorLevel, "job discarded"
 	}
-	event := log.WithLevel(level)
-	if level < log.GetLevel() || level < zerolog.GlobalLevel() {
-		event = nil
-	}
-	event = event.AnErr(zerolog.ErrorFieldName, err)
+	event := log.WithLevel(level).AnErr(zerolog.ErrorFieldName, err)
 	if panicked, ok := errors.AsType[*workerfx.PanicError](err); ok {
 		event = event.Bytes("stack", panicked.Stack)
 	}

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/rs/zerolog"
@@ -64,19 +65,14 @@ func (s hookSet) discarded(ctx context.Context, log *zerolog.Logger, job JobInfo
 // guard keeps a panic of the user's code away from the job. It calls in a goroutine of its own, so that one that ends it
 // (runtime.Goexit, as the FailNow of a test) does not end River's, which would never hear of the job's end.
 func guard(log *zerolog.Logger, hook string, call func()) {
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		returned := false
-		defer func() {
-			if r := recover(); r != nil {
-				log.Error().Str("hook", hook).Str(zerolog.ErrorFieldName, fmt.Sprint(r)).Msg("queue hook panicked")
-			} else if !returned {
-				log.Error().Str("hook", hook).Err(workerfx.ErrGoexit).Msg("queue hook ended its goroutine")
-			}
-		}()
+	var once callers
+	err := once.call(func() error {
 		call()
-		returned = true
-	}()
-	<-ended
+		return nil
+	})
+	if panicked, ok := errors.AsType[*workerfx.PanicError](err); ok {
+		log.Error().Str("hook", hook).Str(zerolog.ErrorFieldName, fmt.Sprint(panicked.Value)).Msg("queue hook panicked")
+	} else if err != nil {
+		log.Error().Str("hook", hook).Err(err).Msg("queue hook ended its goroutine")
+	}
 }
