@@ -1,0 +1,114 @@
+package lifecycle
+
+// Stop lets no run begin any more.
+func (m *Machine) Stop() { m.stopping = true }
+
+// Pause lets no run begin until Resume. The run under way goes on.
+func (m *Machine) Pause() { m.paused = true }
+
+// Resume takes a pause back.
+func (m *Machine) Resume() { m.paused = false }
+
+// ScaleDown lets no run begin, and ends the replica's goroutine.
+func (m *Machine) ScaleDown() { m.scaledDown = true }
+
+// ScaleUp takes ScaleDown back. It tells whether the replica needs a new goroutine.
+func (m *Machine) ScaleUp() (needsGoroutine bool) {
+	needsGoroutine = m.scaledDown && m.exited && !m.stopping
+	m.scaledDown = false
+	if needsGoroutine {
+		m.reset()
+	}
+	return needsGoroutine
+}
+
+// Revive begins a new life of a replica that has exited. It tells whether it did: then the replica needs a goroutine.
+func (m *Machine) Revive() bool {
+	if !m.exited || m.stopping || m.scaledDown {
+		return false
+	}
+	m.reset()
+	return true
+}
+
+// Restart makes the next run begin at once and without failures. A run under way has to end for it. It has no effect
+// on a replica that was scaled down, or that has exited: see Revive.
+func (m *Machine) Restart() {
+	if !m.exited && !m.scaledDown {
+		m.restart = true
+	}
+}
+
+// Trigger makes a waiting replica run now, and a running one with a schedule once more after its run. It tells whether
+// it does.
+func (m *Machine) Trigger() bool {
+	waits := m.status == Waiting || m.status == Deferred || m.running && m.policy.Scheduled
+	ok := waits && !m.exited && !(m.stopping || m.scaledDown || m.groupStopped || m.paused || m.held)
+	m.trigger = m.trigger || ok
+	return ok
+}
+
+// Hold makes the replica wait for another member of its group. A run under way has to end for it.
+func (m *Machine) Hold() {
+	if !m.exited {
+		m.held, m.anew = true, true
+	}
+}
+
+// Release ends a hold: the replica begins anew, after the workers that it comes after. Its backoff is over, unless its
+// own failure still stands in the group.
+func (m *Machine) Release(ownFailure bool) {
+	if !m.held {
+		return
+	}
+	m.held = false
+	if m.running || m.exited {
+		return
+	}
+	m.entering = m.policy.ComesAfter
+	switch {
+	case m.plan == planTick:
+		m.anew = false
+		m.planTick(zeroTime)
+	case m.plan == planFirst && m.policy.Scheduled && !m.policy.StartImmediately:
+		m.anew = false
+	case m.plan == planRetry && !ownFailure:
+		m.runAtOnce()
+	}
+}
+
+// StopGroup lets no run begin until somebody restarts the replica. A run under way has to end for it.
+func (m *Machine) StopGroup() {
+	if !m.exited {
+		m.groupStopped, m.held = true, false
+	}
+}
+
+// EnterAgain makes the replica, which is about to run, wait for the workers that it comes after. It tells whether there
+// are any.
+func (m *Machine) EnterAgain() bool {
+	if !m.policy.ComesAfter {
+		return false
+	}
+	m.entering = true
+	m.runAtOnce()
+	return true
+}
+
+// reset begins a new life.
+func (m *Machine) reset() {
+	m.forgetFailures()
+	m.restart, m.trigger, m.groupStopped, m.held, m.exited, m.deferred = false, false, false, false, false, false
+	m.entering = m.policy.ComesAfter
+	m.status = Pending
+	m.plan = planFirst
+	m.question = askNothing
+	if m.Runs > 0 {
+		m.runAtOnce()
+	}
+}
+
+// runAtOnce plans the next run for now.
+func (m *Machine) runAtOnce() { m.plan, m.question, m.due = planRun, askNothing, zeroTime }
+
+func (m *Machine) forgetFailures() { m.failures, m.score = 0, score{} }

@@ -1,0 +1,302 @@
+package lifecycle
+
+import "time"
+
+// Status is what a replica does, or how it ended.
+type Status uint8
+
+// The statuses.
+const (
+	Pending Status = iota
+	Deferred
+	Running
+	Waiting
+	Paused
+	Success
+	Error
+	Stopped
+)
+
+// Done tells whether the status is that of a replica that has ended.
+func (s Status) Done() bool { return s >= Success }
+
+// Action is what the caller has to do next.
+type Action uint8
+
+// The actions.
+const (
+	Run   Action = iota // begin a run: see Began
+	Sleep               // until Step.Until, a command or a change of the facts
+	Wait                // for a command or a change of the facts
+	Ask                 // the user's schedule or backoff: see Question
+	Exit                // end the replica's goroutine
+)
+
+// Step is the answer to Next.
+type Step struct {
+	Do     Action
+	Status Status
+	// Until is when a sleep ends, and NextRun when the next run is due; zero if that is not known.
+	Until, NextRun time.Time
+	// HeldBy is what keeps the replica from its next run.
+	HeldBy HeldBy
+	// Deferred and Resumed tell that a deferred start began, or that a pause ended, with this step.
+	Deferred, Resumed bool
+	// StopGroup tells that the replica failed for good, as members of its group did not stop in time. The caller stops
+	// the group.
+	StopGroup bool
+}
+
+// HeldBy is what keeps a replica from its next run, beside time and commands.
+type HeldBy uint8
+
+// What may keep a replica.
+const (
+	Nothing     HeldBy = iota
+	Group              // another member of its group failed
+	Predecessor        // a worker that it comes after is not ready
+)
+
+// Facts are what the caller knows of other replicas.
+type Facts struct {
+	// GroupStopsBy is when the members of the group must have stopped that still run although this replica, which failed,
+	// waits for them. Zero: none runs.
+	GroupStopsBy time.Time
+	// PredecessorsReady tells whether all workers that the replica comes after are ready.
+	PredecessorsReady bool
+}
+
+// Counts are the counters of a replica.
+type Counts struct {
+	Runs, Restarts, Successes, Failures, MissedTicks int64
+}
+
+// Machine is the state of one replica. The zero value needs a policy: see New. It is not safe for concurrent use.
+type Machine struct {
+	policy *Policy
+	ticks  *ticks // nil without a schedule, or before the first step
+
+	due      time.Time // of the next run; zero: at once
+	failures int       // in a row
+	score    score     // of the failure limit
+
+	Counts
+
+	status   Status
+	plan     plan
+	question question
+
+	// Commands that hold until they are taken back or carried out.
+	stopping, paused, scaledDown, groupStopped, held, restart, trigger bool
+
+	running  bool
+	exited   bool // its goroutine has ended
+	deferred bool // its first run is deferred
+	entering bool // the next run waits for the workers that it comes after
+	anew     bool // it was held, and has not run since
+	failing  bool // its last failure stands: no run has succeeded since
+	retrying bool // the last run failed by itself
+}
+
+// plan is what the next run is for.
+type plan uint8
+
+const (
+	planFirst plan = iota // nothing was planned yet
+	planRun               // a run when it is due
+	planRetry             // the next attempt after a failure
+	planTick              // the next tick of the schedule
+	planNone              // no run: the replica is done
+)
+
+// New returns the machine of a replica that has not begun.
+func New(policy *Policy) Machine { return Machine{policy: policy, entering: policy.ComesAfter} }
+
+// Next says what to do next, if no run is under way. It is the table of the package documentation.
+func (m *Machine) Next(now time.Time, f Facts) Step {
+	deferred, resumed := m.planFirstRun(now), m.endPause()
+	step := m.decide(now, f)
+	step.Deferred, step.Resumed = deferred, resumed
+	m.status = step.Status
+	return step
+}
+
+func (m *Machine) decide(now time.Time, f Facts) Step {
+	switch {
+	case m.plan == planNone:
+		return m.exit(m.status, now, f)
+	case m.stopping:
+		m.plan = planNone
+		return m.exit(Stopped, now, f)
+	case m.scaledDown:
+		m.exited = true
+		return Step{Do: Exit, Status: Paused}
+	case m.groupStopped:
+		return m.exit(Stopped, now, f)
+	case m.paused:
+		return Step{Do: Wait, Status: Paused}
+	case m.held:
+		return Step{Do: Wait, Status: Waiting, HeldBy: Group}
+	case now.Before(f.GroupStopsBy):
+		return Step{Do: Sleep, Status: m.waiting(), Until: f.GroupStopsBy, NextRun: m.due}
+	case !f.GroupStopsBy.IsZero():
+		return m.giveUpOnGroup(now, f)
+	case m.entering && !f.PredecessorsReady:
+		return Step{Do: Wait, Status: Pending, HeldBy: Predecessor}
+	case m.restart, m.trigger:
+		return m.run()
+	case m.question != askNothing:
+		return Step{Do: Ask, Status: m.waiting()}
+	case now.Before(m.due):
+		return Step{Do: Sleep, Status: m.waiting(), Until: m.wakeUp(now), NextRun: m.due}
+	}
+	return m.run()
+}
+
+// run is the step of a run. Its status lasts until the run has begun.
+func (m *Machine) run() Step {
+	if m.status == Pending {
+		return Step{Do: Run, Status: Pending}
+	}
+	return Step{Do: Run, Status: m.waiting()}
+}
+
+// exit ends the replica's goroutine, unless a restart was asked for: that begins a new life.
+func (m *Machine) exit(status Status, now time.Time, f Facts) Step {
+	if m.restart && !m.stopping {
+		m.reset()
+		m.planFirstRun(now)
+		return m.decide(now, f)
+	}
+	m.exited = true
+	return Step{Do: Exit, Status: status}
+}
+
+// giveUpOnGroup makes the replica fail for good, as members of its group did not stop.
+func (m *Machine) giveUpOnGroup(now time.Time, f Facts) Step {
+	m.plan, m.failing = planNone, true
+	f.GroupStopsBy = time.Time{}
+	step := m.exit(Error, now, f)
+	step.StopGroup = true
+	return step
+}
+
+// waiting is the status while the replica waits for its time.
+func (m *Machine) waiting() Status {
+	if m.deferred {
+		return Deferred
+	}
+	return Waiting
+}
+
+// planFirstRun plans the first run, and tells whether it is deferred.
+func (m *Machine) planFirstRun(now time.Time) bool {
+	if m.plan != planFirst || m.stopping {
+		return false
+	}
+	p := m.policy
+	m.plan = planRun
+	m.deferred = p.DeferredStart > 0
+	if m.deferred {
+		m.due = m.clock(now.Add(p.DeferredStart))
+		m.status = Deferred
+	}
+	if p.Scheduled {
+		m.ticks = &ticks{origin: now.Add(p.DeferredStart)}
+		if !p.StartImmediately {
+			m.planTick(zeroTime)
+		}
+	}
+	return m.deferred
+}
+
+// endPause makes a paused replica wait again if it may. A schedule goes on with its next tick.
+func (m *Machine) endPause() bool {
+	if m.status != Paused || m.paused || m.scaledDown || m.stopping || m.groupStopped {
+		return false
+	}
+	m.status = m.waiting()
+	if m.plan == planTick {
+		m.planTick(zeroTime)
+	}
+	return true
+}
+
+// Start tells how a run begins.
+type Start struct {
+	Attempt              int
+	Restarted, Triggered bool // somebody asked for it
+}
+
+// Began takes the begin of a run. It is not ok if the run may not begin: then Next says what to do instead.
+func (m *Machine) Began(now time.Time, f Facts) (start Start, ok bool) {
+	if m.running || m.Next(now, f).Do != Run {
+		return Start{}, false
+	}
+	switch {
+	case m.restart:
+		start.Restarted = true
+		m.forgetFailures()
+	case m.trigger:
+		start.Triggered = true
+	case m.plan == planTick:
+		m.ticks.last = m.ticks.upcoming
+	}
+	m.restart, m.trigger, m.entering, m.anew, m.deferred = false, false, false, false, false
+	m.running, m.status = true, Running
+	m.Runs++
+	if m.retrying && m.failures > 0 {
+		m.Restarts++
+	}
+	start.Attempt = m.failures + 1
+	return start, true
+}
+
+// Status is the status to show.
+func (m *Machine) Status() Status { return m.status }
+
+// IsRunning tells whether a run is under way.
+func (m *Machine) IsRunning() bool { return m.running }
+
+// HasExited tells whether Next answered Exit, and nothing began a new life since.
+func (m *Machine) HasExited() bool { return m.exited }
+
+// IsStopping tells whether Stop was called.
+func (m *Machine) IsStopping() bool { return m.stopping }
+
+// IsScaledDown tells whether the replica was scaled down.
+func (m *Machine) IsScaledDown() bool { return m.scaledDown }
+
+// IsHeld tells whether the replica waits for another member of its group.
+func (m *Machine) IsHeld() bool { return m.held }
+
+// IsEntering tells whether the next run waits for the workers that the replica comes after.
+func (m *Machine) IsEntering() bool { return m.entering }
+
+// IsAsking tells whether the user's schedule or backoff has to be asked: see Question.
+func (m *Machine) IsAsking() bool { return m.question != askNothing }
+
+// FailedInARow is how many runs have failed since the last success.
+func (m *Machine) FailedInARow() int { return m.failures }
+
+// IsFailing tells whether no run has succeeded since the last failure.
+func (m *Machine) IsFailing() bool { return m.failing }
+
+// IsReady tells whether the replica can do its work now, as far as anybody expects it to. saidSo tells whether its run
+// called Ready.
+func (m *Machine) IsReady(saidSo bool) bool {
+	p := m.policy
+	switch {
+	case m.scaledDown, m.status == Paused, m.status == Success:
+		return true
+	case m.status == Error, m.status == Pending, m.anew:
+		return false
+	case p.SaysReady && m.running && saidSo:
+		return true
+	case p.Scheduled && !p.StartImmediately:
+		return !p.SaysReady || !m.failing
+	case !p.SaysReady:
+		return m.Runs > 0
+	}
+	return p.Scheduled && m.Successes > 0 && !m.failing
+}

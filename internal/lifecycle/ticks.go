@@ -1,0 +1,133 @@
+package lifecycle
+
+import "time"
+
+var zeroTime time.Time
+
+const (
+	// maxSetBack is how far back a clock may be set without past ticks coming again: the three hours of cron.
+	maxSetBack = 3 * time.Hour
+	// longestSleep bounds how late a schedule that follows the wall clock sees that the clock was set.
+	longestSleep = 5 * time.Minute
+)
+
+// ticks are where a replica is in its schedule.
+type ticks struct {
+	origin   time.Time // of an interval's grid; no tick comes before
+	last     time.Time // the tick that was taken last
+	upcoming time.Time // the tick that the replica waits for
+	counted  time.Time // missed ticks are counted up to here
+}
+
+// question is what has to be asked before it is known when the next run is due.
+type question uint8
+
+const (
+	askNothing question = iota
+	askBackoff
+	askSchedule
+)
+
+// Question is what to ask the user's code, which the machine does not call itself.
+type Question struct {
+	// Failures is for how many failures in a row to ask the backoff. If it is 0, the schedule is to be asked.
+	Failures int
+	// Origin is where an interval's grid begins.
+	Origin time.Time
+	// From is the time after which the next tick comes.
+	From time.Time
+	// MissedSince is the time after which ticks up to From were missed; zero if none can have been.
+	MissedSince time.Time
+}
+
+// Tick is the answer of a schedule.
+type Tick struct {
+	At     time.Time // by the schedule
+	Due    time.Time // with jitter
+	Missed int64     // ticks, since the last answer
+}
+
+// Question returns what to ask at now. It is for a machine that IsAsking.
+func (m *Machine) Question(now time.Time) Question {
+	if m.question == askBackoff {
+		return Question{Failures: m.failures}
+	}
+	t := m.schedule(now)
+	q := Question{Origin: t.origin, From: later(now, t.origin), MissedSince: later(t.last, t.counted)}
+	if back := t.last.Round(0).Sub(now.Round(0)); m.policy.FollowsWallClock && !t.last.IsZero() && back > 0 && back <= maxSetBack {
+		q.From = t.last
+	}
+	return q
+}
+
+// AnswerBackoff takes the backoff's answer, counted from the end of the run.
+func (m *Machine) AnswerBackoff(ended time.Time, backoff time.Duration) {
+	if m.question == askBackoff {
+		m.question = askNothing
+		m.due = m.clock(later(m.due, ended.Add(backoff)))
+	}
+}
+
+// AnswerTick takes the schedule's answer to a question.
+func (m *Machine) AnswerTick(q Question, tick Tick) {
+	m.MissedTicks += tick.Missed
+	t := m.schedule(q.From)
+	t.counted = q.From
+	if m.question == askSchedule {
+		m.question = askNothing
+		t.upcoming = tick.At
+		m.due = m.clock(later(m.due, tick.Due))
+	}
+}
+
+// AnswerNone takes that there is no tick any more, after missed ones. The replica is done; it failed if its schedule is
+// broken.
+func (m *Machine) AnswerNone(missed int64, broken bool) {
+	m.MissedTicks += missed
+	if m.question != askSchedule {
+		return
+	}
+	m.question, m.plan, m.status = askNothing, planNone, Success
+	if broken {
+		m.status, m.failing = Error, true
+	}
+}
+
+// Due is when the next run is due; zero if it is at once, or not known yet.
+func (m *Machine) Due() time.Time { return m.due }
+
+// planTick plans a run at the next tick, but not before a time.
+func (m *Machine) planTick(earliest time.Time) {
+	m.plan, m.question, m.due = planTick, askSchedule, m.clock(earliest)
+}
+
+// schedule returns the replica's place in its schedule.
+func (m *Machine) schedule(now time.Time) *ticks {
+	if m.ticks == nil {
+		m.ticks = &ticks{origin: now}
+	}
+	return m.ticks
+}
+
+// wakeUp is when a sleep ends at the latest.
+func (m *Machine) wakeUp(now time.Time) time.Time {
+	if latest := now.Add(longestSleep); m.policy.FollowsWallClock && latest.Before(m.due) {
+		return latest
+	}
+	return m.due
+}
+
+// clock returns a time to compare with: without its monotonic reading it follows the wall clock.
+func (m *Machine) clock(t time.Time) time.Time {
+	if m.policy.FollowsWallClock {
+		return t.Round(0)
+	}
+	return t
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
