@@ -1,6 +1,7 @@
 package workerfx
 
 import (
+	"context"
 	"fmt"
 	"slices"
 )
@@ -10,94 +11,154 @@ import (
 // left out. It fails with [ErrDuplicateWorker], with [ErrPoolStopped], or because of a setting that is
 // out of range.
 func (p *Pool) Add(w Worker, opts ...Option) error {
-	m, err := p.newMember(place{}, w, opts)
+	e, err := newEntry(p, origin{}, w, opts)
 	if err != nil {
 		return err
 	}
-	return p.join([]*member{m})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return addAll(p, []*entry{e})
 }
 
 // AddGroup adds all workers of a group, or none if there is an error in one. See [Pool.Add].
 func (p *Pool) AddGroup(g Group, opts ...Option) error {
-	members, err := p.newGroup(g, opts)
+	entries, err := newGroup(p, g, opts)
 	if err != nil {
 		return err
 	}
-	return p.join(members)
-}
-
-// join makes members part of the pool, all or none.
-func (p *Pool) join(members []*member) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(members) == 0 {
+	return addAll(p, entries)
+}
+
+// addAll makes entries part of the pool, all or none. The pool's lock is held, and in all that follows.
+func addAll(p *Pool, entries []*entry) error {
+	if len(entries) == 0 {
 		return nil
 	}
 	if p.phase == phaseStopped {
-		return fmt.Errorf("worker %q: %w", members[0].name, ErrPoolStopped)
+		return fmt.Errorf("worker %q: %w", entries[0].name, ErrPoolStopped)
 	}
-	for i, m := range members {
-		same := func(o *member) bool { return o.name == m.name }
-		if p.members[m.name] != nil || slices.ContainsFunc(members[:i], same) {
-			return fmt.Errorf("worker %q: %w; WithName gives it another", m.name, ErrDuplicateWorker)
+	for i, e := range entries {
+		same := func(o *entry) bool { return o.name == e.name }
+		if p.entries[e.name] != nil || slices.ContainsFunc(entries[:i], same) {
+			return fmt.Errorf("worker %q: %w; WithName gives it another", e.name, ErrDuplicateWorker)
 		}
 	}
-	members = slices.DeleteFunc(members, p.leaveOut)
-	for _, m := range members {
-		p.members[m.name] = m
-		p.ordered = p.ordered || len(m.after) > 0
-		if m.stopTimeout > 0 {
-			p.bounded.Store(true)
-		}
+	entries = slices.DeleteFunc(entries, leaveOut)
+	for _, e := range entries {
+		p.entries[e.name] = e
 	}
-	p.order = nil
+	p.byName = nil
 	if p.phase == phaseNew {
 		return nil
 	}
-	if err := p.link(members); err != nil {
-		p.drop(members)
+	if err := orderNew(p, entries); err != nil {
+		drop(p, entries)
 		return err
 	}
-	for _, m := range members {
-		p.launch(m)
+	for _, e := range entries {
+		e.start()
 	}
 	return nil
 }
 
-// leaveOut tells whether the configuration keeps m out of this process, and takes note. p.mu is held.
-func (p *Pool) leaveOut(m *member) bool {
-	out := m.parent == nil && p.config.excludes(m.name)
+// leaveOut tells whether the configuration keeps e out of this process, and remembers its name then.
+func leaveOut(e *entry) bool {
+	out := e.parent == nil && e.pool.config.excludes(e.name)
 	if out {
-		p.excluded = append(p.excluded, m.name)
+		e.pool.excluded = append(e.pool.excluded, e.name)
 	}
 	return out
 }
 
-// drop takes members out of the pool. p.mu is held.
-func (p *Pool) drop(members []*member) {
-	for _, m := range members {
-		delete(p.members, m.name)
-		m.removed.Store(true)
-		m.unlink()
-		if p.known != nil {
-			p.known.remove(m)
+// drop takes entries out of the pool.
+func drop(p *Pool, entries []*entry) {
+	for _, e := range entries {
+		delete(p.entries, e.name)
+		e.removed = true
+		if e.node != nil && p.order != nil {
+			p.order.Remove(e.node)
 		}
 	}
-	p.order = nil
+	p.byName = nil
 }
 
-// launch starts a member's replicas. p.mu is held.
-func (p *Pool) launch(m *member) {
-	for s := range m.replicas() {
-		if m.wanted == 0 {
-			s.retire()
+// forget takes a removed worker, or a child, out of the pool if it has ended. It tells whether it is out.
+func forget(e *entry) bool {
+	p := e.pool
+	if p.entries[e.name] == e {
+		if p.base != nil && !e.hasEnded() {
+			return false
 		}
-		p.spawn(s)
+		drop(p, []*entry{e})
 	}
+	if e.parent != nil && e.parent.child(e.childName()) == e {
+		delete(e.parent.parts.children, e.childName())
+	}
+	return true
 }
 
-// spawn gives a replica its goroutine. p.mu is held.
-func (p *Pool) spawn(s *supervisor) {
-	p.live.Add(1)
-	go s.supervise()
+// Remove stops a worker, waits until it has stopped and forgets it. If it does not stop before ctx ends
+// or its stop timeout passes (15s if it has none and ctx has no deadline), a *[StopError] names it; it
+// keeps its name then until it has stopped. It fails with [ErrUnknownWorker].
+func (p *Pool) Remove(ctx context.Context, name string) error {
+	e, err := findEntry(p, name)
+	if err != nil {
+		return err
+	}
+	if err := stopAndWait(ctx, e); err != nil {
+		return fmt.Errorf("worker %q: remove: %w", name, err)
+	}
+	return nil
+}
+
+// stopAndWait stops a worker for good and forgets it. It returns a *StopError if that takes too long. The pool's lock is
+// not held.
+func stopAndWait(ctx context.Context, e *entry) error {
+	p := e.pool
+	ctx, cancel := boundedStop(ctx, e)
+	defer cancel()
+	p.mu.Lock()
+	e.removed = true
+	e.first.changed() // nobody waits for it any more
+	if forget(e) {
+		p.mu.Unlock()
+		return nil
+	}
+	var after afterwards
+	e.askToStop(p.stopDeadlineOf(ctx), &after)
+	var ended []<-chan struct{}
+	for r := range e.replicas() {
+		ended = append(ended, r.hasEndedChan())
+	}
+	p.mu.Unlock()
+	after.do()
+	for _, c := range ended {
+		select {
+		case <-c:
+		case <-ctx.Done():
+		}
+	}
+	p.mu.Lock()
+	stragglers := e.stragglers()
+	if len(stragglers) == 0 {
+		forget(e)
+	}
+	p.mu.Unlock()
+	if stop := stopErrorAbout(stragglers); stop != nil {
+		return stop
+	}
+	return nil
+}
+
+// boundedStop returns ctx with an end: an operator's call comes back even if the worker ignores it.
+func boundedStop(ctx context.Context, e *entry) (context.Context, context.CancelFunc) {
+	if e.stopTimeout > 0 {
+		return context.WithTimeout(ctx, e.stopTimeout)
+	}
+	if _, bounded := ctx.Deadline(); !bounded {
+		return context.WithTimeout(ctx, e.pool.config.stopTimeout())
+	}
+	return ctx, func() {}
 }

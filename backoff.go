@@ -129,3 +129,29 @@ func Wait(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	}
 }
+
+// FailureLimit slows down a worker that fails too often, whether or not it succeeds in between: each
+// failure counts 1 and the count halves every Decay. While it is above Threshold the worker's next
+// attempt waits at least Pause. The zero value is no limit. It is suture's model of failures.
+type FailureLimit struct {
+	// Threshold is the count that may be reached, at least 1.
+	Threshold int `json:"threshold" yaml:"threshold" mapstructure:"threshold"`
+	// Decay is the half-life of the count.
+	Decay time.Duration `json:"decay" yaml:"decay" mapstructure:"decay"`
+	// Pause is the wait while the count is above Threshold.
+	Pause time.Duration `json:"pause" yaml:"pause" mapstructure:"pause"`
+}
+
+func (l FailureLimit) validate() error {
+	switch {
+	case l == (FailureLimit{}):
+		return nil
+	case l.Threshold < 1:
+		return fmt.Errorf("threshold %d must be at least 1", l.Threshold)
+	case l.Decay <= 0:
+		return fmt.Errorf("decay %v must be positive", l.Decay)
+	case l.Pause <= 0:
+		return fmt.Errorf("pause %v must be positive", l.Pause)
+	}
+	return nil
+}

@@ -26,7 +26,7 @@ func Batch[T any](ch <-chan T, maxSize int, maxDelay time.Duration, fn func(ctx 
 	case maxDelay < 0:
 		return badBody(fmt.Errorf("Batch: max delay %v: must not be negative", maxDelay))
 	}
-	b := &batcher[T]{ch: ch, maxSize: maxSize, maxDelay: maxDelay, fn: fn, again: newHeld[[]T]()}
+	b := &batcher[T]{ch: ch, maxSize: maxSize, maxDelay: maxDelay, fn: fn, again: newKept[[]T]()}
 	return b.run
 }
 
@@ -36,79 +36,79 @@ type batcher[T any] struct {
 	maxSize  int
 	maxDelay time.Duration
 	fn       func(ctx context.Context, batch []T) error
-	again    held[[]T]
+	again    kept[[]T]
 }
 
 func (b *batcher[T]) run(ctx context.Context) error {
-	s := shiftOf(ctx)
-	s.shares(&b.again)
-	defer s.end()
+	l := newJobLoop(ctx)
+	l.keep(&b.again)
+	defer l.end()
 	var batch []T
 	defer func() {
 		if len(batch) > 0 {
 			b.again.put(batch)
-			s.leaves(len(batch))
+			l.leave(len(batch))
 		}
 	}()
-	ctx = s.outliving()
+	ctx = l.jobContext()
 	for first := true; ; first = false {
 		how := itemReceived
-		if again, ok := b.again.takeFor(s, first); ok {
+		if again, ok := b.again.takeFor(l, first); ok {
 			batch = again
 		} else {
-			batch, how = b.collect(s, batch)
+			batch, how = b.collect(l, batch)
 		}
 		if len(batch) > 0 {
 			var err error
-			if batch, err = b.flush(ctx, s, batch); err != nil {
+			if batch, err = b.flush(ctx, l, batch); err != nil {
 				return err
 			}
 		}
 		switch how {
 		case channelClosed:
 			return nil
-		case shiftOver:
-			b.again.passOn()
-			return s.why()
+		case mustEnd:
+			b.again.tellIfAny()
+			return l.why()
 		}
 	}
 }
 
 // flush hands a batch over. It returns what is left of it: all, or its memory.
-func (b *batcher[T]) flush(ctx context.Context, s *shift, batch []T) (left []T, err error) {
+func (b *batcher[T]) flush(ctx context.Context, l *jobLoop, batch []T) (left []T, err error) {
 	if ctx.Err() != nil { // nothing is handed out with a dead context
 		return batch, context.Cause(ctx)
 	}
-	s.began(len(batch))
+	l.began(len(batch))
 	if err := b.fn(ctx, slices.Clone(batch)); err != nil { // what it does to its own is no matter
-		if s.failed(err) == ErrDoNotRestart { //nolint:errorlint // alone it says that all is well
+		if l.failed(err) == ErrDoNotRestart { //nolint:errorlint // alone it says that all is well
 			batch = nil
 		}
 		return batch, err
 	}
-	s.succeeded()
+	l.succeeded()
 	clear(batch) // what it holds must not outlive the batch
 	return batch[:0], nil
 }
 
 // collect receives a batch into the memory of the one before it.
-func (b *batcher[T]) collect(s *shift, before []T) (batch []T, how receipt) {
-	item, how := receive(s, b.ch, b.again.call)
+func (b *batcher[T]) collect(l *jobLoop, before []T) (batch []T, how receipt) {
+	item, how := receive(l, b.ch, b.again.call)
 	if how != itemReceived {
 		return nil, how
 	}
 	batch = slices.Grow(before, min(b.maxSize, 1+len(b.ch)))
 	batch, open := b.collectReady(append(batch, item))
 	if open && len(batch) < b.maxSize && b.maxDelay > 0 {
-		batch, open = b.collectMore(s, batch)
+		batch, open = b.collectMore(l, batch)
 	}
 	return batch, receiptOf(open)
 }
 
 // collectMore waits for what is still missing.
-func (b *batcher[T]) collectMore(s *shift, batch []T) (_ []T, open bool) {
-	s.watch.rest()
-	defer s.watch.work()
+func (b *batcher[T]) collectMore(l *jobLoop, batch []T) (_ []T, open bool) {
+	l.watchdog.rest()
+	defer l.watchdog.work()
 	timer := time.NewTimer(b.maxDelay)
 	defer timer.Stop()
 	for open = true; open && len(batch) < b.maxSize; {
@@ -119,9 +119,9 @@ func (b *batcher[T]) collectMore(s *shift, batch []T) (_ []T, open bool) {
 			}
 		case <-timer.C:
 			return batch, open
-		case <-s.stop:
+		case <-l.stop:
 			return batch, open
-		case <-s.drain:
+		case <-l.drain:
 			return batch, open
 		}
 	}

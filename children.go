@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"github.com/workerfx/workerfx/internal/names"
+	"github.com/workerfx/workerfx/internal/text"
 )
 
 // AddChild starts w as a child of the run that ctx belongs to, with all that a worker of the pool has:
@@ -13,24 +16,26 @@ import (
 // outlives the run: that ends once all its children have. A child of the same name is stopped first. It
 // fails outside of a run, once the run has ended or ctx has, and as [Pool.Add] does.
 func AddChild(ctx context.Context, w Worker, opts ...Option) error {
-	run := runOf(ctx)
-	if run == nil {
+	parent := runOf(ctx)
+	if parent == nil {
 		return fmt.Errorf("add child: %w", errNoRun)
 	}
-	m, err := run.s.pool.newMember(place{name: run.parentName(), child: true}, w, opts)
+	pool := parent.replica.pool
+	child, err := newEntry(pool, origin{name: parent.displayName(), child: true}, w, opts)
 	if err != nil {
 		return err
 	}
-	m.parent = run
+	child.parent = parent
 	for {
-		before, err := run.adopt(m)
-		if before == nil {
+		pool.mu.Lock()
+		older, err := parent.addChild(child)
+		pool.mu.Unlock()
+		if older == nil {
 			return err
 		}
-		if err := before.stopAndWait(ctx); err != nil {
-			return fmt.Errorf("worker %q: replace: %w", m.name, err)
+		if err := stopAndWait(ctx, older); err != nil {
+			return fmt.Errorf("worker %q: replace: %w", child.name, err)
 		}
-		run.disown(before)
 	}
 }
 
@@ -38,108 +43,106 @@ func AddChild(ctx context.Context, w Worker, opts ...Option) error {
 // If it does not before ctx ends, or its stop timeout passes, a *[StopError] names it. It fails with
 // [ErrUnknownWorker] if there is no such child.
 func RemoveChild(ctx context.Context, name string) error {
-	run := runOf(ctx)
-	if run == nil {
+	parent := runOf(ctx)
+	if parent == nil {
 		return fmt.Errorf("remove child %q: %w", name, errNoRun)
 	}
-	t := run.tied()
-	t.mu.Lock()
-	m := t.children[name]
-	known := slices.Collect(maps.Keys(t.children))
-	t.mu.Unlock()
-	if m == nil {
-		return fmt.Errorf("child %q of worker %q: %w%s", cut(name, maxName), run.s.name, ErrUnknownWorker, didYouMean(cut(name, maxName), known))
+	mu := &parent.replica.pool.mu
+	mu.Lock()
+	child := parent.child(name)
+	known := parent.childNames()
+	mu.Unlock()
+	if child == nil {
+		name = text.Cut(name, text.MaxName)
+		return fmt.Errorf("child %q of worker %q: %w%s", name, parent.replica.name, ErrUnknownWorker, names.DidYouMean(name, known))
 	}
-	if err := m.stopAndWait(ctx); err != nil {
-		return fmt.Errorf("worker %q: remove: %w", m.name, err)
+	if err := stopAndWait(ctx, child); err != nil {
+		return fmt.Errorf("worker %q: remove: %w", child.name, err)
 	}
-	run.disown(m)
 	return nil
 }
 
 // Children returns the names of the children of the run that ctx belongs to, sorted and without the
 // parent's name; those that ended are not among them. Outside of a run there are none.
 func Children(ctx context.Context) []string {
-	run := runOf(ctx)
-	if run == nil {
+	parent := runOf(ctx)
+	if parent == nil {
 		return nil
 	}
-	t := run.tied()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return slices.Sorted(maps.Keys(t.children))
+	mu := &parent.replica.pool.mu
+	mu.Lock()
+	defer mu.Unlock()
+	return parent.childNames()
 }
 
 var errNoRun = errors.New("the context is not that of a worker's run")
 
-// parentName is what comes before the "/" in the names of the run's children.
-func (c *runContext) parentName() string { return replicaName(c.s.name, int(c.s.replica)) }
+// displayName is what comes before the "/" in the names of the run's children.
+func (r *run) displayName() string { return r.replica.displayName() }
 
 // childName is a child's name without its parent's.
-func (m *member) childName() string { return m.name[len(m.parent.parentName())+1:] }
+func (e *entry) childName() string { return e.name[len(e.parent.displayName())+1:] }
 
-// adopt makes m a child of the run and starts it, unless there is one of that name, which it returns.
-func (c *runContext) adopt(m *member) (before *member, err error) {
-	name := m.childName()
-	t := c.tied()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.over || c.Err() != nil {
-		return nil, fmt.Errorf("worker %q: add child: the run of %q has ended", m.name, c.s.name)
+// child returns the child of that short name, or nil. The pool's lock is held, and in all that follows.
+func (r *run) child(name string) *entry {
+	if r.parts == nil {
+		return nil
 	}
-	if before := t.children[name]; before != nil {
-		return before, nil
+	return r.parts.children[name]
+}
+
+func (r *run) childNames() []string {
+	if r.parts == nil {
+		return nil
 	}
-	if err := c.s.pool.join([]*member{m}); err != nil {
+	return slices.Sorted(maps.Keys(r.parts.children))
+}
+
+// addChild makes e a child of the run and starts it, unless there is one of that name, which it returns.
+func (r *run) addChild(e *entry) (older *entry, err error) {
+	name := e.childName()
+	if r.over || r.Err() != nil {
+		return nil, fmt.Errorf("worker %q: add child: the run of %q has ended", e.name, r.replica.name)
+	}
+	if older := r.child(name); older != nil {
+		return older, nil
+	}
+	if err := addAll(r.replica.pool, []*entry{e}); err != nil {
 		return nil, err
 	}
-	if t.children == nil {
-		t.children = make(map[string]*member)
+	p := r.part()
+	if p.children == nil {
+		p.children = make(map[string]*entry)
 	}
-	t.children[name] = m
+	p.children[name] = e
 	return nil, nil
 }
 
-// disown forgets a child, in the pool too, if it has ended.
-func (c *runContext) disown(m *member) {
-	if !c.s.pool.forget(m) {
-		return
+// endChildren stops the run's children and waits until they have ended: however long it takes, they do not outlive it.
+// While it waits, the pool's lock is free.
+func (r *run) endChildren() {
+	pool := r.replica.pool
+	children := slices.Collect(maps.Values(r.parts.children))
+	d := pool.stopDeadlineOf(context.Background())
+	if timeout := r.replica.stopTimeout; timeout > 0 {
+		d.until = d.from.Add(timeout)
 	}
-	name := m.childName()
-	t := c.tied()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.children[name] == m {
-		delete(t.children, name)
-	}
-}
-
-// cutTies stops the run's children and waits until they have: however long it takes, they do not
-// outlive it. It returns how many items the run's body left in hand.
-func (c *runContext) cutTies() (items int) {
-	t := c.ties.Load()
-	t.mu.Lock()
-	t.over = true
-	items = t.waiting
-	t.tell()
-	if t.cut != nil {
-		t.cut.Stop()
-	}
-	children := slices.Collect(maps.Values(t.children))
-	t.mu.Unlock()
-	b := c.s.pool.budgetUntil(context.Background())
-	if d := c.s.stopTimeout; d > 0 {
-		b.until = b.from.Add(d)
-	}
-	for _, m := range children {
-		m.close()
-		m.requestStop(b)
-	}
-	for _, m := range children {
-		for s := range m.replicas() {
-			<-s.ended()
+	var after afterwards
+	var ended []<-chan struct{}
+	for _, e := range children {
+		e.removed = true
+		e.askToStop(d, &after)
+		for child := range e.replicas() {
+			ended = append(ended, child.hasEndedChan())
 		}
-		c.s.pool.forget(m)
 	}
-	return items
+	pool.mu.Unlock()
+	after.do()
+	for _, c := range ended {
+		<-c
+	}
+	pool.mu.Lock()
+	for _, e := range children {
+		forget(e)
+	}
 }

@@ -8,6 +8,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/workerfx/workerfx/internal/names"
+	"github.com/workerfx/workerfx/internal/text"
 )
 
 // Config is a pool's configuration, to be filled from a file or the environment and given to the app
@@ -74,13 +77,17 @@ type WorkerConfig struct {
 
 const defaultPoolStopTimeout = 15 * time.Second
 
+func (c *Config) stopTimeout() time.Duration {
+	return orDefault(c.StopTimeout, defaultPoolStopTimeout)
+}
+
 var metricNamePart = regexp.MustCompile(`^([a-zA-Z_][a-zA-Z0-9_]*)?$`)
 
 // apply puts the fields that are set on top of s.
 func (c *WorkerConfig) apply(s *settings) {
 	set(&s.deferredStart, c.DeferredStart)
 	set(&s.maxAttempts, c.MaxAttempts)
-	set(&s.policy.failureLimit, c.FailureLimit)
+	set(&s.failureLimit, c.FailureLimit)
 	set(&s.stopTimeout, c.StopTimeout)
 	set(&s.runTimeout, c.RunTimeout)
 	set(&s.heartbeat, c.Heartbeat)
@@ -125,8 +132,8 @@ func (c *Config) validate() error {
 		errs = append(errs, fmt.Errorf("pool %q: %s %v: %s", c.Name, field, value, why))
 	}
 	if c.Name != "" {
-		if err := checkName(c.Name); err != nil {
-			errs = append(errs, fmt.Errorf("pool %q: %w", cut(c.Name, maxName), err))
+		if err := names.Check(c.Name); err != nil {
+			errs = append(errs, fmt.Errorf("pool %q: %w", text.Cut(c.Name, text.MaxName), err))
 		}
 	}
 	if c.StopTimeout < 0 {
@@ -156,7 +163,7 @@ func (c *Config) validate() error {
 
 // overrides returns what Workers says about a worker: about its groups first, then about itself.
 func (c *Config) overrides(name string) (found []WorkerConfig) {
-	for ; name != "" && len(c.Workers) > 0; name = parentName(name) {
+	for ; name != "" && len(c.Workers) > 0; name = names.Parent(name) {
 		if override, ok := c.Workers[name]; ok {
 			found = append(found, override)
 		}
@@ -170,24 +177,12 @@ func (c *Config) excludes(name string) bool {
 	if slices.ContainsFunc(c.overrides(name), func(o WorkerConfig) bool { return o.Disabled }) {
 		return true
 	}
-	return len(c.Only) > 0 && !matchesAny(c.Only, name) || matchesAny(c.Except, name)
-}
-
-// matchesAny tells whether a pattern names the worker or one of the groups it is in.
-func matchesAny(patterns []string, name string) bool {
-	for ; name != ""; name = parentName(name) {
-		for _, pattern := range patterns {
-			if ok, err := path.Match(pattern, name); ok && err == nil || pattern == name {
-				return true
-			}
-		}
-	}
-	return false
+	return len(c.Only) > 0 && !names.Matches(c.Only, name) || names.Matches(c.Except, name)
 }
 
 // isUnder tells whether name could be that of a worker's child.
 func isUnder(name string, workers []string) bool {
-	for name = parentName(name); name != ""; name = parentName(name) {
+	for name = names.Parent(name); name != ""; name = names.Parent(name) {
 		if slices.Contains(workers, name) {
 			return true
 		}
@@ -195,24 +190,19 @@ func isUnder(name string, workers []string) bool {
 	return false
 }
 
-// parentName is the group (or the parent) in a worker's name, or "".
-func parentName(name string) string {
-	return name[:max(strings.LastIndexByte(name, '/'), 0)]
-}
-
 // checkNames refuses overrides and plain patterns that name no worker.
 func (c *Config) checkNames(workers []string) error {
 	known := make(map[string]bool, len(workers))
 	for _, name := range workers {
-		for ; name != ""; name = parentName(name) {
+		for ; name != ""; name = names.Parent(name) {
 			known[name] = true
 		}
 	}
 	var errs []error
 	check := func(field, name string) {
 		if !known[name] && !isUnder(name, workers) {
-			name = cut(name, maxName)
-			errs = append(errs, fmt.Errorf("pool %q: %s names worker %q: %w%s", c.Name, field, name, ErrUnknownWorker, didYouMean(name, workers)))
+			name = text.Cut(name, text.MaxName)
+			errs = append(errs, fmt.Errorf("pool %q: %s names worker %q: %w%s", c.Name, field, name, ErrUnknownWorker, names.DidYouMean(name, workers)))
 		}
 	}
 	for name := range c.Workers {

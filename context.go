@@ -17,7 +17,7 @@ func CtxLogger(ctx context.Context) *zerolog.Logger { return zerolog.Ctx(ctx) }
 // and "WorkerExecutionID". Outside of a run it is the global provider's tracer.
 func CtxTracer(ctx context.Context) trace.Tracer {
 	if run := runOf(ctx); run != nil {
-		return run.s.pool.tracer
+		return run.replica.pool.tracer
 	}
 	return otel.Tracer(tracerName)
 }
@@ -25,7 +25,7 @@ func CtxTracer(ctx context.Context) trace.Tracer {
 // CtxWorkerName returns the name of the worker that ctx belongs to, or "" outside of a run.
 func CtxWorkerName(ctx context.Context) string {
 	if run := runOf(ctx); run != nil {
-		return run.s.name
+		return run.replica.name
 	}
 	return ""
 }

@@ -3,54 +3,60 @@ package workerfx
 import (
 	"context"
 	"fmt"
+
+	"github.com/workerfx/workerfx/internal/names"
+	"github.com/workerfx/workerfx/internal/text"
 )
 
 // Pause lets the worker's current runs end and begins no others until [Pool.Resume]. It does not wait.
 // A body that handles many jobs in one run, such as [Loop], pauses after the job it is at.
 func (p *Pool) Pause(name string) error {
-	m, err := p.running("pause", name)
-	if err != nil {
-		return err
-	}
-	p.setPaused(m, true)
-	m.each((*supervisor).pause)
-	return nil
+	return command(p, "pause", name, func(e *entry) error {
+		e.paused = true
+		for r := range e.replicas() {
+			r.machine.Pause()
+			if r.machine.IsRunning() {
+				r.run.drain()
+			} else {
+				r.wake()
+			}
+		}
+		return nil
+	})
 }
 
 // Resume ends a pause. A schedule goes on with its next tick.
 func (p *Pool) Resume(name string) error {
-	m, err := p.manned("resume", name)
-	if err != nil {
-		return err
-	}
-	p.setPaused(m, false)
-	m.each((*supervisor).unpause)
-	return nil
-}
-
-// setPaused says whether replicas that a worker gets later are paused.
-func (p *Pool) setPaused(m *member, paused bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	m.paused = paused
+	return command(p, "resume", name, func(e *entry) error {
+		if e.wanted == 0 {
+			return errNoReplicas
+		}
+		e.paused = false
+		for r := range e.replicas() {
+			r.machine.Resume()
+			r.wake()
+		}
+		return nil
+	})
 }
 
 // Trigger ends a wait: a worker that waits for its next tick, its next attempt or its deferred start
 // runs now; one with a schedule that is running runs once more after that. The schedule itself does
 // not move. It is an error if there is nothing to run: the worker is paused or done.
 func (p *Pool) Trigger(name string) error {
-	m, err := p.running("trigger", name)
-	if err != nil {
-		return err
-	}
-	triggered := false
-	m.each(func(s *supervisor) { triggered = s.trigger() || triggered })
-	if !triggered {
-		var e Execution
-		m.first.execution(&e, nil)
-		return fmt.Errorf("worker %q: trigger: it is %v, there is no wait to end", name, e.Status)
-	}
-	return nil
+	return command(p, "trigger", name, func(e *entry) error {
+		triggered := false
+		for r := range e.replicas() {
+			if r.machine.Trigger() {
+				triggered = true
+				r.wake()
+			}
+		}
+		if !triggered {
+			return fmt.Errorf("it is %v, there is no wait to end", Status(e.first.machine.Status()))
+		}
+		return nil
+	})
 }
 
 // Restart ends the worker's current runs and begins others, with no failures behind them; a worker that
@@ -58,80 +64,84 @@ func (p *Pool) Trigger(name string) error {
 // (15s if there is none) a *[StopError] names them, and the new ones follow as soon as they do. Replicas that
 // were scaled down are left to finish.
 func (p *Pool) Restart(name string) error {
-	m, err := p.manned("restart", name)
+	var worker *entry
+	var ending []runEnding
+	var after afterwards
+	err := command(p, "restart", name, func(e *entry) error {
+		if e.wanted == 0 {
+			return errNoReplicas
+		}
+		worker = e
+		for r := range e.replicas() {
+			if over := r.restart(&after); over != nil {
+				ending = append(ending, runEnding{straggler{r, r.runID()}, over})
+			}
+		}
+		return nil
+	})
+	after.do()
 	if err != nil {
 		return err
 	}
-	ctx, cancel := p.boundedStop(context.Background(), m)
+	ctx, cancel := boundedStop(context.Background(), worker)
 	defer cancel()
-	ending := make(map[*supervisor]<-chan struct{})
-	for s := range m.replicas() {
-		over, alive := s.restart()
-		if !alive {
-			p.revive(s)
-		}
-		if over != nil {
-			ending[s] = over
-		}
-	}
-	if stuck := awaitAll(ctx, ending); len(stuck) > 0 {
-		return fmt.Errorf("worker %q: restart: %w", name, stopErrorAbout(stuck))
+	if stop := stopErrorAbout(awaitAll(ctx, ending)); stop != nil {
+		return fmt.Errorf("worker %q: restart: %w", name, stop)
 	}
 	return nil
 }
 
+// restart ends the replica's run, or its wait, and makes it begin another; one that has ended begins anew. It returns a
+// channel that is closed once the run under way is over, or nil if there is none. The pool's lock is held.
+func (r *replica) restart(after *afterwards) (over <-chan struct{}) {
+	if r.machine.IsScaledDown() {
+		return nil
+	}
+	if r.machine.HasExited() {
+		r.revive()
+		return nil
+	}
+	r.machine.Restart()
+	if !r.machine.IsRunning() {
+		r.wake()
+		return nil
+	}
+	r.run.stop(after)
+	if r.runOver == nil {
+		r.runOver = make(chan struct{})
+	}
+	return r.runOver
+}
+
+// runEnding is a run that was asked to end.
+type runEnding struct {
+	straggler
+
+	over <-chan struct{}
+}
+
 // awaitAll returns those whose run is not over when ctx ends.
-func awaitAll(ctx context.Context, ending map[*supervisor]<-chan struct{}) (stuck []*supervisor) {
-	for s, over := range ending {
+func awaitAll(ctx context.Context, ending []runEnding) (stuck []straggler) {
+	for _, e := range ending {
 		select {
-		case <-over:
+		case <-e.over:
 			continue
 		case <-ctx.Done():
 		}
 		select {
-		case <-over:
+		case <-e.over:
 		default:
-			stuck = append(stuck, s)
+			stuck = append(stuck, e.straggler)
 		}
 	}
 	return stuck
 }
 
-// revive starts a replica anew that was done.
-func (p *Pool) revive(s *supervisor) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.phase == phaseStarted && s.isOpen() && s.renewIfGone() {
-		p.spawn(s)
-	}
-}
-
-// each calls do for each replica.
-func (m *member) each(do func(*supervisor)) {
-	for s := range m.replicas() {
-		do(s)
-	}
-}
-
-// manned is running for what has no effect on a worker that was scaled down to no replica.
-func (p *Pool) manned(call, name string) (*member, error) {
-	m, err := p.running(call, name)
+// command carries out a command for a worker of a pool that is started, with the pool's lock held.
+func command(p *Pool, call, name string, do func(*entry) error) error {
+	e, err := findEntry(p, name)
 	if err != nil {
-		return nil, err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if m.wanted == 0 {
-		return nil, fmt.Errorf("worker %q: %s: it is scaled down to no replica: scale it up", name, call)
-	}
-	return m, nil
-}
-
-// running returns a worker of a pool that is started.
-func (p *Pool) running(call, name string) (*member, error) {
-	m, err := p.member(name)
-	if err != nil {
-		return nil, err
+		return err
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -140,13 +150,31 @@ func (p *Pool) running(call, name string) (*member, error) {
 		err = ErrNotStarted
 	case p.phase == phaseStopped:
 		err = ErrPoolStopped
-	case m.removed.Load(): // it only has to come to its end
+	case e.removed: // it only has to come to its end
 		err = errRemoved
 	default:
-		return m, nil
+		err = do(e)
 	}
-	return nil, fmt.Errorf("worker %q: %s: %w", name, call, err)
+	if err != nil {
+		return fmt.Errorf("worker %q: %s: %w", name, call, err)
+	}
+	return nil
 }
 
-// errRemoved answers orders for a worker that only has to come to its end.
+// errNoReplicas answers commands that need a replica.
+var errNoReplicas = fmt.Errorf("it is scaled down to no replica: scale it up")
+
+// errRemoved answers commands for a worker that only has to come to its end.
 var errRemoved = fmt.Errorf("%w, it was removed", ErrUnknownWorker)
+
+// findEntry returns the worker of that name.
+func findEntry(p *Pool, name string) (*entry, error) {
+	p.mu.Lock()
+	e := p.entries[name]
+	p.mu.Unlock()
+	if e == nil {
+		name = text.Cut(name, text.MaxName)
+		return nil, fmt.Errorf("worker %q: %w%s", name, ErrUnknownWorker, names.DidYouMean(name, p.names()))
+	}
+	return e, nil
+}

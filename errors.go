@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/workerfx/workerfx/internal/names"
+	"github.com/workerfx/workerfx/internal/text"
 )
 
 // What a worker's Run may return to say more than "it failed".
@@ -60,31 +63,26 @@ type Straggler struct {
 }
 
 // String names the replica: "mailer", or "mailer#2" for its third one.
-func (s Straggler) String() string { return replicaName(s.Worker, s.Replica) }
+func (s Straggler) String() string { return names.Replica(s.Worker, s.Replica) }
 
 // Error names the stragglers; their stacks are left to whoever opens the error.
 func (e *StopError) Error() string {
 	const most = 10
-	names := make([]string, 0, most)
+	listed := make([]string, 0, most)
 	for _, s := range e.Stragglers[:min(most, len(e.Stragglers))] {
-		names = append(names, fmt.Sprintf("%q", s.String()))
+		listed = append(listed, fmt.Sprintf("%q", s.String()))
 	}
 	more := ""
 	if n := len(e.Stragglers) - most; n > 0 {
 		more = fmt.Sprintf(" and %d more", n)
 	}
-	return fmt.Sprintf("%d did not stop in time: %s%s", len(e.Stragglers), strings.Join(names, ", "), more)
+	return fmt.Sprintf("%d did not stop in time: %s%s", len(e.Stragglers), strings.Join(listed, ", "), more)
 }
 
-// replicaName is how a replica is called where one string must do.
-func replicaName(worker string, replica int) string {
-	if replica == 0 {
-		return worker
-	}
-	return fmt.Sprintf("%s#%d", worker, replica)
-}
+// displayName is how the replica is called where one string must do.
+func (r *replica) displayName() string { return names.Replica(r.name, int(r.index)) }
 
 // badValue is the one form of every complaint about a setting: who, which field, which value, why.
 func badValue(worker, field string, value any, why string) error {
-	return fmt.Errorf("worker %q: %s %v: %s", cut(worker, maxName), field, value, why)
+	return fmt.Errorf("worker %q: %s %v: %s", text.Cut(worker, text.MaxName), field, value, why)
 }

@@ -1,5 +1,7 @@
 package workerfx
 
+import "github.com/workerfx/workerfx/internal/text"
+
 // event is an [Event] as it is kept: its message is put together when somebody asks for it.
 type event struct {
 	kind eventKind
@@ -69,7 +71,7 @@ var eventMessages = [...]string{
 func (e *event) public() Event {
 	message := eventMessages[e.kind]
 	if e.text != "" {
-		message += oneLine(e.text)
+		message += text.OneLine(e.text)
 	}
 	return Event{ExecutionID: e.id, Message: message, Time: e.at.time()}
 }

@@ -1,6 +1,11 @@
 package workerfx
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
 
 // Status is what a replica of a worker is doing, or how it ended.
 type Status int
@@ -76,4 +81,101 @@ func (e Execution) HasEvent(message string) bool {
 		}
 	}
 	return false
+}
+
+// Executions reports on every replica of every worker, sorted by name, then replica.
+func (p *Pool) Executions() []Execution {
+	entries := p.sorted()
+	executions := make([]Execution, 0, len(entries))
+	events := make([]Event, 0, p.eventsReported.Load())
+	for _, e := range entries {
+		p.mu.Lock() // anew for each worker: others get their turn
+		for r := range e.replicas() {
+			var execution Execution
+			execution, events = r.execution(events)
+			executions = append(executions, execution)
+		}
+		p.mu.Unlock()
+	}
+	p.eventsReported.Store(int64(len(events)))
+	return executions
+}
+
+// Execution reports on replica 0 of a worker. It fails with [ErrUnknownWorker].
+func (p *Pool) Execution(name string) (Execution, error) {
+	e, err := findEntry(p, name)
+	if err != nil {
+		return Execution{}, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	execution, _ := e.first.execution(nil)
+	return execution, nil
+}
+
+// execution reports on the replica. It appends the replica's events to events, and the report has its own part of them.
+// The pool's lock is held.
+func (r *replica) execution(events []Event) (Execution, []Event) {
+	m, rec := &r.machine, &r.record
+	e := Execution{
+		Worker: r.name, Replica: int(r.index), Status: Status(m.Status()), MaxAttempts: r.maxAttempts,
+		Restarts: m.Restarts, Runs: m.Runs, Failures: m.Failures, MissedTicks: m.MissedTicks, DeferredStart: r.deferredStart,
+		StartedAt: rec.startedAt.Round(0), FinishedAt: rec.finishedAt.time(), NextRunAt: instantOf(m.NextRun()).time(),
+	}
+	if r.run != nil {
+		e.ID, e.Attempt = r.run.id, r.run.attempt
+	}
+	if h := rec.history; h != nil {
+		e.Err = h.err
+		if h.jobs != nil {
+			e.Jobs, e.FailedJobs = h.jobs.succeeded.Load(), h.jobs.failed.Load()
+		}
+	}
+	start := len(events)
+	events = r.appendEvents(events)
+	e.Events = events[start:len(events):len(events)]
+	return e, events
+}
+
+// appendEvents appends the latest events to dst, the oldest first.
+func (r *replica) appendEvents(dst []Event) []Event {
+	start := len(dst)
+	if r.record.history != nil {
+		dst = r.record.history.events.appendTo(dst)
+	}
+	begin, end := r.runEvents()
+	for _, e := range []event{begin, end} {
+		if e.kind != eventNone {
+			dst = append(dst, e.public())
+		}
+	}
+	if excess := len(dst) - start - r.events; excess > 0 { // the run's events push out the oldest
+		dst = append(dst[:start], dst[start+excess:]...)
+	}
+	return dst
+}
+
+// sorted returns the entries by name. The slice is shared: it is not to be changed.
+func (p *Pool) sorted() []*entry {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return sortedEntries(p)
+}
+
+// sortedEntries is sorted with the pool's lock held.
+func sortedEntries(p *Pool) []*entry {
+	if p.byName == nil && len(p.entries) > 0 {
+		p.byName = slices.Collect(maps.Values(p.entries))
+		slices.SortFunc(p.byName, func(a, b *entry) int { return strings.Compare(a.name, b.name) })
+	}
+	return p.byName
+}
+
+func (p *Pool) names() []string {
+	entries := p.sorted()
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.name
+	}
+	return names
 }

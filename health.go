@@ -6,6 +6,10 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/workerfx/workerfx/internal/lifecycle"
+	"github.com/workerfx/workerfx/internal/names"
+	"github.com/workerfx/workerfx/internal/text"
 )
 
 // Trouble is what is wrong with a replica of a worker.
@@ -46,9 +50,9 @@ type Problem struct {
 
 // String is one line about the problem.
 func (p Problem) String() string {
-	line := fmt.Sprintf("worker %q is %v since %s", replicaName(p.Worker, p.Replica), p.Trouble, p.Since.Format(time.RFC3339))
+	line := fmt.Sprintf("worker %q is %v since %s", names.Replica(p.Worker, p.Replica), p.Trouble, p.Since.Format(time.RFC3339))
 	if p.text != "" {
-		line += ": " + oneLine(p.text)
+		line += ": " + text.OneLine(p.text)
 	}
 	return line
 }
@@ -93,35 +97,35 @@ func (e *HealthError) Has(t Trouble) bool {
 // are not ready ([WithReadiness], [WithAfter]). Before the pool's start it is [ErrNotStarted], and once the pool was
 // asked to stop it wraps [ErrPoolStopped].
 func (p *Pool) Health() error {
-	if !p.hasStarted() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.base == nil {
 		return ErrNotStarted
 	}
-	problems := p.problems((*supervisor).health)
-	if p.halting.Load() {
+	problems := problemsOf(sortedEntries(p), (*replica).health)
+	if p.phase == phaseStopped {
 		return errors.Join(ErrPoolStopped, problems)
 	}
 	return problems
 }
 
 // unready tells which of the workers that matter are not ready.
-func (p *Pool) unready(matters func(*member) bool) error {
-	if !p.hasStarted() {
+func (p *Pool) unready(matters func(*entry) bool) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.base == nil {
 		return ErrNotStarted
 	}
-	return p.problems(func(s *supervisor, add func(Problem)) {
-		if matters(s.member) && !s.isReady() {
-			add(s.unready())
-		}
-	})
+	return problemsOf(sortedEntries(p), unreadyOf(matters))
 }
 
-// problems collects what find adds about each replica.
-func (p *Pool) problems(find func(s *supervisor, add func(Problem))) error {
+// problemsOf collects what find adds about each replica. The pool's lock is held, and in all that follows.
+func problemsOf(entries []*entry, find func(r *replica, add func(Problem))) error {
 	var found []Problem
-	for _, m := range p.sorted() {
-		for s := range m.replicas() {
-			find(s, func(problem Problem) {
-				problem.Worker, problem.Replica = s.name, int(s.replica)
+	for _, e := range entries {
+		for r := range e.replicas() {
+			find(r, func(problem Problem) {
+				problem.Worker, problem.Replica = r.name, int(r.index)
 				found = append(found, problem)
 			})
 		}
@@ -132,54 +136,54 @@ func (p *Pool) problems(find func(s *supervisor, add func(Problem))) error {
 	return &HealthError{Problems: found}
 }
 
+// unreadyOf finds why workers that matter are not ready.
+func unreadyOf(matters func(*entry) bool) func(r *replica, add func(Problem)) {
+	return func(r *replica, add func(Problem)) {
+		switch {
+		case !matters(r.entry) || r.isReady():
+		case r.machine.Status() == lifecycle.Error:
+			add(r.record.failure(TroubleFailed))
+		default:
+			add(r.notReady())
+		}
+	}
+}
+
 // health adds what is wrong with the replica.
-func (s *supervisor) health(add func(Problem)) {
-	ready := s.isReady()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := &s.report
+func (r *replica) health(add func(Problem)) {
+	status, rec := r.machine.Status(), &r.record
 	switch {
-	case r.status == StatusError && s.orders.retired:
+	case status == lifecycle.Error && r.machine.IsScaledDown():
 		return
-	case r.status == StatusError:
-		add(r.failure(TroubleFailed))
+	case status == lifecycle.Error:
+		add(rec.failure(TroubleFailed))
 		return
-	case r.status == StatusWaiting && r.lastFailure() != nil:
-		add(r.failure(TroubleFailing))
-	case r.past != nil && r.past.stuck != nil:
-		stuck := r.past.stuck
+	case status == lifecycle.Waiting && rec.lastFailure() != nil:
+		add(rec.failure(TroubleFailing))
+	case rec.history != nil && rec.history.stuck != nil:
+		stuck := rec.history.stuck
 		add(Problem{Trouble: TroubleStuck, Since: stuck.since.time(), Err: stuck.err, text: stuck.err.Error()})
 	}
-	if expected := s.readiness || len(s.after) > 0; expected && !ready && r.status != StatusStopped {
-		add(s.notReady())
+	if expected := r.readiness || len(r.after) > 0; expected && status != lifecycle.Stopped && !r.isReady() {
+		add(r.notReady())
 	}
 }
 
-// unready is why the replica is not ready.
-func (s *supervisor) unready() Problem {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.report.status == StatusError {
-		return s.report.failure(TroubleFailed)
-	}
-	return s.notReady()
-}
-
-// notReady tells since when the replica is not ready, and what it waits for. s.mu is held.
-func (s *supervisor) notReady() Problem {
-	r := &s.report
-	since := r.startedAt.Round(0)
+// notReady tells since when the replica is not ready, and what it waits for.
+func (r *replica) notReady() Problem {
+	rec := &r.record
+	since := rec.startedAt.Round(0)
 	switch {
-	case r.finishedAt != 0:
-		since = r.finishedAt.time()
-	case r.startedAt.IsZero() && r.past != nil && r.past.waiting != 0:
-		since = r.past.waiting.time()
-	case r.startedAt.IsZero():
-		since = s.pool.startedAt.Round(0)
+	case rec.finishedAt != 0:
+		since = rec.finishedAt.time()
+	case rec.startedAt.IsZero() && rec.history != nil && rec.history.waiting != 0:
+		since = rec.history.waiting.time()
+	case rec.startedAt.IsZero():
+		since = r.pool.startedAt.Round(0)
 	}
 	problem := Problem{Trouble: TroubleNotReady, Since: since}
-	if r.status == StatusPending && r.past != nil && r.past.holdup != "" {
-		problem.text = EventHeldUp + r.past.holdup
+	if r.machine.Status() == lifecycle.Pending && rec.history != nil && rec.history.heldBy != "" {
+		problem.text = EventHeldUp + rec.history.heldBy
 	}
 	return problem
 }

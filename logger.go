@@ -2,8 +2,13 @@ package workerfx
 
 import (
 	"os"
+	"time"
 
 	"github.com/rs/zerolog"
+
+	"github.com/workerfx/workerfx/internal/lifecycle"
+	"github.com/workerfx/workerfx/internal/safecall"
+	"github.com/workerfx/workerfx/internal/text"
 )
 
 // The fields of every log line about a worker.
@@ -21,157 +26,156 @@ func lastResort() zerolog.Logger {
 	return zerolog.New(os.Stderr).Level(zerolog.ErrorLevel).With().Timestamp().Logger()
 }
 
-// journal writes the log lines of a pool and its workers. A log sink that panics does not reach the caller.
-type journal struct {
+// poolLog writes the log lines of a pool and its workers. A log sink that panics does not reach the caller.
+type poolLog struct {
 	zerolog.Logger
 
 	sparse bool // without a logger of the app: a worker that panics all the time is not worth a line each time
 }
 
-func newJournal(logger *zerolog.Logger, pool string) journal {
-	j := journal{sparse: logger == nil}
+func newPoolLog(logger *zerolog.Logger, pool string) poolLog {
+	l := poolLog{sparse: logger == nil}
 	if logger != nil {
-		j.Logger = *logger
+		l.Logger = *logger
 	} else {
-		j.Logger = lastResort()
+		l.Logger = lastResort()
 	}
 	if pool != "" {
-		j.Logger = j.With().Str(fieldPool, pool).Logger()
+		l.Logger = l.With().Str(fieldPool, pool).Logger()
 	}
-	return j
+	return l
 }
 
 // line writes one line, with what fill adds, if its level is enabled.
-func (j *journal) line(level zerolog.Level, message string, fill func(*zerolog.Event)) {
+func (l *poolLog) line(level zerolog.Level, message string, fill func(*zerolog.Event)) {
 	defer func() { _ = recover() }() // a broken sink must not break the pool
-	if e := j.WithLevel(level); e != nil {
+	if e := l.WithLevel(level); e != nil {
 		fill(e)
 		e.Msg(message)
 	}
 }
 
-// runStarted says that a replica's run began.
-func (j *journal) runStarted(s *supervisor) {
-	if !j.enabled(zerolog.DebugLevel) {
+// runStarted says that a run began.
+func (l *poolLog) runStarted(r *run) {
+	if !l.enabled(zerolog.DebugLevel) {
 		return
 	}
-	j.line(zerolog.DebugLevel, "worker started", s.logFields)
+	l.line(zerolog.DebugLevel, "worker started", r.logFields)
 }
 
-// runEnded says how a replica's run ended and what follows.
-func (j *journal) runEnded(s *supervisor, o outcome, next step, asked bool) {
+// runEnded says how a run ended and what follows: the replica's status, and the pause until a next attempt.
+func (l *poolLog) runEnded(r *run, o outcome, v lifecycle.Verdict, status Status, pause time.Duration) {
 	level, message := zerolog.DebugLevel, "worker succeeded"
 	switch {
-	case o.kind == obeyed && asked || next.status == StatusStopped:
+	case v.Outcome == lifecycle.Obeyed && v.Asked || v.Status == lifecycle.Stopped:
 		message = "worker stopped"
-	case next.retry:
+	case v.Retry:
 		level, message = zerolog.WarnLevel, "worker failed, it will run again"
-	case next.tick && !o.isGood() && o.kind != skipped:
+	case v.Tick && v.IsFailure() && status != StatusError:
 		level, message = zerolog.ErrorLevel, "worker failed, it will run again at its next tick"
-	case next.status == StatusError:
+	case v.Status == lifecycle.Error, status == StatusError:
 		level, message = zerolog.ErrorLevel, "worker failed"
 	}
-	if o.panicked && next.retry && j.worthALine(s.history.failures) {
+	if o.panicked && v.Retry && l.worthALine(r.attempt) {
 		level = zerolog.ErrorLevel
 	}
-	if !j.enabled(level) {
+	if !l.enabled(level) {
 		return
 	}
-	j.line(level, message, func(e *zerolog.Event) {
-		s.logFields(e)
+	l.line(level, message, func(e *zerolog.Event) {
+		r.logFields(e)
 		if o.err != nil {
 			e.Str(zerolog.ErrorFieldName, o.text)
 		}
 		if o.panicked {
 			e.Bytes(fieldStack, stackOf(o.err))
 		}
-		if next.retry {
-			e.Stringer("retryIn", next.pause)
+		if v.Retry {
+			e.Stringer("retryIn", max(pause, 0))
 		}
 	})
 }
 
 // brokenHook says that code of the user's beside the worker itself misbehaved, and is done without. why
 // is what it panicked with, nil if it ended the goroutine.
-func (j *journal) brokenHook(s *supervisor, hook string, why any) {
+func (l *poolLog) brokenHook(r *replica, hook string, why any) {
 	how := "ended the goroutine"
 	if why != nil {
-		how = panicText(why)
+		how = safecall.PanicText(why)
 	}
-	j.line(zerolog.ErrorLevel, "worker's "+hook+" is broken and not asked again", func(e *zerolog.Event) {
-		s.logFields(e)
+	l.line(zerolog.ErrorLevel, "worker's "+hook+" is broken and not asked again", func(e *zerolog.Event) {
+		logFields(e, r, r.run)
 		e.Str(zerolog.ErrorFieldName, how)
 	})
 }
 
 // worthALine thins out the lines about failures in a row where nobody asked for lines: 1, 2, 4, 8 and so on.
-func (j *journal) worthALine(failures int) bool {
-	return !j.sparse || failures&(failures-1) == 0
+func (l *poolLog) worthALine(failures int) bool {
+	return !l.sparse || failures&(failures-1) == 0
 }
 
-func (j *journal) enabled(level zerolog.Level) bool {
-	return level >= j.GetLevel() && level >= zerolog.GlobalLevel()
+func (l *poolLog) enabled(level zerolog.Level) bool {
+	return level >= l.GetLevel() && level >= zerolog.GlobalLevel()
 }
 
-// logFields says which run a line is about.
-func (s *supervisor) logFields(e *zerolog.Event) {
-	if run := s.report.run; run != nil {
-		run.logFields(e)
+// logFields says which run a line is about, or only which replica if it has had none.
+func logFields(e *zerolog.Event, r *replica, last *run) {
+	if last != nil {
+		last.logFields(e)
 		return
 	}
-	e.Str(fieldWorker, s.name)
-	s.logReplica(e)
+	e.Str(fieldWorker, r.name)
+	r.logIndex(e)
 }
 
-func (c *runContext) logFields(e *zerolog.Event) {
-	e.Str(fieldWorker, c.s.name).Str(fieldExecutionID, c.id).Int(fieldAttempt, c.attempt)
-	c.s.logReplica(e)
+func (r *run) logFields(e *zerolog.Event) {
+	e.Str(fieldWorker, r.replica.name).Str(fieldExecutionID, r.id).Int(fieldAttempt, r.attempt)
+	r.replica.logIndex(e)
 }
 
-func (s *supervisor) logReplica(e *zerolog.Event) {
-	if s.replica > 0 {
-		e.Int(fieldReplica, int(s.replica))
+func (r *replica) logIndex(e *zerolog.Event) {
+	if r.index > 0 {
+		e.Int(fieldReplica, int(r.index))
 	}
 }
 
 // lost says that a replica does not begin, as a worker that it comes after has failed for good.
-func (j *journal) lost(s *supervisor, before *member) {
-	j.line(zerolog.ErrorLevel, "worker does not start: it comes after one that failed", func(e *zerolog.Event) {
-		s.logFields(e)
+func (l *poolLog) lost(r *replica, last *run, before *entry) {
+	l.line(zerolog.ErrorLevel, "worker does not start: it comes after one that failed", func(e *zerolog.Event) {
+		logFields(e, r, last)
 		e.Str("after", before.name)
 	})
 }
 
 // stuck says where a run hangs that gives no sign of life.
-func (j *journal) stuck(run *runContext, err error, stack string) {
-	j.line(zerolog.ErrorLevel, "worker is stuck", func(e *zerolog.Event) {
-		run.logFields(e)
+func (l *poolLog) stuck(r *run, err error, stack string) {
+	l.line(zerolog.ErrorLevel, "worker is stuck", func(e *zerolog.Event) {
+		r.logFields(e)
 		e.Str(zerolog.ErrorFieldName, err.Error()).Str(fieldStack, stack)
 	})
 }
 
-// disbanded says that the others of a replica's team stop for good, because it failed for good or peer did
-// not stop.
-func (j *journal) disbanded(s *supervisor, peer *supervisor) {
-	j.line(zerolog.ErrorLevel, "worker failed, its group stops", func(e *zerolog.Event) {
-		s.logFields(e)
+// groupStopped says that the others of a replica's group stop for good, because it failed for good or peer did not stop.
+func (l *poolLog) groupStopped(r *replica, last *run, peer *replica) {
+	l.line(zerolog.ErrorLevel, "worker failed, its group stops", func(e *zerolog.Event) {
+		logFields(e, r, last)
 		if peer != nil {
-			e.Str("didNotStop", replicaName(peer.name, int(peer.replica)))
+			e.Str("didNotStop", peer.displayName())
 		}
 	})
 }
 
-// itemsLeft says that items which were received are not handled any more, unless somebody restarts the worker.
-func (j *journal) itemsLeft(run *runContext, items int) {
-	j.line(zerolog.ErrorLevel, "worker ended with items that were not handled", func(e *zerolog.Event) {
-		run.logFields(e)
+// unhandled says that items which were received are not handled any more, unless somebody restarts the worker.
+func (l *poolLog) unhandled(r *run, items int) {
+	l.line(zerolog.ErrorLevel, "worker ended with items that were not handled", func(e *zerolog.Event) {
+		r.logFields(e)
 		e.Int("items", items)
 	})
 }
 
 // poolStarted says how many workers run, and which the configuration keeps out.
-func (j *journal) poolStarted(workers int, excluded []string) {
-	j.line(zerolog.InfoLevel, "worker pool started", func(e *zerolog.Event) {
+func (l *poolLog) poolStarted(workers int, excluded []string) {
+	l.line(zerolog.InfoLevel, "worker pool started", func(e *zerolog.Event) {
 		e.Int("workers", workers)
 		if len(excluded) > 0 {
 			e.Strs("excluded", excluded)
@@ -180,33 +184,33 @@ func (j *journal) poolStarted(workers int, excluded []string) {
 }
 
 // poolStopped says that all workers have stopped.
-func (j *journal) poolStopped() {
-	j.line(zerolog.InfoLevel, "worker pool stopped", func(*zerolog.Event) {})
+func (l *poolLog) poolStopped() {
+	l.line(zerolog.InfoLevel, "worker pool stopped", func(*zerolog.Event) {})
 }
 
 // essentialEnded says why the pool stops.
-func (j *journal) essentialEnded(worker string, err error) {
-	j.line(zerolog.ErrorLevel, "essential worker is done, the pool stops", func(e *zerolog.Event) {
-		e.Str(fieldWorker, worker).Str(zerolog.ErrorFieldName, oneLine(err.Error()))
+func (l *poolLog) essentialEnded(worker string, err error) {
+	l.line(zerolog.ErrorLevel, "essential worker is done, the pool stops", func(e *zerolog.Event) {
+		e.Str(fieldWorker, worker).Str(zerolog.ErrorFieldName, text.OneLine(err.Error()))
 	})
 }
 
 // stragglers says where each worker hangs that did not stop.
-func (j *journal) stragglers(err *StopError) {
+func (l *poolLog) stragglers(err *StopError) {
 	for _, s := range err.Stragglers {
-		j.line(zerolog.ErrorLevel, "worker did not stop in time", func(e *zerolog.Event) {
+		l.line(zerolog.ErrorLevel, "worker did not stop in time", func(e *zerolog.Event) {
 			e.Str(fieldWorker, s.Worker).Int(fieldReplica, s.Replica).Str(fieldStack, s.Stack)
 		})
 	}
 }
 
 // brokenGenerator says that the ID generator misbehaved, and was done without.
-func (j *journal) brokenGenerator(value any) {
+func (l *poolLog) brokenGenerator(value any) {
 	how := "returned no ID, or ended the goroutine"
 	if value != nil {
-		how = panicText(value)
+		how = safecall.PanicText(value)
 	}
-	j.line(zerolog.ErrorLevel, "ID generator is broken, an xid takes its place", func(e *zerolog.Event) {
-		e.Str(zerolog.ErrorFieldName, cut(how, maxText))
+	l.line(zerolog.ErrorLevel, "ID generator is broken, an xid takes its place", func(e *zerolog.Event) {
+		e.Str(zerolog.ErrorFieldName, text.Cut(how, text.MaxText))
 	})
 }

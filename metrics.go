@@ -59,15 +59,15 @@ func (*collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect sends the metrics of every worker.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
-	for _, m := range c.pool.sorted() {
-		c.collectWorker(out, m)
+	for _, e := range c.pool.sorted() {
+		c.collectWorker(out, e)
 	}
 }
 
-func (c *collector) collectWorker(out chan<- prometheus.Metric, m *member) {
-	sum := c.pool.totals(m)
+func (c *collector) collectWorker(out chan<- prometheus.Metric, e *entry) {
+	sum := totalsOf(e)
 	send := func(desc *prometheus.Desc, kind prometheus.ValueType, value float64, more ...string) {
-		out <- prometheus.MustNewConstMetric(desc, kind, value, append([]string{m.name}, more...)...)
+		out <- prometheus.MustNewConstMetric(desc, kind, value, append([]string{e.name}, more...)...)
 	}
 	send(c.executions, prometheus.CounterValue, float64(sum.runs), statusStarted)
 	send(c.executions, prometheus.CounterValue, float64(sum.restarts), statusRestarted)
@@ -76,10 +76,10 @@ func (c *collector) collectWorker(out chan<- prometheus.Metric, m *member) {
 	send(c.running, prometheus.GaugeValue, float64(sum.running))
 	send(c.replicas, prometheus.GaugeValue, float64(sum.replicas))
 	send(c.panics, prometheus.CounterValue, float64(sum.panics))
-	if m.schedule != nil {
+	if e.schedule != nil {
 		send(c.missed, prometheus.CounterValue, float64(sum.missed))
 	}
-	if m.heartbeat > 0 || m.runTimeout > 0 {
+	if e.heartbeat > 0 || e.runTimeout > 0 {
 		send(c.stuck, prometheus.GaugeValue, float64(sum.stuck))
 	}
 	if sum.hasJobs {
@@ -92,8 +92,8 @@ func (c *collector) collectWorker(out chan<- prometheus.Metric, m *member) {
 	if sum.nextRun != 0 {
 		send(c.nextRun, prometheus.GaugeValue, sum.nextRun.seconds())
 	}
-	c.collectDuration(out, m.name, statusSuccess, sum.ranWell)
-	c.collectDuration(out, m.name, statusError, sum.ranBadly)
+	c.collectDuration(out, e.name, statusSuccess, sum.good)
+	c.collectDuration(out, e.name, statusError, sum.bad)
 }
 
 func (c *collector) collectDuration(out chan<- prometheus.Metric, worker, status string, h *histogram) {
@@ -121,52 +121,52 @@ type totals struct {
 	running, replicas    int
 	stuck                int
 	lastSuccess, nextRun instant
-	ranWell, ranBadly    *histogram
+	good, bad            *histogram
 }
 
-// totals are the sums over the replicas of m, those that are gone included.
-func (p *Pool) totals(m *member) totals {
-	p.mu.Lock()
-	defer p.mu.Unlock()
+// totalsOf are the sums over the replicas of a worker, those that are gone included.
+func totalsOf(e *entry) totals {
+	e.pool.mu.Lock()
+	defer e.pool.mu.Unlock()
 	var sum totals
-	if m.retired != nil {
-		sum = *m.retired
+	if e.retired != nil {
+		sum = *e.retired
 		sum.running, sum.stuck, sum.nextRun = 0, 0, 0
 	}
-	sum.replicas = int(m.wanted)
-	for s := range m.replicas() {
-		s.mu.Lock()
-		sum.add(&s.report)
-		s.mu.Unlock()
+	sum.replicas = int(e.wanted)
+	for r := range e.replicas() {
+		sum.add(r)
 	}
 	return sum
 }
 
-func (t *totals) add(r *report) {
-	if r.status == StatusRunning {
+// add adds a replica. The pool's lock is held.
+func (t *totals) add(r *replica) {
+	m := &r.machine
+	if m.IsRunning() {
 		t.running++
 	}
-	t.runs += r.runs
-	t.successes += r.successes
-	t.lastSuccess = max(t.lastSuccess, r.succeeded)
-	if t.nextRun == 0 || r.nextRunAt != 0 && r.nextRunAt < t.nextRun {
-		t.nextRun = r.nextRunAt
+	t.runs += m.Runs
+	t.restarts += m.Restarts
+	t.successes += m.Successes
+	t.failures += m.Failures
+	t.missed += m.MissedTicks
+	t.lastSuccess = max(t.lastSuccess, r.record.succeeded)
+	if next := instantOf(m.NextRun()); t.nextRun == 0 || next != 0 && next < t.nextRun {
+		t.nextRun = next
 	}
-	if p := r.past; p != nil {
-		t.restarts += p.restarts
-		t.failures += p.failures
-		t.panics += p.panics
-		t.missed += p.missed
-		if p.stuck != nil {
+	if h := r.record.history; h != nil {
+		t.panics += h.panics
+		if h.stuck != nil {
 			t.stuck++
 		}
-		if p.jobs != nil {
+		if h.jobs != nil {
 			t.hasJobs = true
-			t.jobs += p.jobs.succeeded.Load()
-			t.failedJobs += p.jobs.failed.Load()
+			t.jobs += h.jobs.succeeded.Load()
+			t.failedJobs += h.jobs.failed.Load()
 		}
-		t.ranWell = t.ranWell.plus(p.ranWell)
-		t.ranBadly = t.ranBadly.plus(p.ranBadly)
+		t.good = t.good.plus(h.good)
+		t.bad = t.bad.plus(h.bad)
 	}
 }
 

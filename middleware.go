@@ -3,6 +3,8 @@ package workerfx
 import (
 	"fmt"
 	"slices"
+
+	"github.com/workerfx/workerfx/internal/safecall"
 )
 
 // Middleware wraps the body of a worker. It is called once for each worker that it wraps; the function
@@ -18,7 +20,7 @@ func wrap(body Worker, ofPool, ofWorker []Middleware) (wrapped Worker, err error
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("middleware panicked: %s", valueText(r))
+			err = fmt.Errorf("middleware panicked: %s", safecall.ValueText(r))
 		}
 	}()
 	run := RunFunc(body.Run)

@@ -66,7 +66,7 @@ func New(p Params) (Result, error) {
 	}
 	pool.onFailure = func() {
 		if err := p.Shutdowner.Shutdown(fx.ExitCode(1)); err != nil {
-			pool.journal.Err(err).Msg("the app could not be told to shut down")
+			pool.log.Err(err).Msg("the app could not be told to shut down")
 		}
 	}
 	p.Lifecycle.Append(fx.Hook{OnStart: pool.startReady, OnStop: func(ctx context.Context) error {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/workerfx/workerfx/internal/lifecycle"
 )
 
 // Option configures one worker, or all workers of a [Group]. A value out of range is an error of
@@ -42,7 +44,7 @@ func WithHealthyAfter(d time.Duration) Option {
 
 // WithFailureLimit slows the worker down while it fails too often. The default is no such limit.
 func WithFailureLimit(limit FailureLimit) Option {
-	return func(s *settings) { s.policy.failureLimit = limit }
+	return func(s *settings) { s.failureLimit = limit }
 }
 
 // WithStopTimeout bounds how long a stop waits for this worker, from the moment it was asked to stop.
@@ -82,11 +84,13 @@ const (
 // settings are a worker's options put together. They do not change once the worker is added, so that
 // workers without options of their own share one copy.
 type settings struct {
-	policy
+	policy lifecycle.Policy // what follows from the others; see complete
 
 	name          *string
 	deferredStart time.Duration
+	maxAttempts   int
 	healthyAfter  *time.Duration
+	failureLimit  FailureLimit
 	backoff       Backoff
 	backoffSet    bool
 	stopTimeout   time.Duration
@@ -112,7 +116,7 @@ type settings struct {
 }
 
 func defaultSettings() settings {
-	return settings{policy: policy{maxAttempts: 1}, events: defaultEvents, replicas: 1}
+	return settings{maxAttempts: 1, events: defaultEvents, replicas: 1}
 }
 
 // apply puts options on top of s.
@@ -128,13 +132,19 @@ func (s *settings) apply(opts []Option) error {
 
 // complete fills in the defaults that depend on other settings.
 func (s *settings) complete() {
-	s.scheduled = s.schedule != nil
 	endless := s.maxAttempts == 0
+	_, isInterval := s.schedule.(interval)
+	s.policy = lifecycle.Policy{
+		MaxAttempts: s.maxAttempts, FailureLimit: lifecycle.FailureLimit(s.failureLimit), DeferredStart: s.deferredStart,
+		Scheduled: s.schedule != nil, StartImmediately: s.startImmediately,
+		FollowsWallClock: s.schedule != nil && !isInterval,
+		SaysReady:        s.readiness, ComesAfter: len(s.after) > 0,
+	}
 	switch {
 	case s.healthyAfter != nil:
-		s.policy.healthyAfter = *s.healthyAfter
+		s.policy.HealthyAfter = *s.healthyAfter
 	case endless:
-		s.policy.healthyAfter = defaultHealthyAfter
+		s.policy.HealthyAfter = defaultHealthyAfter
 	}
 	switch {
 	case s.backoffSet:
@@ -159,7 +169,7 @@ func (s *settings) validate(worker string) error {
 		}
 	}
 	notNegative("deferred start", s.deferredStart)
-	notNegative("healthy after", s.policy.healthyAfter)
+	notNegative("healthy after", s.policy.HealthyAfter)
 	notNegative("stop timeout", s.stopTimeout)
 	notNegative("run timeout", s.runTimeout)
 	atLeast0("max attempts", s.maxAttempts)

@@ -12,54 +12,55 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/workerfx/workerfx/internal/order"
 )
 
 // Pool starts, watches and stops workers. [NewPool] makes one; under Fx, [Module] does and starts it
 // with the app. All methods may be called from any goroutine at any time, also from within a worker.
 type Pool struct {
-	config     Config
-	logger     zerolog.Logger // of runs
-	journal    journal        // of the pool itself
-	tracer     trace.Tracer
-	generateID func() string // nil = xid
+	// Set by NewPool, and not changed later.
+	config           Config
+	logger           zerolog.Logger // of runs
+	log              poolLog        // of the pool itself
+	tracer           trace.Tracer
+	ids              idGenerator
+	middleware       []Middleware
+	collector        *collector
+	slot             *slot           // in the registry; nil without one
+	buckets          []time.Duration // of the histogram of run times
+	defaults         settings        // what options are applied to
+	completeDefaults *settings       // the settings of workers without options
 
-	generatorBroken atomic.Bool // it panicked or returned no ID: xid stands in for it
-	middleware      []Middleware
-	collector       *collector
-	slot            *slot           // in the registry; nil without one
-	buckets         []time.Duration // of the histogram of run times
+	// Set by Start, before the first run.
+	base       context.Context // of every run; it does not end
+	jobs       context.Context // of jobs that may outlive the end of their run's context; it ends once Stop gives up
+	cancelJobs context.CancelCauseFunc
 
-	defaults         settings  // what options are applied to
-	completeDefaults *settings // the settings of workers without options
-
-	base     context.Context // of every run; set before the first one. It does not end
-	patience context.Context // ends once Stop no longer waits; set with base
-	giveUp   context.CancelCauseFunc
-
-	readiness readiness // tells those who wait for it
+	stopped      chan struct{} // closed once the pool is stopped and no goroutine is left to wait for
+	premature    chan struct{} // closed when an essential worker ended too early
+	stopReturned chan struct{} // closed once a call of Stop has returned
 
 	eventsReported atomic.Int64 // by the last Executions, as a hint for the next
 
-	live      atomic.Int64  // replicas whose goroutine is neither done nor given up
-	idle      chan struct{} // closed once the pool is stopped and live is 0
-	premature chan struct{} // closed when an essential worker was done too early
-
-	halting     atomic.Bool // it was asked to stop: no run may begin any more
-	bounded     atomic.Bool // there is, or was, a worker with a stop timeout
-	gaveUp      atomic.Bool // a replica outlasted its stop timeout
-	saidStopped atomic.Bool // in the log
-
-	mu         sync.Mutex // guards the fields below
-	phase      phase
-	startedAt  time.Time
-	members    map[string]*member
-	order      []*member  // members by name; nil if it must be made anew
-	excluded   []string   // names that the configuration keeps out of this process
-	stopBudget budget     // of the stop under way
-	ordered    bool       // some worker comes after another, or did
-	known      *directory // nil unless it is needed
-	onFailure  func()     // called when premature is closed; nil for none
-	failure    error      // why premature was closed
+	// mu guards the fields below and all that changes in the pool's workers: entries, replicas with their machines and
+	// records, groups, and the parts of runs. No user code runs and nothing waits while it is held.
+	mu           sync.Mutex
+	phase        phase
+	startedAt    time.Time
+	entries      map[string]*entry
+	byName       []*entry // the entries by name; nil if it has to be made anew
+	excluded     []string // names that the configuration keeps out of this process
+	order        *order.Graph[*entry]
+	goroutines   int      // of replicas, that Stop waits for
+	abandoned    bool     // a replica outlasted its stop timeout
+	saidStopped  bool     // in the log
+	stopDeadline deadline // of the stop under way
+	stopError    error    // what the first call of Stop returned
+	stopFailures []error  // of workers that failed while the pool stopped
+	onFailure    func()   // called when premature is closed; nil for none
+	failure      error    // why premature was closed
+	readiness    readiness
 }
 
 type phase uint8
@@ -83,19 +84,20 @@ func NewPool(opts ...PoolOption) (*Pool, error) {
 		return nil, err
 	}
 	p := &Pool{
-		config:     o.config,
-		logger:     zerolog.Nop(),
-		journal:    newJournal(o.logger, o.config.Name),
-		tracer:     AnnotateTracerProvider(o.tracerProvider).Tracer(tracerName),
-		generateID: o.generateID,
-		middleware: o.middleware,
-		buckets:    o.config.Metrics.Buckets,
-		idle:       make(chan struct{}),
-		premature:  make(chan struct{}),
-		members:    make(map[string]*member),
+		config:       o.config,
+		logger:       zerolog.Nop(),
+		log:          newPoolLog(o.logger, o.config.Name),
+		tracer:       AnnotateTracerProvider(o.tracerProvider).Tracer(tracerName),
+		ids:          idGenerator{custom: o.generateID},
+		middleware:   o.middleware,
+		buckets:      o.config.Metrics.Buckets,
+		stopped:      make(chan struct{}),
+		premature:    make(chan struct{}),
+		stopReturned: make(chan struct{}),
+		entries:      make(map[string]*entry),
 	}
 	if o.logger != nil {
-		p.logger = p.journal.Logger
+		p.logger = p.log.Logger
 	}
 	if len(p.buckets) == 0 {
 		p.buckets = defaultBuckets
@@ -139,15 +141,15 @@ func (p *Pool) Start(ctx context.Context) error {
 	if err := p.checkConfiguredNames(); err != nil {
 		return err
 	}
-	workers, excluded, err := p.launchAll(ctx)
+	workers, excluded, err := p.startAll(ctx)
 	if err == nil {
-		p.journal.poolStarted(workers, excluded) // without the lock: the log sink is the user's code
+		p.log.poolStarted(workers, excluded)
 	}
 	return err
 }
 
-// launchAll starts all workers, and returns how many and which were left out.
-func (p *Pool) launchAll(ctx context.Context) (workers int, excluded []string, err error) {
+// startAll starts all workers, and returns how many and which were left out.
+func (p *Pool) startAll(ctx context.Context) (workers int, excluded []string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch p.phase {
@@ -156,17 +158,17 @@ func (p *Pool) launchAll(ctx context.Context) (workers int, excluded []string, e
 	case phaseStopped:
 		return 0, nil, ErrPoolStopped
 	}
-	if err := p.linkAll(); err != nil {
+	if err := p.orderAll(); err != nil {
 		return 0, nil, err
 	}
 	p.phase, p.startedAt = phaseStarted, time.Now()
 	p.base = context.WithoutCancel(ctx)
-	p.patience, p.giveUp = context.WithCancelCause(p.base)
-	for _, m := range p.members {
-		p.launch(m)
+	p.jobs, p.cancelJobs = context.WithCancelCause(p.base)
+	for _, e := range p.entries {
+		e.start()
 	}
-	p.readiness.tell()
-	return len(p.members), slices.Clone(p.excluded), nil
+	p.readiness.changed()
+	return len(p.entries), slices.Clone(p.excluded), nil
 }
 
 // checkConfiguredNames refuses a configuration that speaks of workers that are not there.
@@ -181,9 +183,9 @@ func (p *Pool) checkConfiguredNames() error {
 	return p.config.checkNames(names)
 }
 
-// Run starts the pool, waits until ctx ends or an essential worker is done, and stops it. It returns
-// nil after a clean stop, else the errors of the start, of the essential worker and of the stop,
-// joined. The stop may take as long as [Config.StopTimeout] says.
+// Run starts the pool, waits until ctx ends, an essential worker ends or somebody else stops the pool, and stops it. It
+// returns nil after a clean stop. Else it returns the errors of the start, of the essential worker, of workers that
+// failed while they stopped, and of the stop, joined. The stop may take as long as [Config.StopTimeout] says.
 func (p *Pool) Run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return p.Stop(context.WithoutCancel(ctx))
@@ -192,19 +194,28 @@ func (p *Pool) Run(ctx context.Context) error {
 		return err
 	}
 	select {
+	case <-p.stopReturned:
+		return p.endOfRun(p.stopResult())
 	case <-ctx.Done():
 	case <-p.premature:
 	}
-	budget, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.stopTimeout())
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.config.stopTimeout())
 	defer cancel()
-	return errors.Join(p.prematureEnd(), p.Stop(budget))
+	return p.endOfRun(p.Stop(bounded))
 }
 
-func (p *Pool) stopTimeout() time.Duration {
-	if p.config.StopTimeout > 0 {
-		return p.config.StopTimeout
-	}
-	return defaultPoolStopTimeout
+// endOfRun is what Run returns after a stop.
+func (p *Pool) endOfRun(stop error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return errors.Join(p.failure, errors.Join(p.stopFailures...), stop)
+}
+
+// stopResult is what the first call of Stop returned.
+func (p *Pool) stopResult() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stopError
 }
 
 // hasStarted tells whether the pool was ever started.
@@ -217,7 +228,7 @@ func (p *Pool) hasStarted() bool {
 // hasStopped tells whether the pool was asked to stop and nothing of it runs any more.
 func (p *Pool) hasStopped() bool {
 	select {
-	case <-p.idle:
+	case <-p.stopped:
 		return true
 	default:
 		return false

@@ -10,20 +10,48 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// runContext is the context of one run, and the only layer that the run adds to its pool's context. It
+// run is one run of a replica, and its context: the only layer that the run adds to its pool's context. It
 // knows the keys that zerolog, pprof and context itself look for and answers for them, so that none of
 // them costs a layer of its own; what a run never asks for is never made.
-type runContext struct {
-	s       *supervisor
-	id      string
-	attempt int
-	labels  any    // what pprof keeps in a context
-	watch   *watch // nil if nothing is expected of the run
+type run struct {
+	replica  *replica
+	id       string
+	attempt  int
+	labels   any       // what pprof keeps in a context
+	watchdog *watchdog // nil if nothing is expected of the run
+	over     bool      // guarded by the pool's lock
 
 	// Made when first asked for:
 	logger atomic.Pointer[zerolog.Logger]
 	life   atomic.Pointer[lifetime]
-	ties   atomic.Pointer[ties]
+	parts  *parts // guarded by the pool's lock, and so are its fields
+}
+
+// parts are what a run has beside its context. Few runs have any.
+type parts struct {
+	children map[string]*entry // by their short names
+
+	drain       chan struct{} // closed when the run is to finish, or is over; nil unless somebody listens
+	drainClosed bool
+	drained     atomic.Bool // the run was asked to finish; jobs read it without the lock
+	endsByJob   bool        // the run's body handles jobs, and ends between two of them when it is drained
+	listens     bool        // the worker called Draining
+	cut         *time.Timer // ends the context of a run that was given time to finish; nil if none was
+	cutAt       time.Time   // when it does
+
+	ready   bool // the run called Ready
+	standby int  // how many in it wait for their turn to work
+
+	redelivery redelivery // the items that the body's attempts share; nil if it handles no items
+	unhandled  int        // items that the run left for the next attempt
+}
+
+// part returns the run's parts, and makes them if need be. The pool's lock is held.
+func (r *run) part() *parts {
+	if r.parts == nil {
+		r.parts = new(parts)
+	}
+	return r.parts
 }
 
 // lifetime is the part of a run's context that ends.
@@ -33,9 +61,9 @@ type lifetime struct {
 	end context.CancelCauseFunc
 }
 
-// ended is the lifetime of runs that ended before anybody asked for it, asked of those that were asked
-// to stop.
-var ended, asked = endedWith(context.Canceled), endedWith(ErrStopping)
+// Runs that end before anybody asks for their lifetime share these two. A lifetime of its own costs more than all the rest
+// of a run that fails at once.
+var endedLife, stoppedLife = endedWith(context.Canceled), endedWith(ErrStopping)
 
 func endedWith(cause error) *lifetime {
 	ctx, end := context.WithCancelCause(context.Background())
@@ -43,19 +71,20 @@ func endedWith(cause error) *lifetime {
 	return &lifetime{ctx, end}
 }
 
-// newRun returns the context of a replica's next run.
-func newRun(s *supervisor, now time.Time) *runContext {
-	id := s.pool.newID(now)
-	run := &runContext{s: s, id: id, attempt: s.history.failures + 1}
-	if s.runTimeout > 0 {
-		run.life.Store(run.newLifetime().limit(s.runTimeout))
-	}
-	run.watch = newWatch(run, now)
-	return run
+func newRun(r *replica, id string) *run {
+	return &run{replica: r, id: id}
 }
 
-func (c *runContext) newLifetime() *lifetime {
-	ctx, end := context.WithCancelCause(c.s.base())
+// begin starts the clocks of the run. The pool's lock is held.
+func (r *run) begin(now time.Time) {
+	if r.replica.runTimeout > 0 {
+		r.life.Store(r.newLifetime().limit(r.replica.runTimeout))
+	}
+	r.watchdog = newWatchdog(r, now)
+}
+
+func (r *run) newLifetime() *lifetime {
+	ctx, end := context.WithCancelCause(r.replica.base())
 	return &lifetime{ctx, end}
 }
 
@@ -69,57 +98,61 @@ func (l *lifetime) limit(d time.Duration) *lifetime {
 }
 
 // lifetime returns the part of the context that ends, and makes it if need be.
-func (c *runContext) lifetime() *lifetime {
-	if life := c.life.Load(); life != nil {
+func (r *run) lifetime() *lifetime {
+	if life := r.life.Load(); life != nil {
 		return life
 	}
-	c.life.CompareAndSwap(nil, c.newLifetime())
-	return c.life.Load()
+	r.life.CompareAndSwap(nil, r.newLifetime())
+	return r.life.Load()
 }
 
 // end ends the context because the run is over, and waits until the run's children have ended too. It
-// returns how many items the run's body left in hand.
-func (c *runContext) end() (items int) {
-	c.endAs(ended, context.Canceled)
-	defer c.watch.end() // it may outlast its timeout while it waits for a child
-	if c.ties.CompareAndSwap(nil, noTies) {
+// returns how many items the run left for the next attempt.
+func (r *run) end() (unhandled int) {
+	r.cancelAs(endedLife, context.Canceled)
+	r.replica.pool.mu.Lock()
+	defer r.replica.pool.mu.Unlock()
+	r.over = true
+	defer r.watchdog.end() // after the children: while it waits for one, the run may outlast its timeout
+	if r.parts == nil {
 		return 0
 	}
-	c.watch.rest()
-	return c.cutTies()
+	r.parts.closeDrain()
+	if r.parts.cut != nil {
+		r.parts.cut.Stop()
+	}
+	if len(r.parts.children) > 0 {
+		r.endChildren()
+	}
+	return r.parts.unhandled
 }
 
-// stop ends the context because the worker is to stop.
-func (c *runContext) stop() {
-	c.endAs(asked, ErrStopping)
-	if t := c.ties.Load(); t != nil { // those that come later see that the context has ended
-		c.drain()
-	}
-}
+// cancel ends the context because the worker is to stop.
+func (r *run) cancel() { r.cancelAs(stoppedLife, ErrStopping) }
 
 // fail ends the context because of what is wrong with the run.
-func (c *runContext) fail(cause error) { c.lifetime().end(cause) }
+func (r *run) fail(cause error) { r.lifetime().end(cause) }
 
-func (c *runContext) endAs(life *lifetime, cause error) {
-	if !c.life.CompareAndSwap(nil, life) {
-		c.life.Load().end(cause)
+func (r *run) cancelAs(life *lifetime, cause error) {
+	if !r.life.CompareAndSwap(nil, life) {
+		r.life.Load().end(cause)
 	}
 }
 
 // Deadline is there if the worker has a run timeout.
-func (c *runContext) Deadline() (time.Time, bool) {
-	if life := c.life.Load(); life != nil {
+func (r *run) Deadline() (time.Time, bool) {
+	if life := r.life.Load(); life != nil {
 		return life.Deadline()
 	}
 	return time.Time{}, false
 }
 
 // Done is closed when the run is over, or asked to stop.
-func (c *runContext) Done() <-chan struct{} { return c.lifetime().Done() }
+func (r *run) Done() <-chan struct{} { return r.lifetime().Done() }
 
 // Err is nil until Done is closed.
-func (c *runContext) Err() error {
-	if life := c.life.Load(); life != nil {
+func (r *run) Err() error {
+	if life := r.life.Load(); life != nil {
 		return life.Err()
 	}
 	return nil
@@ -133,36 +166,36 @@ var (
 	cancelKey = keyAskedFor(func(ctx context.Context) { _ = context.Cause(ctx) })
 )
 
-// Value answers for the run's own keys, and hands on all others.
-func (c *runContext) Value(key any) any {
+// Value answers for the run's own keys, and passes all others on.
+func (r *run) Value(key any) any {
 	switch key {
 	case runKey{}:
-		return c
+		return r
 	case jobKey{}: // not that of the parent, whose child the run may be
 		return nil
 	case loggerKey:
-		return c.ctxLogger()
+		return r.ctxLogger()
 	case labelsKey:
-		return c.labels
+		return r.labels
 	case cancelKey:
-		return c.lifetime().Value(key)
+		return r.lifetime().Value(key)
 	}
-	return c.s.value(key)
+	return r.replica.value(key)
 }
 
-func (c *runContext) ctxLogger() *zerolog.Logger {
-	if logger := c.logger.Load(); logger != nil {
+func (r *run) ctxLogger() *zerolog.Logger {
+	if logger := r.logger.Load(); logger != nil {
 		return logger
 	}
-	logger := c.s.pool.logger.With().Str(fieldWorker, c.s.name).Str(fieldExecutionID, c.id).Logger()
-	c.logger.CompareAndSwap(nil, &logger)
-	return c.logger.Load()
+	logger := r.replica.pool.logger.With().Str(fieldWorker, r.replica.name).Str(fieldExecutionID, r.id).Logger()
+	r.logger.CompareAndSwap(nil, &logger)
+	return r.logger.Load()
 }
 
 // runOf returns the run that ctx belongs to, or nil.
-func runOf(ctx context.Context) *runContext {
-	run, _ := ctx.Value(runKey{}).(*runContext)
-	return run
+func runOf(ctx context.Context) *run {
+	r, _ := ctx.Value(runKey{}).(*run)
+	return r
 }
 
 // keyAskedFor returns the key, private to another package, that ask looks up in a context.
@@ -187,10 +220,10 @@ func (p *keyProbe) Value(key any) any {
 }
 
 // label gives the run's labels to its context and to the goroutine, which is the caller's.
-func (c *runContext) label() {
-	labels := pprof.Labels(fieldWorker, c.s.name, fieldExecutionID, c.id)
-	c.labels = pprof.WithLabels(context.Background(), labels).Value(labelsKey)
-	pprof.SetGoroutineLabels(c)
+func (r *run) label() {
+	labels := pprof.Labels(fieldWorker, r.replica.name, fieldExecutionID, r.id)
+	r.labels = pprof.WithLabels(context.Background(), labels).Value(labelsKey)
+	pprof.SetGoroutineLabels(r)
 }
 
 // runTimeoutError is the cause of a context that ended because of [WithRunTimeout].

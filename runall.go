@@ -26,7 +26,7 @@ func RunAll(ctx context.Context, workers ...Worker) error {
 		return nil
 	}
 	for _, w := range workers {
-		if err := pool.addUnderAnyName(w, WithEssential()); err != nil {
+		if err := addUnderAnyName(pool, w, WithEssential()); err != nil {
 			return err
 		}
 	}
@@ -34,17 +34,20 @@ func RunAll(ctx context.Context, workers ...Worker) error {
 }
 
 // addUnderAnyName adds a worker under its name, or under that name and a number if it is taken.
-func (p *Pool) addUnderAnyName(w Worker, opts ...Option) error {
-	m, err := p.newMember(place{}, w, opts)
+func addUnderAnyName(p *Pool, w Worker, opts ...Option) error {
+	e, err := newEntry(p, origin{}, w, opts)
 	if err != nil {
 		return err
 	}
-	name := m.name
+	name := e.name
 	for n := 2; ; n++ {
-		if err = p.join([]*member{m}); !errors.Is(err, ErrDuplicateWorker) {
+		p.mu.Lock()
+		err = addAll(p, []*entry{e})
+		p.mu.Unlock()
+		if !errors.Is(err, ErrDuplicateWorker) {
 			return err
 		}
-		m.name = fmt.Sprintf("%s:%d", name, n)
+		e.name = fmt.Sprintf("%s:%d", name, n)
 	}
 }
 
@@ -62,7 +65,7 @@ func RunAllJobs(ctx context.Context, jobs ...RunFunc) error {
 			errs[i] = ErrGoexit // unless something better is known
 			defer func() {
 				if value := recover(); value != nil {
-					errs[i] = catchPanic(value)
+					errs[i] = catchPanic(value, 0)
 				}
 			}()
 			errs[i] = job(ctx)

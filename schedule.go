@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"github.com/netresearch/go-cron"
+
+	"github.com/workerfx/workerfx/internal/lifecycle"
+	"github.com/workerfx/workerfx/internal/text"
 )
 
 // Schedule says when a worker runs. Next returns the first tick after a time; the zero time means that
@@ -38,7 +41,7 @@ func WithCron(spec string) Option {
 	return func(s *settings) {
 		var err error
 		if s.schedule, err = ParseCron(spec); err != nil {
-			s.scheduleErr = scheduleError("cron", fmt.Sprintf("%q", cut(spec, maxName)), err)
+			s.scheduleErr = scheduleError("cron", fmt.Sprintf("%q", text.Cut(spec, text.MaxName)), err)
 			return
 		}
 		s.scheduleErr = nil
@@ -108,6 +111,9 @@ func ParseCron(spec string) (Schedule, error) {
 	return schedule, nil
 }
 
+// maxSkew is more than any change between summer and winter time.
+const maxSkew = 3 * time.Hour
+
 // crontab adds to the parser's schedule what cron does in the night in which an hour comes twice: what
 // is due at a named time is due once, what is due every minute or hour goes on being so.
 type crontab struct{ *cron.SpecSchedule }
@@ -147,49 +153,38 @@ func (c crontab) zone(t time.Time) *time.Location {
 	return c.Location
 }
 
-// interval is the schedule of [WithInterval]. Its grid's origin is known to the ticker only.
+// interval is the schedule of [WithInterval]. It does not know where its grid begins.
 type interval time.Duration
 
 // Next returns the time one interval later.
 func (i interval) Next(after time.Time) time.Time { return after.Add(time.Duration(i)) }
 
-// ticker is a replica's way through its schedule.
-type ticker struct {
-	origin time.Time // of an interval's grid
-	last   time.Time // the tick that came last
-
-	upcoming time.Time // the tick that is waited for
-}
-
-// maxSkew is how far back a clock may be set without past ticks coming again: cron's three hours.
-const maxSkew = 3 * time.Hour
-
-// next returns the tick after now and how many were missed since the last one. Of an interval, ticks are
-// counted on the monotonic clock; other schedules follow the wall clock, also when it is set anew.
-func (t *ticker) next(schedule Schedule, now time.Time) (tick time.Time, missed int64) {
+// nextTick asks a schedule for the tick that comes next. The ticks of an interval are counted on the monotonic clock; other
+// schedules follow the wall clock, also when it is set anew.
+func nextTick(schedule Schedule, jitter float64, q lifecycle.Question) (tick lifecycle.Tick) {
 	if d, ok := schedule.(interval); ok {
-		return t.nextOnGrid(time.Duration(d), now)
+		tick.At, tick.Missed = d.onGrid(q)
+	} else {
+		tick.At = schedule.Next(q.From.Round(0))
+		if !q.MissedSince.IsZero() {
+			tick.Missed = countTicks(schedule, q.MissedSince, q.From)
+		}
+		if !tick.At.IsZero() && !tick.At.After(q.From) {
+			tick.At = q.From.Add(time.Second) // a schedule that does not move on must not become a hot loop
+		}
 	}
-	from := now
-	if back := t.last.Round(0).Sub(now.Round(0)); back > 0 && back <= maxSkew {
-		from = t.last
-	}
-	tick = schedule.Next(from.Round(0))
-	if !t.last.IsZero() {
-		missed = countTicks(schedule, t.last, from)
-	}
-	if !tick.IsZero() && !tick.After(from) {
-		tick = from.Add(time.Second) // a schedule that does not move on must not become a hot loop
-	}
-	return tick, missed
+	tick.Due = jittered(tick.At, schedule, jitter)
+	return tick
 }
 
-func (t *ticker) nextOnGrid(d time.Duration, now time.Time) (tick time.Time, missed int64) {
-	n := int64(now.Sub(t.origin) / d)
-	if !t.last.IsZero() {
-		missed = max(0, n-int64(t.last.Sub(t.origin)/d))
+// onGrid returns the interval's next tick, and how many were missed.
+func (i interval) onGrid(q lifecycle.Question) (tick time.Time, missed int64) {
+	d := time.Duration(i)
+	n := int64(q.From.Sub(q.Origin) / d)
+	if !q.MissedSince.IsZero() {
+		missed = max(0, n-int64(q.MissedSince.Sub(q.Origin)/d))
 	}
-	return t.origin.Add(time.Duration(n+1) * d), missed
+	return q.Origin.Add(time.Duration(n+1) * d), missed
 }
 
 // countTicks counts the ticks after one time up to another, up to a limit: nobody needs more.

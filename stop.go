@@ -3,9 +3,12 @@ package workerfx
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/workerfx/workerfx/internal/goroutines"
 )
 
 // Stop asks all workers to stop and waits until they have, or until ctx ends. No run begins once it
@@ -13,21 +16,41 @@ import (
 // come after ([WithAfter]) is asked once those have stopped, or time is short. A worker that has not stopped
 // when ctx ends, or within its own stop timeout, is named in a *[StopError], with the stack it hangs in.
 // Stop may be called again, from many goroutines, and before Start, which then fails.
-func (p *Pool) Stop(ctx context.Context) error {
+func (p *Pool) Stop(ctx context.Context) (err error) {
 	early, cancel := shortOf(ctx)
 	defer cancel()
-	p.requestStop(p.budgetUntil(early))
-	defer context.AfterFunc(early, p.hurry)()
-	err := p.await(ctx)
-	p.losePatience()
-	if err != nil {
-		waitFor(ctx, func() { p.journal.stragglers(err) })
-		return err
+	p.askToStop(p.stopDeadlineOf(early))
+	defer context.AfterFunc(early, p.cancelAll)()
+	stragglers := p.awaitStop(ctx)
+	p.giveUpJobs()
+	if stragglers != nil {
+		err = stragglers
+		waitFor(ctx, func() { p.log.stragglers(stragglers) })
+	} else if p.isFirstToSayStopped() {
+		waitFor(ctx, p.log.poolStopped)
 	}
-	if p.saidStopped.CompareAndSwap(false, true) {
-		waitFor(ctx, p.journal.poolStopped)
+	p.returnFromStop(err)
+	return err
+}
+
+func (p *Pool) isFirstToSayStopped() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	first := !p.saidStopped
+	p.saidStopped = true
+	return first
+}
+
+// returnFromStop tells Run that a call of Stop returns, and with what.
+func (p *Pool) returnFromStop(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-p.stopReturned:
+	default:
+		p.stopError = err
+		close(p.stopReturned)
 	}
-	return nil
 }
 
 // waitFor waits until write, which writes to the log, has returned, but no longer than ctx allows and a
@@ -53,211 +76,288 @@ func waitFor(ctx context.Context, write func()) {
 // shortOf returns ctx with an end a tenth of its time before its own, a second at most: what comes
 // after it still has its turn then.
 func shortOf(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, bounded := ctx.Deadline()
+	end, bounded := ctx.Deadline()
 	if !bounded {
 		return ctx, func() {}
 	}
-	return context.WithDeadline(ctx, deadline.Add(-short(time.Until(deadline))))
+	return context.WithDeadline(ctx, end.Add(-margin(time.Until(end))))
 }
 
-// short is how much sooner than d something must end that others wait for until then.
-func short(d time.Duration) time.Duration { return min(d/10, time.Second) }
+// margin is how much sooner than d something must end that others wait for until then.
+func margin(d time.Duration) time.Duration { return min(d/10, time.Second) }
 
-// budget is the time there is for a stop.
-type budget struct{ from, until time.Time }
+// deadline is the time there is for a stop.
+type deadline struct{ from, until time.Time }
 
-// budgetUntil is the time from now to the end of ctx, or the pool's own stop timeout if it has none.
-func (p *Pool) budgetUntil(ctx context.Context) budget {
-	b := budget{from: time.Now()}
-	if deadline, bounded := ctx.Deadline(); bounded {
-		b.until = deadline
+// stopDeadlineOf is the time from now to the end of ctx, or the pool's own stop timeout if it has none.
+func (p *Pool) stopDeadlineOf(ctx context.Context) deadline {
+	d := deadline{from: time.Now()}
+	if end, bounded := ctx.Deadline(); bounded {
+		d.until = end
 	} else {
-		b.until = b.from.Add(p.stopTimeout())
+		d.until = d.from.Add(p.config.stopTimeout())
 	}
-	return b
+	return d
 }
-
-// fromNow is what is left of the budget.
-func (b budget) fromNow() budget { return budget{from: time.Now(), until: b.until} }
 
 // grace is how long a run may go on before its context ends.
-func (b budget) grace(stopTimeout time.Duration) time.Duration {
-	left := b.until.Sub(b.from)
+func (d deadline) grace(stopTimeout time.Duration) time.Duration {
+	left := d.until.Sub(d.from)
 	if stopTimeout > 0 {
 		left = min(left, stopTimeout)
 	}
 	return left - left/4
 }
 
-// hurry ends the contexts of all that still runs, while there is time left to heed that.
-func (p *Pool) hurry() {
-	p.losePatience()
+// cancelAll ends the contexts of all that still runs, and of all jobs, while there is time left to notice that.
+func (p *Pool) cancelAll() {
+	p.giveUpJobs()
 	now := time.Now()
-	for _, m := range p.started() {
-		m.requestStop(budget{from: now, until: now})
+	var after afterwards
+	p.mu.Lock()
+	if p.base != nil {
+		for _, e := range p.entries {
+			e.askToStop(deadline{from: now, until: now}, &after)
+		}
+	}
+	p.mu.Unlock()
+	after.do()
+}
+
+// giveUpJobs ends the contexts of jobs that outlive the context of their run.
+func (p *Pool) giveUpJobs() {
+	p.mu.Lock()
+	cancel := p.cancelJobs
+	p.mu.Unlock()
+	if cancel != nil {
+		cancel(ErrStopping)
 	}
 }
 
-// losePatience ends the contexts that outlive the order to stop.
-func (p *Pool) losePatience() {
+// askToStop asks all workers to stop and does not wait; some are asked once others have stopped.
+func (p *Pool) askToStop(d deadline) {
+	var after afterwards
 	p.mu.Lock()
-	giveUp := p.giveUp
-	p.mu.Unlock()
-	if giveUp != nil {
-		giveUp(ErrStopping)
+	if p.phase != phaseStopped {
+		p.phase, p.stopDeadline = phaseStopped, d
+		p.closeIfStopped()
+		p.readiness.changed()
+		if p.base != nil {
+			for _, e := range p.entries {
+				if e.mayStop() {
+					e.askToStop(d, &after)
+				}
+			}
+		}
 	}
+	p.mu.Unlock()
+	after.do()
 }
 
-// requestStop asks all workers to stop and does not wait; some in their turn only.
-func (p *Pool) requestStop(b budget) {
-	p.mu.Lock()
-	if p.phase == phaseStopped {
-		p.mu.Unlock()
-		return
-	}
-	p.phase, p.stopBudget = phaseStopped, b
-	p.halting.Store(true)
-	if p.live.Load() == 0 {
-		close(p.idle)
-	}
-	p.mu.Unlock()
-	p.readiness.tell()
-	for _, m := range p.started() {
-		if p.hasTurn(m) {
-			m.requestStop(b)
+// askToStop asks the worker's replicas to stop: their runs are to finish, or their waits end. The pool's lock is held.
+func (e *entry) askToStop(d deadline, after *afterwards) {
+	for r := range e.replicas() {
+		r.askToStop(d.from)
+		if r.machine.IsRunning() {
+			r.run.finish(d.grace(r.stopTimeout), after)
+		} else {
+			r.wake()
 		}
 	}
 }
 
-// started returns the members if the pool was ever started.
-func (p *Pool) started() []*member {
-	if !p.hasStarted() {
-		return nil
-	}
-	return p.all()
-}
-
-// requestStop asks the member's replicas to stop.
-func (m *member) requestStop(b budget) {
-	for s := range m.replicas() {
-		s.requestStop(b)
+// closeIfStopped says that the pool has stopped, if it has. The pool's lock is held.
+func (p *Pool) closeIfStopped() {
+	if p.phase == phaseStopped && p.goroutines <= 0 && !p.hasStopped() {
+		close(p.stopped)
 	}
 }
 
-// await waits until no replica is left to wait for. It returns a *StopError if one still runs.
-func (p *Pool) await(ctx context.Context) *StopError {
+// awaitStop waits until no replica is left to wait for. It returns a *StopError if one still runs.
+func (p *Pool) awaitStop(ctx context.Context) *StopError {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		var overdue <-chan time.Time
-		if left, bounded := p.giveUpOverdue(); bounded {
+		if left, bounded := p.abandonOverdue(); bounded {
 			timer.Reset(left)
 			overdue = timer.C
 		}
 		select {
-		case <-p.idle:
-			if !p.gaveUp.Load() { // then nobody is left to look for
-				return nil
-			}
+		case <-p.stopped:
 			return p.stragglers()
 		case <-ctx.Done():
-			p.hurry() // also those whose turn it was not: they run on, too
+			p.cancelAll() // also those that had to wait for others to stop first: they run on, too
 			return p.stragglers()
 		case <-overdue:
 		}
 	}
 }
 
-// giveUpOverdue gives up the replicas whose own stop timeout has passed, and returns the time until the
+// abandonOverdue gives up on the replicas whose own stop timeout has passed, and returns the time until the
 // next one's does, if there is one.
-func (p *Pool) giveUpOverdue() (left time.Duration, bounded bool) {
-	if !p.bounded.Load() {
-		return 0, false
-	}
+func (p *Pool) abandonOverdue() (left time.Duration, bounded bool) {
 	now := time.Now()
-	for _, m := range p.all() {
-		if m.stopTimeout == 0 {
+	var after afterwards
+	p.mu.Lock()
+	for _, e := range p.entries {
+		if e.stopTimeout == 0 || p.base == nil {
 			continue
 		}
-		for s := range m.replicas() {
-			remaining, gaveUp := s.giveUp(now)
-			if gaveUp {
-				p.gaveUp.Store(true)
-				p.passTurn(m)
-				p.countDown()
+		for r := range e.replicas() {
+			if r.machine.HasExited() || r.abandoned {
+				continue
 			}
-			if remaining > 0 && (!bounded || remaining < left) {
+			remaining := r.stopTimeLeft(now)
+			if remaining <= 0 {
+				r.abandoned, p.abandoned = true, true
+				e.stopPredecessors(&after)
+				p.goroutines--
+				p.closeIfStopped()
+			} else if !bounded || remaining < left {
 				left, bounded = remaining, true
 			}
 		}
 	}
+	p.mu.Unlock()
+	after.do()
 	return left, bounded
 }
 
-// left is called when a replica's goroutine is done.
-func (p *Pool) left(s *supervisor, givenUp, retired bool) {
-	m := s.member
-	switch {
-	case m.parent != nil && (!retired || m.removed.Load()):
-		m.parent.disown(m)
-	case m.removed.Load():
-		p.forget(m)
-	case s.replica > 0:
-		p.dropIfRetired(s)
+// stopTimeLeft is how much of the stop timeout is left: all of it before the replica is asked to stop.
+func (r *replica) stopTimeLeft(now time.Time) time.Duration {
+	if !r.machine.IsStopping() {
+		return r.stopTimeout
 	}
-	s.changed()
-	p.passTurn(m)
-	if !givenUp {
-		p.countDown()
-	}
+	return r.stopAt.time().Add(r.stopTimeout).Sub(now)
 }
 
-// countDown says that there is one replica less to wait for.
-func (p *Pool) countDown() {
-	if p.live.Add(-1) > 0 {
-		return
-	}
+// left is called when a replica's goroutine has ended. The replica may have another one by now.
+func left(r *replica, end *ending) {
+	e, p := r.entry, r.pool
+	var after afterwards
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.phase != phaseStopped || p.live.Load() > 0 {
-		return
+	switch {
+	case e.parent != nil && (!end.scaledDown || e.removed), e.removed:
+		forget(e)
+	case r.index > 0:
+		dropIfScaledDown(r)
 	}
-	select {
-	case <-p.idle:
-	default:
-		close(p.idle)
+	r.changed()
+	e.stopPredecessors(&after)
+	if !end.abandoned {
+		p.goroutines--
+		p.closeIfStopped()
 	}
+	p.mu.Unlock()
+	after.do()
 }
 
 // stragglers returns a *StopError with all replicas that were asked to stop and have not, or nil.
 func (p *Pool) stragglers() *StopError {
-	return stopErrorOf(p.all())
-}
-
-func stopErrorOf(members []*member) *StopError {
-	var found []*supervisor
-	for _, m := range members {
-		for s := range m.replicas() {
-			if s.straggles() {
-				found = append(found, s)
-			}
+	p.mu.Lock()
+	var found []straggler
+	if !p.hasStopped() || p.abandoned { // else nobody is left to look for
+		for _, e := range p.entries {
+			found = append(found, e.stragglers()...)
 		}
 	}
-	if found == nil {
-		return nil
-	}
+	p.mu.Unlock()
 	return stopErrorAbout(found)
 }
 
-// stopErrorAbout tells where replicas hang.
-func stopErrorAbout(found []*supervisor) *StopError {
-	profile := profileGoroutines()
+// straggler is a replica that was asked to stop and has not.
+type straggler struct {
+	*replica
+
+	runID string
+}
+
+// stragglers returns the replicas that were asked to stop and have not. The pool's lock is held.
+func (e *entry) stragglers() (found []straggler) {
+	if e.pool.base == nil {
+		return nil
+	}
+	for r := range e.replicas() {
+		if (r.machine.IsStopping() || r.machine.IsScaledDown()) && !r.machine.HasExited() {
+			found = append(found, straggler{r, r.runID()})
+		}
+	}
+	return found
+}
+
+// executionIDs looks at the goroutines of runs.
+func takeStacks() goroutines.Profile { return goroutines.Take(fieldExecutionID, replicaFrame) }
+
+// replicaFrame is in the stack of each replica's own goroutine.
+const replicaFrame = "workerfx.(*replica).loop"
+
+// sharedStacks are for those who look for stacks while runs go on.
+var sharedStacks = goroutines.NewShared(takeStacks)
+
+// stopErrorAbout tells where replicas hang, if there are any.
+func stopErrorAbout(found []straggler) *StopError {
+	if len(found) == 0 {
+		return nil
+	}
+	stacks := takeStacks()
 	stop := &StopError{Stragglers: make([]Straggler, len(found))}
 	for i, s := range found {
-		stop.Stragglers[i] = Straggler{Worker: s.name, Replica: int(s.replica), Stack: profile.of(s.runID())}
+		stop.Stragglers[i] = Straggler{Worker: s.name, Replica: int(s.index), Stack: stacks.Stack(s.runID)}
 	}
 	slices.SortFunc(stop.Stragglers, func(a, b Straggler) int {
 		return cmp.Or(strings.Compare(a.Worker, b.Worker), cmp.Compare(a.Replica, b.Replica))
 	})
 	return stop
+}
+
+// essentialEnded stops the pool if all replicas of an essential worker have ended. It does not wait.
+func essentialEnded(e *entry, last Problem) {
+	p := e.pool
+	failure := &prematureError{worker: e.name, err: last.Err, text: last.text}
+	p.mu.Lock()
+	if !e.endedByItself() || p.phase != phaseStarted || p.failure != nil {
+		p.mu.Unlock()
+		return
+	}
+	p.failure = failure
+	onFailure := p.onFailure
+	close(p.premature)
+	p.mu.Unlock()
+
+	p.askToStop(p.stopDeadlineOf(context.Background()))
+	if onFailure != nil {
+		onFailure()
+	}
+	p.log.essentialEnded(e.name, failure)
+}
+
+// endedByItself tells whether nothing but its own end ended each replica, but for those that were scaled down. The
+// pool's lock is held.
+func (e *entry) endedByItself() bool {
+	for r := range e.replicas() {
+		if !r.machine.IsScaledDown() && (!r.machine.HasExited() || r.machine.IsStopping()) {
+			return false
+		}
+	}
+	return true
+}
+
+// prematureError is why an essential worker stopped the pool.
+type prematureError struct {
+	worker string
+	err    error // the worker's own, or nil
+	text   string
+}
+
+func (e *prematureError) Error() string {
+	text := fmt.Sprintf("worker %q: %v", e.worker, ErrExitedPrematurely)
+	if e.err != nil {
+		text += "\n" + e.text
+	}
+	return text
+}
+
+func (e *prematureError) Unwrap() []error {
+	return slices.DeleteFunc([]error{ErrExitedPrematurely, e.err}, func(err error) bool { return err == nil })
 }

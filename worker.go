@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/workerfx/workerfx/internal/names"
+	"github.com/workerfx/workerfx/internal/safecall"
 )
 
 // Worker is something that runs in the background. The pool calls Run in a goroutine of its own and
@@ -137,44 +137,22 @@ func isNil(v any) bool {
 func nameOf(v any) (name string, err error) {
 	named, ok := v.(interface{ Name() string })
 	if !ok {
-		return typeName(v), nil
+		return names.OfType(v), nil
 	}
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("%s: Name panicked: %s", typeName(v), valueText(r))
+			err = fmt.Errorf("%s: Name panicked: %s", names.OfType(v), safecall.ValueText(r))
 		}
 	}()
 	return named.Name(), nil
 }
 
-// typeName is a type as "pkg.Type", without pointer and type parameters.
-func typeName(v any) string {
-	if v == nil {
-		return "nil"
-	}
-	name, _, _ := strings.Cut(strings.TrimLeft(reflect.TypeOf(v).String(), "*"), "[")
-	return name
-}
-
-// checkName refuses a name that would not read well in logs, metrics and URLs.
-func checkName(name string) error {
-	var why string
-	switch {
-	case strings.TrimSpace(name) == "":
-		why = "must not be empty"
-	case len(name) > maxName:
-		why = fmt.Sprintf("is longer than %d bytes", maxName)
-	case !utf8.ValidString(name):
-		why = "is not valid UTF-8"
-	default:
-		bad := strings.IndexFunc(name, func(r rune) bool {
-			return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("._-/#:@ ", r)
-		})
-		if bad < 0 {
-			return nil
+// workersOf calls Workers, which is the user's code.
+func workersOf(g Group) (workers []Worker, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic in Workers: %s", safecall.ValueText(r))
 		}
-		r, _ := utf8.DecodeRuneInString(name[bad:])
-		why = fmt.Sprintf("must not contain %q (letters, digits and . _ - / # : @ space may be used; WithName sets another)", r)
-	}
-	return badValue(name, "name", fmt.Sprintf("%q", cut(name, maxName)), why)
+	}()
+	return g.Workers(), nil
 }

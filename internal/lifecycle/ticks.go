@@ -131,3 +131,11 @@ func later(a, b time.Time) time.Time {
 	}
 	return b
 }
+
+// NextRun is when the replica, which waits, runs next; zero if it does not wait, or if that is not known.
+func (m *Machine) NextRun() time.Time {
+	if m.status != Waiting && m.status != Deferred || m.held || m.question != askNothing {
+		return zeroTime
+	}
+	return m.due
+}

@@ -1,0 +1,109 @@
+package workerfx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+)
+
+// Autoscaler is a worker that scales another one of its pool to the demand for it, between that one's
+// replica limits. Add it like any other worker, by pointer; its fields are not to change then.
+type Autoscaler struct {
+	// Worker is the name of the worker to scale.
+	Worker string
+	// Demand tells how much there is to do: the length of a queue, say. If it fails the number of
+	// replicas stays as it is, and the error is logged.
+	Demand func(ctx context.Context) (float64, error)
+	// PerReplica is the demand that one replica can meet; 0 means 1.
+	PerReplica float64
+	// Every is how often it looks; 0 means 10s.
+	Every time.Duration
+	// CoolDown is how long after a change the number may not shrink; 0 means a minute. It may always grow.
+	CoolDown time.Duration
+}
+
+// Name is "autoscaler" and the name of the worker to scale.
+func (a *Autoscaler) Name() string { return "autoscaler:" + a.Worker }
+
+// Run scales the worker until ctx ends.
+func (a *Autoscaler) Run(ctx context.Context) error {
+	run := runOf(ctx)
+	if run == nil {
+		return fmt.Errorf("autoscaler of %q: %w", a.Worker, errNoRun)
+	}
+	if err := a.validate(); err != nil {
+		return fmt.Errorf("%w: %w", ErrDoNotRestart, err)
+	}
+	var changed time.Time
+	for ctx.Err() == nil {
+		demand, err := a.Demand(ctx)
+		if err == nil {
+			changed, err = a.scale(run.replica.pool, demand, changed)
+		}
+		if err != nil && ctx.Err() == nil {
+			CtxLogger(ctx).Warn().Err(err).Str("scaled", a.Worker).Msg("autoscaler left the worker as it is")
+		}
+		Wait(ctx, orDefault(a.Every, 10*time.Second))
+	}
+	return ctx.Err()
+}
+
+// scale sets the number of replicas that meets the demand, and returns when the number last changed.
+func (a *Autoscaler) scale(pool *Pool, demand float64, changed time.Time) (time.Time, error) {
+	if !(demand >= 0) {
+		return changed, fmt.Errorf("demand %v is not a number of at least 0", demand)
+	}
+	now, least, most, err := replicasOf(pool, a.Worker)
+	if err != nil {
+		return changed, err
+	}
+	if math.IsInf(demand, 1) && most == 0 {
+		return changed, fmt.Errorf("demand %v needs a limit: see WithReplicaLimits", demand)
+	}
+	wanted := int(min(math.Ceil(demand/orDefault(a.PerReplica, 1)), 1<<20))
+	wanted = max(wanted, least)
+	if most > 0 {
+		wanted = min(wanted, most)
+	}
+	if wanted == now || wanted < now && time.Since(changed) < orDefault(a.CoolDown, time.Minute) {
+		return changed, nil
+	}
+	return time.Now(), pool.Scale(a.Worker, wanted)
+}
+
+func (a *Autoscaler) validate() error {
+	switch {
+	case a.Worker == "":
+		return errors.New("autoscaler: Worker is empty")
+	case a.Demand == nil:
+		return fmt.Errorf("autoscaler of %q: Demand is nil", a.Worker)
+	case !(a.PerReplica >= 0) || math.IsInf(a.PerReplica, 0):
+		return fmt.Errorf("autoscaler of %q: PerReplica %v must be a number of at least 0", a.Worker, a.PerReplica)
+	case a.Every < 0:
+		return fmt.Errorf("autoscaler of %q: Every %v must not be negative", a.Worker, a.Every)
+	case a.CoolDown < 0:
+		return fmt.Errorf("autoscaler of %q: CoolDown %v must not be negative", a.Worker, a.CoolDown)
+	}
+	return nil
+}
+
+// replicasOf returns how many replicas of a worker there are to be, and its limits.
+func replicasOf(p *Pool, name string) (now, least, most int, err error) {
+	e, err := findEntry(p, name)
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return int(e.wanted), e.minReplicas, e.maxReplicas, nil
+}
+
+func orDefault[T comparable](value, otherwise T) T {
+	var zero T
+	if value == zero {
+		return otherwise
+	}
+	return value
+}

@@ -1,0 +1,109 @@
+package workerfx
+
+import (
+	"context"
+	"errors"
+)
+
+// FromChannel returns a body that hands each item of ch to fn. It ends well when ch is closed. An error
+// or a panic of fn ends the run, as a failed attempt, and the item is handed to fn again by the next one.
+// When the worker stops, fn may finish the item it has: its context goes on to live until the worker's
+// stop timeout, or the pool's stop, is over. Several replicas may share one body. Each item is counted. A
+// nil ch or fn is an error of whatever the body is added to.
+func FromChannel[T any](ch <-chan T, fn func(ctx context.Context, item T) error) RunFunc {
+	switch {
+	case ch == nil:
+		return badBody(errors.New("FromChannel: channel is nil"))
+	case fn == nil:
+		return badBody(errors.New("FromChannel: function is nil"))
+	}
+	b := &stream[T]{ch: ch, fn: fn, again: newKept[T]()}
+	return b.run
+}
+
+// stream is the body of [FromChannel].
+type stream[T any] struct {
+	ch    <-chan T
+	fn    func(ctx context.Context, item T) error
+	again kept[T]
+}
+
+func (b *stream[T]) run(ctx context.Context) error {
+	l := newJobLoop(ctx)
+	l.keep(&b.again)
+	defer l.end()
+	var item T
+	hasItem := false
+	defer func() {
+		if hasItem {
+			b.again.put(item)
+			l.leave(1)
+		}
+	}()
+	ctx = l.jobContext()
+	for first := true; ; first = false {
+		if item, hasItem = b.again.takeFor(l, first); !hasItem {
+			var how receipt
+			switch item, how = receive(l, b.ch, b.again.call); how {
+			case channelClosed:
+				return nil
+			case mustEnd:
+				b.again.tellIfAny()
+				return l.why()
+			case itemHandedOver:
+				continue
+			}
+			hasItem = true
+		}
+		if ctx.Err() != nil { // nothing is handed out with a dead context
+			return context.Cause(ctx)
+		}
+		l.began(1)
+		if err := b.fn(ctx, item); err != nil {
+			hasItem = l.failed(err) != ErrDoNotRestart //nolint:errorlint // alone it says that all is well
+			return err
+		}
+		hasItem = false
+		l.succeeded()
+	}
+}
+
+// receipt is what came of waiting for an item.
+type receipt uint8
+
+const (
+	itemReceived receipt = iota
+	channelClosed
+	mustEnd        // the worker is to stop
+	itemHandedOver // there is one that another replica had in hand
+)
+
+// receive returns the next item, once there is one.
+func receive[T any](l *jobLoop, ch <-chan T, call <-chan struct{}) (item T, how receipt) {
+	if l.over() {
+		return item, mustEnd
+	}
+	select { // the common case, without a look at the other channels
+	case item, open := <-ch:
+		return item, receiptOf(open)
+	default:
+	}
+	l.watchdog.rest()
+	defer l.watchdog.work()
+	select {
+	case item, open := <-ch:
+		return item, receiptOf(open)
+	case <-call:
+		return item, itemHandedOver
+	case <-l.stop:
+	case <-l.drain:
+	}
+	return item, mustEnd
+}
+
+func receiptOf(open bool) receipt {
+	if open {
+		return itemReceived
+	}
+	return channelClosed
+}

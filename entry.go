@@ -1,0 +1,253 @@
+package workerfx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+
+	"github.com/workerfx/workerfx/internal/lifecycle"
+	"github.com/workerfx/workerfx/internal/names"
+	"github.com/workerfx/workerfx/internal/order"
+)
+
+// entry is a worker in a pool: what it runs, how, and its replicas. The pool's lock guards what changes.
+type entry struct {
+	*settings
+
+	pool   *Pool
+	name   string
+	body   Worker // with the middleware around it
+	parent *run   // of a child; nil for all others
+
+	first   replica    // replica 0, which always is there
+	more    []*replica // the others in their order; replaced, never changed
+	wanted  int32      // replicas
+	paused  bool       // as new replicas are to be
+	removed bool       // it is to be forgotten once it has stopped
+	retired *totals    // of replicas that were scaled down and are gone, or nil
+
+	node  *order.Node[*entry] // in the start order; nil if no worker comes after another
+	group *groupMember        // nil unless the workers of its group share failures
+	lost  *entry              // a worker that it comes after and that failed for good, or nil
+}
+
+// replicas yields the replicas in their order, also those that were scaled down and have not ended yet.
+func (e *entry) replicas() iter.Seq[*replica] {
+	return func(yield func(*replica) bool) {
+		if !yield(&e.first) {
+			return
+		}
+		for _, r := range e.more {
+			if !yield(r) {
+				return
+			}
+		}
+	}
+}
+
+// isOpen tells whether the entry may get new goroutines.
+func (e *entry) isOpen() bool { return e.pool.entries[e.name] == e && !e.removed }
+
+// start starts the replicas.
+func (e *entry) start() {
+	for r := range e.replicas() {
+		if e.wanted == 0 {
+			r.machine.ScaleDown()
+		}
+		r.start()
+	}
+}
+
+// hasEnded tells whether no replica has a goroutine.
+func (e *entry) hasEnded() bool {
+	for r := range e.replicas() {
+		if !r.machine.HasExited() {
+			return false
+		}
+	}
+	return true
+}
+
+// root is the entry itself or, of a child, the one that its ancestors began with.
+func (e *entry) root() *entry {
+	for e.parent != nil {
+		e = e.parent.replica.entry
+	}
+	return e
+}
+
+// base is the context whose values the worker's runs have. It does not end.
+func (e *entry) base() context.Context {
+	if e.parent != nil {
+		return context.WithoutCancel(e.parent)
+	}
+	return e.pool.base
+}
+
+// value looks a key up in base.
+func (e *entry) value(key any) any {
+	if e.parent != nil {
+		return e.parent.Value(key)
+	}
+	return e.pool.base.Value(key)
+}
+
+// origin is where a worker comes from.
+type origin struct {
+	name    string   // of the group, or of the parent
+	child   bool     // it is a parent's name
+	options []Option // of the group
+}
+
+// newEntry puts together a worker and all that is said about it: the pool's defaults, its group's
+// options, its own, those given where it is added and, last, the configuration for its name.
+func newEntry(p *Pool, from origin, w Worker, addOptions []Option) (*entry, error) {
+	if w == nil {
+		return nil, errNilWorker
+	}
+	body, own := unwrapWorker(w)
+	if err := checkBody(body); err != nil {
+		return nil, fmt.Errorf("worker %q: %w", names.Join(from.name, givenName(body)), err)
+	}
+	s, err := newSettings(p.defaults, from.options, own, addOptions)
+	if err != nil {
+		return nil, fmt.Errorf("worker %q: %w", names.Join(from.name, givenName(body)), err)
+	}
+	name, err := nameIn(from.name, s, body)
+	if err != nil {
+		return nil, err
+	}
+	if s, err = finishSettings(p, name, s, from); err != nil {
+		return nil, err
+	}
+	body, err = wrap(plainBody(body), p.middleware, s.middleware)
+	if err != nil {
+		return nil, fmt.Errorf("worker %q: %w", name, err)
+	}
+	e := &entry{settings: s, pool: p, name: name, body: body, wanted: int32(s.replicas)} //nolint:gosec // see maxReplicas
+	e.first = replica{entry: e, machine: lifecycle.New(&s.policy)}
+	for i := int32(1); i < e.wanted; i++ {
+		e.more = append(e.more, newReplica(e, i))
+	}
+	return e, nil
+}
+
+// newSettings applies options on top of the pool's defaults. Without options it returns nil.
+func newSettings(defaults settings, opts ...[]Option) (*settings, error) {
+	all := slices.Concat(opts...)
+	if len(all) == 0 {
+		return nil, nil
+	}
+	s := defaults
+	return &s, s.apply(all)
+}
+
+// finishSettings applies what the configuration says about the worker, and checks the result. Workers
+// about which nothing is said share the pool's defaults.
+func finishSettings(p *Pool, name string, s *settings, from origin) (*settings, error) {
+	overrides := p.config.overrides(name)
+	if from.child { // what is said about the parent is not about the child
+		overrides = nil
+		if override, ok := p.config.Workers[name]; ok {
+			overrides = []WorkerConfig{override}
+		}
+	}
+	if s == nil {
+		if len(overrides) == 0 {
+			return p.completeDefaults, nil
+		}
+		copied := p.defaults
+		s = &copied
+	}
+	for _, override := range overrides {
+		override.apply(s)
+	}
+	s.complete()
+	return s, errors.Join(s.validate(name), s.validateOrigin(name, from))
+}
+
+// validateOrigin says which settings do not fit where the worker comes from.
+func (s *settings) validateOrigin(worker string, from origin) error {
+	if from.child && len(s.after) > 0 {
+		return badValue(worker, "after", s.after, "a child cannot come after others: it comes and goes with its parent")
+	}
+	if inGroup := from.name != "" && !from.child; s.strategy != OneForOne && !inGroup {
+		return badValue(worker, "strategy", s.strategy, "is for workers of a Group, and this one is in none")
+	}
+	return nil
+}
+
+// nameIn is the name that a worker, or a group, has in its pool.
+func nameIn(group string, s *settings, v any) (name string, err error) {
+	if s != nil && s.name != nil {
+		name = *s.name
+	} else if name, err = nameOf(v); err != nil {
+		return "", err
+	}
+	if err := names.Check(name); err != nil {
+		if group != "" {
+			err = fmt.Errorf("group %q: %w", group, err)
+		}
+		return "", err
+	}
+	name = names.Join(group, name)
+	return name, names.Check(name)
+}
+
+// givenName is what an error calls a worker that is too broken to be asked.
+func givenName(body Worker) string {
+	if named, ok := body.(*namedWorker); ok && named != nil {
+		return named.name
+	}
+	return names.OfType(body)
+}
+
+// plainBody returns the function inside a worker made of a name and a function.
+func plainBody(w Worker) Worker {
+	if named, ok := w.(*namedWorker); ok {
+		return named.RunFunc
+	}
+	return w
+}
+
+// newGroup puts together the workers that a group configures.
+func newGroup(p *Pool, g Group, opts []Option) ([]*entry, error) {
+	for wrapped, ok := g.(*groupWithOptions); ok; wrapped, ok = g.(*groupWithOptions) {
+		g, opts = wrapped.Group, slices.Concat(wrapped.opts, opts)
+	}
+	if isNil(g) {
+		return nil, errNilGroup
+	}
+	var s settings
+	if err := s.apply(opts); err != nil {
+		return nil, fmt.Errorf("group %q: %w", names.OfType(g), err)
+	}
+	name, err := nameIn("", &s, g)
+	if err != nil {
+		return nil, err
+	}
+	workers, err := workersOf(g)
+	if err != nil {
+		return nil, fmt.Errorf("group %q: %w", name, err)
+	}
+	var errs []error
+	entries := make([]*entry, 0, len(workers))
+	for i, w := range workers {
+		e, err := newEntry(p, origin{name: name, options: append(slices.Clip(opts), unnamed)}, w, nil)
+		if errors.Is(err, errNilWorker) {
+			err = fmt.Errorf("group %q: worker %d is nil", name, i+1)
+		}
+		errs = append(errs, err)
+		entries = append(entries, e)
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	shareFailures(entries)
+	return entries, nil
+}
+
+// unnamed keeps a group's name from becoming that of its workers.
+func unnamed(s *settings) { s.name = nil }

@@ -1,0 +1,199 @@
+package workerfx
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+)
+
+// jobLoop is one run of a body that handles many jobs.
+type jobLoop struct {
+	ctx      context.Context
+	run      *run // nil outside of a pool
+	stop     <-chan struct{}
+	drain    <-chan struct{} // nil outside of a pool
+	parts    *parts          // nil outside of a pool
+	counts   *jobCounts
+	watchdog *watchdog // nil if no heartbeat is expected
+	open     int64     // jobs handed out whose end is not counted yet
+	release  func()    // frees what jobContext took; nil for nothing
+}
+
+// jobCounts are the jobs of one replica. Its own goroutine counts, others read.
+type jobCounts struct{ succeeded, failed atomic.Int64 }
+
+func newJobLoop(ctx context.Context) *jobLoop {
+	l := &jobLoop{ctx: ctx, run: runOf(ctx), stop: ctx.Done(), counts: new(jobCounts)}
+	if l.run == nil {
+		return l
+	}
+	r := l.run.replica
+	r.pool.mu.Lock()
+	defer r.pool.mu.Unlock()
+	l.drain = l.run.listen(func(p *parts) { p.endsByJob, p.unhandled = true, 0 })
+	l.parts = l.run.part()
+	l.counts = r.jobCounts()
+	if r.heartbeat > 0 {
+		l.watchdog = l.run.watchdog
+	}
+	return l
+}
+
+// jobCounts returns where the jobs of the replica's body are counted. The pool's lock is held.
+func (r *replica) jobCounts() *jobCounts {
+	h := r.history()
+	if h.jobs == nil {
+		h.jobs = new(jobCounts)
+	}
+	return h.jobs
+}
+
+// over tells whether the body is to end.
+func (l *jobLoop) over() bool {
+	select {
+	case <-l.stop:
+		return true
+	default:
+	}
+	return l.parts != nil && l.parts.drained.Load()
+}
+
+// why is what the body returns when it ends because it is to.
+func (l *jobLoop) why() error {
+	if err := context.Cause(l.ctx); err != nil {
+		return err
+	}
+	return ErrStopping
+}
+
+// began notes that n jobs were handed out.
+func (l *jobLoop) began(n int) {
+	l.open = int64(n)
+	l.beat()
+}
+
+// beat is a heartbeat, where one is expected.
+func (l *jobLoop) beat() {
+	if l.watchdog != nil {
+		l.watchdog.touch()
+	}
+}
+
+// succeeded counts the open jobs as done.
+func (l *jobLoop) succeeded() {
+	l.counts.succeeded.Add(l.open)
+	l.open = 0
+}
+
+// failed passes on the error of a job. The job did well if that is just ErrDoNotRestart, and counts as
+// neither if it skipped or obeyed.
+func (l *jobLoop) failed(err error) error {
+	over := l.ctx.Err()
+	switch {
+	case err == ErrDoNotRestart: //nolint:errorlint // see above
+		l.succeeded()
+	case errors.Is(err, ErrSkip), over != nil && (errors.Is(err, over) || errors.Is(err, context.Cause(l.ctx))):
+		l.open = 0
+	}
+	return err
+}
+
+// end counts the job that ended the run, if one did, and frees what jobContext took. What runs on, a middleware around
+// the body perhaps, learns by its context that it is to end.
+func (l *jobLoop) end() {
+	l.counts.failed.Add(l.open)
+	if l.run != nil {
+		var after afterwards
+		mu := &l.run.replica.pool.mu
+		mu.Lock()
+		l.parts.endsByJob = false
+		if l.parts.drained.Load() && !l.parts.listens && !l.run.over {
+			l.run.stop(&after)
+		}
+		mu.Unlock()
+		after.do()
+	}
+	if l.release != nil {
+		l.release()
+	}
+}
+
+// keep notes where the body keeps what a failed attempt leaves.
+func (l *jobLoop) keep(d redelivery) {
+	if l.run != nil {
+		mu := &l.run.replica.pool.mu
+		mu.Lock()
+		defer mu.Unlock()
+		l.parts.redelivery = d
+	}
+}
+
+// leave notes that n items are left for the next attempt.
+func (l *jobLoop) leave(n int) {
+	if l.run != nil {
+		mu := &l.run.replica.pool.mu
+		mu.Lock()
+		defer mu.Unlock()
+		l.parts.unhandled = n
+	}
+}
+
+// jobContext returns the context of the jobs: that of the run, but it does not end when the worker is asked to stop. It
+// ends when the run does, at the latest once nobody waits for the worker any more.
+func (l *jobLoop) jobContext() context.Context {
+	if l.run == nil {
+		return context.WithoutCancel(l.ctx)
+	}
+	r := l.run.replica
+	hard, cancel := context.WithCancelCause(r.pool.jobs)
+	stopTimer := func() {}
+	if end, bounded := l.run.Deadline(); bounded { // of the run, also once it was asked to stop
+		hard, stopTimer = context.WithDeadlineCause(hard, end, runTimeoutError(r.runTimeout))
+	}
+	unlink := context.AfterFunc(l.ctx, func() {
+		if !errors.Is(context.Cause(l.ctx), ErrStopping) {
+			cancel(context.Cause(l.ctx))
+			return
+		}
+		if d, bounded := r.timeToStop(); bounded {
+			timer := time.AfterFunc(d, func() { cancel(ErrStopping) })
+			context.AfterFunc(hard, func() { timer.Stop() })
+		}
+	})
+	l.release = func() {
+		unlink()
+		stopTimer()
+		cancel(context.Canceled)
+	}
+	return &outlivingContext{Context: hard, values: l.ctx}
+}
+
+// outlivingContext has the values of a run and an end of its own.
+type outlivingContext struct {
+	context.Context
+
+	values context.Context
+}
+
+func (c *outlivingContext) Value(key any) any {
+	if key == cancelKey {
+		return c.Context.Value(key)
+	}
+	return c.values.Value(key)
+}
+
+// timeToStop is how long the jobs of a run that was asked to end may go on, a little less than others wait
+// for it. If the pool stops, and the worker has no stop timeout, it is the pool that bounds it.
+func (r *replica) timeToStop() (d time.Duration, bounded bool) {
+	r.pool.mu.Lock()
+	defer r.pool.mu.Unlock()
+	switch {
+	case r.stopTimeout > 0:
+		return r.stopTimeLeft(time.Now()) - margin(r.stopTimeout), true
+	case r.pool.phase == phaseStopped:
+		return 0, false
+	}
+	d = r.pool.config.stopTimeout()
+	return d - margin(d), true
+}

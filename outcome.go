@@ -1,0 +1,115 @@
+package workerfx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/workerfx/workerfx/internal/lifecycle"
+	"github.com/workerfx/workerfx/internal/safecall"
+)
+
+// outcome tells how a run ended, before anybody decides what follows from it.
+type outcome struct {
+	kind     lifecycle.Outcome
+	panicked bool
+	ownError bool // the run was stuck, and ended with an error of its own
+	err      error
+	text     string // of err: to ask the error again would be to call the user's code
+}
+
+// classify sorts the error that a run returned.
+func classify(err error, r *run) outcome {
+	if err == nil {
+		return outcome{kind: lifecycle.Succeeded}.orStuck(r)
+	}
+	if err == ErrDoNotRestart { //nolint:errorlint // only the bare sentinel says that nothing went wrong
+		return outcome{kind: lifecycle.Finished}
+	}
+	ended := r.Err()
+	kind := lifecycle.Failed
+	switch {
+	case errors.Is(err, ErrDoNotRestart):
+		kind = lifecycle.GaveUp
+	case r.replica.policy.Scheduled && errors.Is(err, ErrSkip):
+		kind = lifecycle.Skipped
+	case errors.Is(err, ErrStopping) && r.isDrained():
+		kind = lifecycle.Obeyed
+	case ended != nil && (errors.Is(err, ended) || errors.Is(err, context.Cause(r))):
+		kind = lifecycle.Obeyed
+		if err == ended { //nolint:errorlint // a bare ctx.Err() tells less than its cause
+			err = context.Cause(r)
+		}
+	}
+	text, err := safecall.ErrorText(err)
+	return outcome{kind: kind, err: err, text: text}.orStuck(r)
+}
+
+// panicked is the outcome of a run that panicked with a value. A run that ends its goroutine has it too, and nobody sees
+// it. It must be called by the deferred function that recovered the value.
+func panicked(r *run, value any) outcome {
+	caught := catchPanic(value, 1)
+	o := failure(r, caught, caught.Error())
+	o.panicked = true
+	return o
+}
+
+// failure is the outcome of a run that failed.
+func failure(r *run, err error, text string) outcome {
+	return outcome{kind: lifecycle.Failed, err: err, text: text}.orStuck(r)
+}
+
+// orStuck returns the outcome of a run whose context ended because the run was stuck: however it ended then, it did not do
+// what it was for, and has to run again. An error that says that there is to be no other run still says so.
+func (o outcome) orStuck(r *run) outcome {
+	life := r.life.Load()
+	if life == nil || o.kind != lifecycle.Succeeded && o.kind != lifecycle.Obeyed && o.kind != lifecycle.Failed {
+		return o
+	}
+	cause := context.Cause(life)
+	if !errors.Is(cause, ErrStuck) {
+		return o
+	}
+	o.ownError = o.kind == lifecycle.Failed
+	o.kind = lifecycle.Stuck
+	if o.err == nil || o.err == cause { //nolint:errorlint // to open the error is to call the user's code
+		o.err, o.text = cause, cause.Error()
+		return o
+	}
+	o.err = &stuckError{cause, o.err, fmt.Sprintf("%v; then it ended with: %s", cause, o.text)}
+	o.text = o.err.Error()
+	return o
+}
+
+// stuckError is the error of a run that was stuck and ended with an error of its own.
+type stuckError struct {
+	cause, err error
+	text       string
+}
+
+func (e *stuckError) Error() string   { return e.text }
+func (e *stuckError) Unwrap() []error { return []error{e.cause, e.err} }
+
+// withUnhandled adds to an outcome that its run left items for the next one. Such a run did not just obey, whatever
+// error it returned.
+func (o outcome) withUnhandled(items int) outcome {
+	if o.err == nil {
+		return o
+	}
+	if o.kind == lifecycle.Obeyed {
+		o.kind = lifecycle.Failed
+	}
+	o.err = &unhandledError{error: o.err, text: fmt.Sprintf("%s (items that wait to be handed over again: %d)", o.text, items)}
+	o.text = o.err.Error()
+	return o
+}
+
+// unhandledError is the error of a run that left items for the next one.
+type unhandledError struct {
+	error
+
+	text string
+}
+
+func (e *unhandledError) Error() string { return e.text }
+func (e *unhandledError) Unwrap() error { return e.error }

@@ -1,0 +1,248 @@
+package workerfx
+
+import (
+	"context"
+	"runtime/pprof"
+	"time"
+
+	"github.com/workerfx/workerfx/internal/lifecycle"
+)
+
+// replica is one of the copies of a worker. Its goroutine asks its machine what to do, and does it. The pool's lock
+// guards the fields, but for those of the goroutine's own.
+type replica struct {
+	*entry
+
+	index   int32
+	machine lifecycle.Machine
+	run     *run // the current run, else the last one; nil before the first
+	record  record
+
+	timer     *time.Timer   // wakes the goroutine: when its time is over, or when something changed; nil before the first wait
+	ended     chan struct{} // closed once the goroutine has ended; nil unless somebody waits for that
+	runOver   chan struct{} // closed once the current run is over; nil unless somebody waits for that
+	stopAt    instant       // when it was asked to stop
+	abandoned bool          // it outlasted its stop timeout: Stop does not wait for it any more
+
+	// Of the replica's goroutine alone.
+	asked  hook // the user's code that is being asked, until it has answered
+	broken hook // the user's code that misbehaved, and is not asked again
+}
+
+func newReplica(e *entry, index int32) *replica {
+	return &replica{entry: e, index: index, machine: lifecycle.New(&e.policy)}
+}
+
+// start gives the replica a goroutine.
+func (r *replica) start() {
+	r.group.holdNew(r)
+	r.pool.goroutines++
+	go r.live()
+}
+
+// live is the replica's goroutine.
+func (r *replica) live() {
+	pprof.SetGoroutineLabels(context.Background()) // not those of the goroutine that started it
+	r.loop()
+}
+
+// loop does what the machine says, until it says exit.
+func (r *replica) loop() {
+	exited := false
+	defer func() {
+		if !exited { // user code ended this goroutine (Goexit)
+			go r.loop()
+		}
+	}()
+	r.endRunAfterGoexit()
+	for {
+		action, end := r.next()
+		switch action {
+		case lifecycle.Run:
+			r.execute()
+		case lifecycle.Ask:
+			r.plan(time.Now())
+		case lifecycle.Exit:
+			exited = true
+			r.leave(end)
+			return
+		default:
+			<-r.timer.C
+		}
+	}
+}
+
+// next asks the machine what to do. For an exit it also returns how the replica ends.
+func (r *replica) next() (lifecycle.Action, *ending) {
+	now := time.Now()
+	var after afterwards
+	r.pool.mu.Lock()
+	action, end := r.look(now, &after)
+	r.pool.mu.Unlock()
+	after.do()
+	return action, end
+}
+
+// look is next with the pool's lock held.
+func (r *replica) look(now time.Time, after *afterwards) (lifecycle.Action, *ending) {
+	if r.pool.phase == phaseStopped {
+		r.askToStop(now)
+	}
+	status := r.machine.Status()
+	facts, predecessor := r.facts(after)
+	step := r.machine.Next(now, facts)
+	if step.Do == lifecycle.Run && r.group.releaseOthers(r, after) && r.machine.EnterAgain() {
+		facts, predecessor = r.facts(after)
+		step = r.machine.Next(now, facts)
+	}
+	if step.StopGroup {
+		r.giveUpOnGroup(now, after)
+	}
+	r.recordStep(step, status, predecessor, now)
+	if step.Status != status {
+		r.changed()
+	}
+	switch step.Do {
+	case lifecycle.Sleep:
+		r.setTimer(step.Until.Sub(now))
+	case lifecycle.Wait:
+		r.setTimer(never)
+	case lifecycle.Exit:
+		return step.Do, r.end(after)
+	}
+	return step.Do, nil
+}
+
+// facts are what the machine has to know of other replicas, and the worker that the replica waits for, if any.
+func (r *replica) facts(after *afterwards) (f lifecycle.Facts, predecessor *entry) {
+	if r.machine.IsEntering() {
+		predecessor = r.waitsFor(r, after)
+	}
+	f.PredecessorsReady = predecessor == nil
+	f.GroupStopsBy = r.group.stopsBy(r)
+	return f, predecessor
+}
+
+// never is a time that only a change ends.
+const never = time.Duration(-1)
+
+// setTimer makes the timer wake the goroutine in d, or earlier if something changes.
+func (r *replica) setTimer(d time.Duration) {
+	switch {
+	case r.timer == nil:
+		r.timer = time.NewTimer(max(d, 0))
+	case d != never:
+		r.timer.Reset(d)
+	}
+	if d == never {
+		r.timer.Stop()
+	}
+}
+
+// wake makes the goroutine look again, if it waits. Resetting its timer costs a waiting replica nothing, a channel
+// beside the timer would cost each 100 bytes.
+func (r *replica) wake() {
+	if r.timer != nil && !r.machine.IsRunning() {
+		r.timer.Reset(0)
+	}
+}
+
+// askToStop lets no run begin any more.
+func (r *replica) askToStop(now time.Time) {
+	if !r.machine.IsStopping() {
+		r.machine.Stop()
+		r.stopAt = instantOf(now)
+	}
+}
+
+// plan asks the user's backoff or schedule when the next run is due.
+func (r *replica) plan(now time.Time) {
+	mu := &r.pool.mu
+	mu.Lock()
+	q := r.machine.Question(now)
+	mu.Unlock()
+	var after afterwards
+	if q.Failures > 0 {
+		pause := r.askBackoff(q.Failures)
+		mu.Lock()
+		r.machine.AnswerBackoff(now, pause)
+		r.recordWait(now)
+		r.group.holdOthers(r, &after)
+	} else {
+		tick, err := r.askSchedule(q)
+		mu.Lock()
+		r.answerTick(q, tick, err, now, &after)
+	}
+	mu.Unlock()
+	after.do()
+}
+
+// answerTick takes the answer of the schedule, which is zero if there is no tick any more.
+func (r *replica) answerTick(q lifecycle.Question, tick lifecycle.Tick, err error, now time.Time, after *afterwards) {
+	switch {
+	case err != nil:
+		r.machine.AnswerNone(0, true)
+		r.recordError(err, err.Error(), now)
+		r.group.stopOthers(r, nil, after)
+	case tick.At.IsZero():
+		r.machine.AnswerNone(tick.Missed, false)
+	default:
+		r.machine.AnswerTick(q, tick)
+	}
+}
+
+// ending is how a replica's goroutine ends.
+type ending struct {
+	byItself   bool // nobody asked for it
+	abandoned  bool // nobody waits for it
+	scaledDown bool
+	failure    Problem
+	run        *run // the last one; nil if there was none
+}
+
+// end is the end of the replica's goroutine. From here on it may get another one.
+func (r *replica) end(after *afterwards) *ending {
+	if r.timer != nil {
+		r.timer.Stop()
+	}
+	if r.machine.Status() == lifecycle.Error {
+		r.pool.readiness.setbacks++
+	}
+	if r.ended != nil {
+		close(r.ended)
+	}
+	r.group.forget(r, after)
+	stopping, scaledDown := r.machine.IsStopping(), r.machine.IsScaledDown()
+	return &ending{
+		byItself: !stopping && !scaledDown, abandoned: r.abandoned, scaledDown: scaledDown && !stopping,
+		failure: r.record.failure(TroubleFailed), run: r.run,
+	}
+}
+
+// leave tells others that the goroutine has ended, even if the log sink ends it early.
+func (r *replica) leave(end *ending) {
+	defer left(r, end)
+	if end.byItself && r.essential {
+		defer essentialEnded(r.entry, end.failure)
+	}
+	handOver(end.run, end.scaledDown)
+}
+
+// hasEndedChan returns a channel that is closed once the goroutine has ended.
+func (r *replica) hasEndedChan() <-chan struct{} {
+	if r.ended == nil {
+		r.ended = make(chan struct{})
+		if r.machine.HasExited() {
+			close(r.ended)
+		}
+	}
+	return r.ended
+}
+
+// revive gives a replica that has ended a new goroutine, if it may have one.
+func (r *replica) revive() {
+	if r.pool.phase == phaseStarted && r.isOpen() && r.machine.Revive() {
+		r.ended = nil
+		r.start()
+	}
+}

@@ -1,0 +1,147 @@
+package workerfx
+
+import (
+	"fmt"
+	"slices"
+)
+
+// WithReplicas runs n copies of the worker side by side. The default is 1; 0 begins with none.
+func WithReplicas(n int) Option {
+	return func(s *settings) { s.replicas = n }
+}
+
+// WithReplicaLimits sets the bounds of [Pool.Scale]. The default is 0 and 0; 0 as
+// the most is no limit.
+func WithReplicaLimits(least, most int) Option {
+	return func(s *settings) { s.minReplicas, s.maxReplicas = least, most }
+}
+
+// limitOfReplicas is far above what makes sense, and far below what an int32 holds.
+const limitOfReplicas = 1 << 20
+
+func (s *settings) validateReplicas(worker string, errs *[]error) {
+	bad := func(field string, value any, why string) {
+		*errs = append(*errs, badValue(worker, field, value, why))
+	}
+	switch {
+	case s.minReplicas < 0:
+		bad("min replicas", s.minReplicas, "must not be negative")
+	case s.maxReplicas < 0:
+		bad("max replicas", s.maxReplicas, "must not be negative")
+	case s.maxReplicas > 0 && s.minReplicas > s.maxReplicas:
+		bad("min replicas", s.minReplicas, fmt.Sprintf("is above max replicas %d", s.maxReplicas))
+	case s.replicas < s.minReplicas:
+		bad("replicas", s.replicas, fmt.Sprintf("is below min replicas %d", s.minReplicas))
+	case s.replicas > s.mostReplicas():
+		bad("replicas", s.replicas, fmt.Sprintf("is above max replicas %d", s.mostReplicas()))
+	}
+}
+
+// mostReplicas is the worker's own limit, else the one for all.
+func (s *settings) mostReplicas() int {
+	if s.maxReplicas > 0 {
+		return s.maxReplicas
+	}
+	return limitOfReplicas
+}
+
+// Scale sets how many replicas of a worker run, and does not wait: a replica that is too many ends after
+// the job it is at, or its context ends if it does not handle jobs. With none the worker is paused. It
+// fails with [ErrUnknownWorker], [ErrNotStarted], [ErrPoolStopped], [ErrMinReplicas] or [ErrMaxReplicas].
+func (p *Pool) Scale(name string, replicas int) error {
+	return p.scale("scale", name, func(int) int { return replicas })
+}
+
+// More is [Pool.Scale] by one replica up.
+func (p *Pool) More(name string) error {
+	return p.scale("more", name, func(n int) int { return n + 1 })
+}
+
+// Less is [Pool.Scale] by one replica down.
+func (p *Pool) Less(name string) error {
+	return p.scale("less", name, func(n int) int { return n - 1 })
+}
+
+func (p *Pool) scale(call, name string, wanted func(now int) int) error {
+	var after afterwards
+	err := command(p, call, name, func(e *entry) error {
+		n := wanted(int(e.wanted))
+		switch {
+		case n < e.minReplicas || n < 0:
+			return fmt.Errorf("replicas %d: %w (%d)", n, ErrMinReplicas, e.minReplicas)
+		case n > e.mostReplicas():
+			return fmt.Errorf("replicas %d: %w (%d)", n, ErrMaxReplicas, e.mostReplicas())
+		}
+		e.scaleTo(int32(n), &after) //nolint:gosec // mostReplicas is within an int32
+		return nil
+	})
+	after.do()
+	return err
+}
+
+// scaleTo makes n replicas run, and ends all others. The pool's lock is held.
+func (e *entry) scaleTo(n int32, after *afterwards) {
+	e.wanted = n
+	present := make(map[int32]bool)
+	for r := range e.replicas() {
+		present[r.index] = true
+		if r.index < n {
+			r.scaleUp()
+		} else {
+			r.scaleDown(after)
+		}
+	}
+	var added []*replica
+	for i := int32(1); i < n; i++ {
+		if !present[i] {
+			added = append(added, newReplica(e, i))
+		}
+	}
+	e.more = slices.Concat(e.more, added)
+	slices.SortFunc(e.more, func(a, b *replica) int { return int(a.index - b.index) })
+	for _, r := range added {
+		if e.paused {
+			r.machine.Pause()
+		}
+		r.start()
+	}
+	for _, r := range e.more {
+		dropIfScaledDown(r)
+	}
+}
+
+func (r *replica) scaleUp() {
+	if r.machine.ScaleUp() {
+		r.ended = nil
+		r.start()
+	} else {
+		r.wake()
+	}
+}
+
+func (r *replica) scaleDown(after *afterwards) {
+	r.machine.ScaleDown()
+	if r.machine.IsRunning() {
+		r.run.finishJob(after)
+	} else {
+		r.wake()
+	}
+}
+
+// dropIfScaledDown forgets a replica that was scaled down and has ended; its counts stay with the worker. The pool's lock
+// is held.
+func dropIfScaledDown(r *replica) {
+	e := r.entry
+	if r.index == 0 || r.index < e.wanted || !r.machine.HasExited() || !r.machine.IsScaledDown() {
+		return
+	}
+	i := slices.Index(e.more, r)
+	if i < 0 {
+		return
+	}
+	if e.retired == nil {
+		e.retired = new(totals)
+	}
+	e.retired.add(r)
+	e.more = slices.Delete(slices.Clone(e.more), i, i+1)
+}

@@ -1,0 +1,243 @@
+package workerfx
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// StuckPolicy says what becomes of a run that is stuck.
+type StuckPolicy int
+
+const (
+	// ReportStuck leaves the run alone. It is the default.
+	ReportStuck StuckPolicy = iota
+	// RestartStuck ends the run's context with a cause that wraps [ErrStuck], and runs the worker again once
+	// the run has ended. It counts as a failed attempt; a worker whose limit is one attempt has another all the same.
+	RestartStuck
+)
+
+// WithHeartbeat expects each run to call [Heartbeat] at least every d. A run that does not is stuck: it shows
+// in [Pool.Health] (an error that wraps [ErrStuck]), as an event, in the metric worker_stuck, and is logged with its
+// stack, once until it recovers. In bodies that handle jobs, such as [Loop], the end of a job is a heartbeat, and nothing
+// is expected while they wait for one. The default, 0, expects none. A run that goes on after its [WithRunTimeout]
+// passed is stuck, too, in all but the policy.
+func WithHeartbeat(d time.Duration, policy ...StuckPolicy) Option {
+	return func(s *settings) {
+		s.heartbeat, s.stuckPolicy = d, ReportStuck
+		for _, p := range policy {
+			s.stuckPolicy = p
+		}
+	}
+}
+
+// Heartbeat is a sign of life of the run that ctx belongs to: see [WithHeartbeat]. It costs little more than
+// looking at the clock, and may be called from many goroutines. It has no effect elsewhere.
+func Heartbeat(ctx context.Context) {
+	if r := runOf(ctx); r != nil && r.watchdog != nil {
+		r.watchdog.touch()
+	}
+}
+
+// Standby says that the run that ctx belongs to waits for its turn, for a lock perhaps: until end is called,
+// it counts as ready ([WithReadiness]) and needs no [Heartbeat]. Outside of a run it has no effect.
+func Standby(ctx context.Context) (end func()) {
+	r := runOf(ctx)
+	if r == nil {
+		return func() {}
+	}
+	mu := &r.replica.pool.mu
+	mu.Lock()
+	defer mu.Unlock()
+	if r.over {
+		return func() {}
+	}
+	r.watchdog.idle(1)
+	r.part().standby++
+	r.replica.changed()
+	return sync.OnceFunc(func() {
+		mu.Lock()
+		defer mu.Unlock()
+		r.parts.standby--
+		r.watchdog.idle(-1)
+	})
+}
+
+// watchdog looks after a run that is to give signs of life, or to end in time. A nil watchdog does not. The pool's lock
+// guards the fields that are not atomic.
+type watchdog struct {
+	run   *run
+	start time.Time
+
+	touched atomic.Int64 // the last sign of life, as time since start
+	waits   atomic.Int32 // how many in the run wait for something to do
+	alarm   atomic.Bool  // the run is stuck; set with the lock held
+
+	timer *time.Timer
+	late  bool // the run's timeout passed, which no sign of life mends
+}
+
+// newWatchdog returns a watchdog over a run that begins, or nil if nothing is expected of it.
+func newWatchdog(r *run, now time.Time) *watchdog {
+	if r.replica.heartbeat == 0 && r.replica.runTimeout == 0 {
+		return nil
+	}
+	w := &watchdog{run: r, start: now}
+	w.timer = time.AfterFunc(w.nextLook(), w.look)
+	return w
+}
+
+// forever is longer than any watchdog waits.
+const forever = time.Duration(1<<63 - 1)
+
+// touch is a sign of life.
+func (w *watchdog) touch() {
+	w.touched.Store(int64(time.Since(w.start)))
+	if w.alarm.Load() {
+		w.recover()
+	}
+}
+
+// rest begins a time in which no sign of life is expected, and work ends it.
+func (w *watchdog) rest() {
+	if w != nil {
+		w.touch()
+		w.waits.Add(1)
+	}
+}
+
+func (w *watchdog) work() {
+	if w != nil {
+		w.touch()
+		mu := &w.run.replica.pool.mu
+		mu.Lock()
+		defer mu.Unlock()
+		w.idle(-1)
+	}
+}
+
+// idle counts who waits in the run. The lock is held.
+func (w *watchdog) idle(change int32) {
+	if w == nil {
+		return
+	}
+	w.touched.Store(int64(time.Since(w.start)))
+	if w.alarm.Load() {
+		w.clear()
+	}
+	w.waits.Add(change)
+	if change < 0 && !w.run.over {
+		w.timer.Reset(w.nextLook())
+	}
+}
+
+// end is called when the run and its children are over. The lock is held.
+func (w *watchdog) end() {
+	if w != nil {
+		w.timer.Stop()
+	}
+}
+
+// silenceLeft is how long the run may go on without a sign of life, or forever.
+func (w *watchdog) silenceLeft() time.Duration {
+	heartbeat := w.run.replica.heartbeat
+	if heartbeat == 0 || w.waits.Load() > 0 || w.alarm.Load() || w.run.over {
+		return forever
+	}
+	return time.Duration(w.touched.Load()) + heartbeat - time.Since(w.start)
+}
+
+// timeLeft is how long the run may go on at all, or forever.
+func (w *watchdog) timeLeft() time.Duration {
+	timeout := w.run.replica.runTimeout
+	if timeout == 0 || w.late {
+		return forever
+	}
+	grace := min(max(timeout/10, 100*time.Millisecond), time.Second) // to notice the end of its context
+	return min(timeout-time.Since(w.start), forever-grace) + grace   // which may be too long to count
+}
+
+// nextLook is when the run may be stuck.
+func (w *watchdog) nextLook() time.Duration { return min(w.silenceLeft(), w.timeLeft()) }
+
+// look is called when the run may be stuck.
+func (w *watchdog) look() {
+	mu := &w.run.replica.pool.mu
+	mu.Lock()
+	silent, err := w.assess()
+	mu.Unlock()
+	if err == nil {
+		return
+	}
+	stack := sharedStacks.Stack(w.run.id) // while it still hangs
+	if silent && w.run.replica.stuckPolicy == RestartStuck {
+		w.run.fail(err)
+	}
+	w.run.replica.pool.log.stuck(w.run, err, stack)
+}
+
+// assess returns an error if the run has become stuck, and whether that is for want of a heartbeat. A run that is stuck
+// already may be so for another reason now: only its record tells that. The lock is held.
+func (w *watchdog) assess() (silent bool, err error) {
+	r := w.run.replica
+	if !w.run.isCurrent() {
+		return false, nil
+	}
+	since := w.start
+	switch {
+	case w.timeLeft() <= 0:
+		w.late = true
+		err = fmt.Errorf("%w: still running after its run timeout of %v", ErrStuck, r.runTimeout)
+	case w.silenceLeft() <= 0:
+		silent = true
+		since = since.Add(time.Duration(w.touched.Load()))
+		err = fmt.Errorf("%w: no heartbeat for %v", ErrStuck, r.heartbeat)
+	}
+	if err != nil {
+		known := w.alarm.Swap(true)
+		if !known {
+			r.note(eventStuck, err.Error(), time.Now())
+		}
+		r.history().stuck = &stuck{since: instantOf(since), err: err}
+		if known {
+			err = nil
+		}
+	}
+	if next := w.nextLook(); next < forever {
+		w.timer.Reset(next)
+	}
+	return silent, err
+}
+
+// recover takes the alarm back after a sign of life.
+func (w *watchdog) recover() {
+	mu := &w.run.replica.pool.mu
+	mu.Lock()
+	defer mu.Unlock()
+	w.clear()
+}
+
+// clear takes the alarm back, unless the run is to end all the same. The lock is held.
+func (w *watchdog) clear() {
+	if !w.run.isCurrent() || w.late || !w.alarm.Load() || w.run.Err() != nil {
+		return
+	}
+	w.alarm.Store(false)
+	w.run.replica.note(eventRecovered, "", time.Now())
+	w.run.replica.history().stuck = nil
+	w.timer.Reset(w.nextLook())
+}
+
+// isCurrent tells whether the run goes on, or still waits for its children. The pool's lock is held.
+func (r *run) isCurrent() bool { return r.replica.run == r && r.replica.machine.IsRunning() }
+
+func (s *settings) validateHeartbeat(worker string, errs *[]error) {
+	if s.heartbeat < 0 {
+		*errs = append(*errs, badValue(worker, "heartbeat", s.heartbeat, "must not be negative"))
+	}
+	if s.stuckPolicy != ReportStuck && s.stuckPolicy != RestartStuck {
+		*errs = append(*errs, badValue(worker, "heartbeat policy", int(s.stuckPolicy), "must be ReportStuck or RestartStuck"))
+	}
+}
