@@ -17,7 +17,7 @@
 //	 7  a worker that it comes after is not ready           wait for a change           pending
 //	 8  a restart was asked for                             run, without failures
 //	 9  a trigger was asked for                             run; the schedule stays
-//	10  nobody knows yet when it is due                     ask the schedule or the     waiting
+//	10  nobody knows yet when it is due                     ask the schedule or the     as before, or waiting
 //	                                                        backoff
 //	11  its time has not come                               sleep until then            deferred or waiting
 //	12  else                                                run; a tick is taken        running

@@ -144,21 +144,21 @@ func (m *Machine) decide(now time.Time, f Facts) Step {
 	case m.entering && !f.PredecessorsReady:
 		return Step{Do: Wait, Status: Pending, HeldBy: Predecessor}
 	case m.restart, m.trigger:
-		return m.run()
+		return m.step(Run)
 	case m.question != askNothing:
-		return Step{Do: Ask, Status: m.waiting()}
+		return m.step(Ask)
 	case now.Before(m.due):
 		return Step{Do: Sleep, Status: m.waiting(), Until: m.wakeUp(now), NextRun: m.due}
 	}
-	return m.run()
+	return m.step(Run)
 }
 
-// run is the step of a run. Its status lasts until the run has begun.
-func (m *Machine) run() Step {
+// step is a step that takes a moment. A replica that has not begun stays pending until then.
+func (m *Machine) step(do Action) Step {
 	if m.status == Pending {
-		return Step{Do: Run, Status: Pending}
+		return Step{Do: do, Status: Pending}
 	}
-	return Step{Do: Run, Status: m.waiting()}
+	return Step{Do: do, Status: m.waiting()}
 }
 
 // exit ends the replica's goroutine, unless a restart was asked for: that begins a new life.
