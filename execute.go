@@ -1,6 +1,7 @@
 package workerfx
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -8,8 +9,7 @@ import (
 )
 
 // execute makes one run, from its begin to the plan for the next.
-func (r *replica) execute() {
-	now := time.Now()
+func (r *replica) execute(now time.Time) {
 	run := newRun(r, r.pool.ids.next(r.pool, now)) // the generator may be the user's code: not with the lock held
 	var after afterwards
 	r.pool.mu.Lock()
@@ -68,30 +68,32 @@ func (r *replica) endRunAfterGoexit() {
 // finish concludes the current run, and plans the next.
 func (r *replica) finish(o outcome) {
 	run := r.run
-	if n := run.end(); n > 0 {
-		o = o.withUnhandled(n)
+	run.cancelAs(endedLife, context.Canceled)
+	var after afterwards
+	var q lifecycle.Question
+	r.pool.mu.Lock()
+	if unhandled := run.end(); unhandled > 0 {
+		o = o.withUnhandled(unhandled)
 	}
 	now := time.Now()
-	var after afterwards
-	r.pool.mu.Lock()
 	v := r.endRun(o, now, &after)
 	asking := r.machine.IsAsking()
+	if asking {
+		q = r.machine.Question(now)
+	}
 	r.pool.mu.Unlock()
 	after.do()
+	var pause time.Duration
 	if asking {
-		r.plan(now)
+		pause = r.plan(q, now)
 	}
-	r.pool.mu.Lock()
-	status, pause := r.machine.Status(), r.machine.Due().Sub(now)
-	r.pool.mu.Unlock()
-	r.pool.log.runEnded(run, o, v, Status(status), pause)
+	r.pool.log.runEnded(run, o, v, pause)
 }
 
 // endRun tells the machine and the record that the current run is over.
 func (r *replica) endRun(o outcome, now time.Time, after *afterwards) lifecycle.Verdict {
 	ran := now.Sub(r.record.startedAt)
 	v := r.machine.Ended(lifecycle.End{Outcome: o.kind, Ran: ran, Asked: r.run.wasAsked(o.kind), OwnError: o.ownError}, now)
-	r.run.over = true
 	if r.runOver != nil {
 		close(r.runOver)
 		r.runOver = nil

@@ -91,9 +91,8 @@ func (p *Pool) Executions() []Execution {
 	for _, e := range entries {
 		p.mu.Lock() // anew for each worker: others get their turn
 		for r := range e.replicas() {
-			var execution Execution
-			execution, events = r.execution(events)
-			executions = append(executions, execution)
+			executions = append(executions, Execution{})
+			events = r.report(&executions[len(executions)-1], events)
 		}
 		p.mu.Unlock()
 	}
@@ -109,19 +108,18 @@ func (p *Pool) Execution(name string) (Execution, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	execution, _ := e.first.execution(nil)
+	var execution Execution
+	e.first.report(&execution, nil)
 	return execution, nil
 }
 
-// execution reports on the replica. It appends the replica's events to events, and the report has its own part of them.
-// The pool's lock is held.
-func (r *replica) execution(events []Event) (Execution, []Event) {
+// report fills in e. It appends the replica's events to events, and e has its own part of them. The pool's lock is held.
+func (r *replica) report(e *Execution, events []Event) []Event {
 	m, rec := &r.machine, &r.record
-	e := Execution{
-		Worker: r.name, Replica: int(r.index), Status: Status(m.Status()), MaxAttempts: r.maxAttempts,
-		Restarts: m.Restarts, Runs: m.Runs, Failures: m.Failures, MissedTicks: m.MissedTicks, DeferredStart: r.deferredStart,
-		StartedAt: rec.startedAt.Round(0), FinishedAt: rec.finishedAt.time(), NextRunAt: instantOf(m.NextRun()).time(),
-	}
+	e.Worker, e.Replica, e.Status = r.name, int(r.index), Status(m.Status())
+	e.MaxAttempts, e.DeferredStart = r.maxAttempts, r.deferredStart
+	e.Restarts, e.Runs, e.Failures, e.MissedTicks = m.Restarts, m.Runs, m.Failures, m.MissedTicks
+	e.StartedAt, e.FinishedAt, e.NextRunAt = rec.startedAt.Round(0), rec.finishedAt.time(), instantOf(m.NextRun()).time()
 	if r.run != nil {
 		e.ID, e.Attempt = r.run.id, r.run.attempt
 	}
@@ -134,7 +132,7 @@ func (r *replica) execution(events []Event) (Execution, []Event) {
 	start := len(events)
 	events = r.appendEvents(events)
 	e.Events = events[start:len(events):len(events)]
-	return e, events
+	return events
 }
 
 // appendEvents appends the latest events to dst, the oldest first.
@@ -143,11 +141,12 @@ func (r *replica) appendEvents(dst []Event) []Event {
 	if r.record.history != nil {
 		dst = r.record.history.events.appendTo(dst)
 	}
-	begin, end := r.runEvents()
-	for _, e := range []event{begin, end} {
-		if e.kind != eventNone {
-			dst = append(dst, e.public())
-		}
+	if r.record.unwritten.begin != eventNone {
+		dst = append(dst, Event{ExecutionID: r.run.id, Message: EventStarted, Time: r.record.startedAt.Round(0)})
+	}
+	if r.record.unwritten.end != eventNone {
+		_, end := r.runEvents()
+		dst = append(dst, end.public())
 	}
 	if excess := len(dst) - start - r.events; excess > 0 { // the run's events push out the oldest
 		dst = append(dst[:start], dst[start+excess:]...)

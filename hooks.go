@@ -20,9 +20,9 @@ const (
 	hookSchedule
 )
 
-// ask asks the user's code, unless it has misbehaved. It is not ok if the code panics, or has ended the goroutine when it
+// callHook calls the user's code, unless it has misbehaved. It is not ok if the code panics, or has ended the goroutine when it
 // was asked last.
-func (r *replica) ask(h hook, name string, call func()) (ok bool) {
+func (r *replica) callHook(h hook, name string, call func()) (ok bool) {
 	if r.asked&h != 0 {
 		r.asked &^= h
 		r.broken |= h
@@ -49,7 +49,7 @@ func (r *replica) ask(h hook, name string, call func()) (ok bool) {
 // askBackoff asks the worker's backoff how long to wait after so many failures in a row. The default backoff stands in
 // for a broken one.
 func (r *replica) askBackoff(failures int) (pause time.Duration) {
-	ok := r.ask(hookBackoff, "backoff", func() {
+	ok := r.callHook(hookBackoff, "backoff", func() {
 		if pause = r.backoff.Duration(failures); pause < 0 {
 			panic(fmt.Sprintf("returned %v", pause))
 		}
@@ -62,7 +62,7 @@ func (r *replica) askBackoff(failures int) (pause time.Duration) {
 
 // askSchedule asks the worker's schedule for its next tick, which is zero if there is none. A broken schedule is an error.
 func (r *replica) askSchedule(q lifecycle.Question) (tick lifecycle.Tick, err error) {
-	if !r.ask(hookSchedule, "schedule", func() { tick = nextTick(r.schedule, r.jitter, q) }) {
+	if !r.callHook(hookSchedule, "schedule", func() { tick = nextTick(r.schedule, r.jitter, q) }) {
 		return lifecycle.Tick{}, errBrokenSchedule
 	}
 	return tick, nil

@@ -63,17 +63,17 @@ func (l *poolLog) runStarted(r *run) {
 	l.line(zerolog.DebugLevel, "worker started", r.logFields)
 }
 
-// runEnded says how a run ended and what follows: the replica's status, and the pause until a next attempt.
-func (l *poolLog) runEnded(r *run, o outcome, v lifecycle.Verdict, status Status, pause time.Duration) {
+// runEnded says how a run ended and what follows. pause is the time until a next attempt.
+func (l *poolLog) runEnded(r *run, o outcome, v lifecycle.Verdict, pause time.Duration) {
 	level, message := zerolog.DebugLevel, "worker succeeded"
 	switch {
 	case v.Outcome == lifecycle.Obeyed && v.Asked || v.Status == lifecycle.Stopped:
 		message = "worker stopped"
 	case v.Retry:
 		level, message = zerolog.WarnLevel, "worker failed, it will run again"
-	case v.Tick && v.IsFailure() && status != StatusError:
+	case v.Tick && v.IsFailure():
 		level, message = zerolog.ErrorLevel, "worker failed, it will run again at its next tick"
-	case v.Status == lifecycle.Error, status == StatusError:
+	case v.Status == lifecycle.Error:
 		level, message = zerolog.ErrorLevel, "worker failed"
 	}
 	if o.panicked && v.Retry && l.worthALine(r.attempt) {

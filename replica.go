@@ -56,12 +56,13 @@ func (r *replica) loop() {
 	}()
 	r.endRunAfterGoexit()
 	for {
-		action, end := r.next()
+		now := time.Now()
+		action, end := r.next(now)
 		switch action {
 		case lifecycle.Run:
-			r.execute()
+			r.execute(now)
 		case lifecycle.Ask:
-			r.plan(time.Now())
+			r.ask(now)
 		case lifecycle.Exit:
 			exited = true
 			r.leave(end)
@@ -73,8 +74,7 @@ func (r *replica) loop() {
 }
 
 // next asks the machine what to do. For an exit it also returns how the replica ends.
-func (r *replica) next() (lifecycle.Action, *ending) {
-	now := time.Now()
+func (r *replica) next(now time.Time) (lifecycle.Action, *ending) {
 	var after afterwards
 	r.pool.mu.Lock()
 	action, end := r.look(now, &after)
@@ -155,26 +155,32 @@ func (r *replica) askToStop(now time.Time) {
 	}
 }
 
-// plan asks the user's backoff or schedule when the next run is due.
-func (r *replica) plan(now time.Time) {
-	mu := &r.pool.mu
-	mu.Lock()
+// ask asks what the machine wants to know.
+func (r *replica) ask(now time.Time) {
+	r.pool.mu.Lock()
 	q := r.machine.Question(now)
-	mu.Unlock()
+	r.pool.mu.Unlock()
+	r.plan(q, now)
+}
+
+// plan asks the user's backoff or schedule when the next run is due. It returns the pause until then.
+func (r *replica) plan(q lifecycle.Question, now time.Time) time.Duration {
 	var after afterwards
 	if q.Failures > 0 {
 		pause := r.askBackoff(q.Failures)
-		mu.Lock()
+		r.pool.mu.Lock()
 		r.machine.AnswerBackoff(now, pause)
 		r.recordWait(now)
 		r.group.holdOthers(r, &after)
 	} else {
 		tick, err := r.askSchedule(q)
-		mu.Lock()
+		r.pool.mu.Lock()
 		r.answerTick(q, tick, err, now, &after)
 	}
-	mu.Unlock()
+	pause := r.machine.Due().Sub(now)
+	r.pool.mu.Unlock()
 	after.do()
+	return pause
 }
 
 // answerTick takes the answer of the schedule, which is zero if there is no tick any more.

@@ -106,25 +106,22 @@ func (r *run) lifetime() *lifetime {
 	return r.life.Load()
 }
 
-// end ends the context because the run is over, and waits until the run's children have ended too. It
-// returns how many items the run left for the next attempt.
+// end waits until the run's children have ended too. It returns how many items the run left for the next attempt. The
+// pool's lock is held, but not while it waits.
 func (r *run) end() (unhandled int) {
-	r.cancelAs(endedLife, context.Canceled)
-	r.replica.pool.mu.Lock()
-	defer r.replica.pool.mu.Unlock()
 	r.over = true
-	defer r.watchdog.end() // after the children: while it waits for one, the run may outlast its timeout
-	if r.parts == nil {
-		return 0
+	if p := r.parts; p != nil {
+		p.closeDrain()
+		if p.cut != nil {
+			p.cut.Stop()
+		}
+		if len(p.children) > 0 {
+			r.endChildren()
+		}
+		unhandled = p.unhandled
 	}
-	r.parts.closeDrain()
-	if r.parts.cut != nil {
-		r.parts.cut.Stop()
-	}
-	if len(r.parts.children) > 0 {
-		r.endChildren()
-	}
-	return r.parts.unhandled
+	r.watchdog.end() // not earlier: while it waits for a child, the run may outlast its timeout
+	return unhandled
 }
 
 // cancel ends the context because the worker is to stop.
