@@ -9,19 +9,24 @@ import (
 )
 
 // execute makes one run, from its begin to the plan for the next.
-func (r *replica) execute(now time.Time) {
+func (r *replica) execute() todo {
+	now := time.Now()
 	run := newRun(r, r.pool.ids.next(r.pool, now)) // the generator may be the user's code: not with the lock held
 	var after afterwards
 	r.pool.mu.Lock()
 	began := r.beginRun(run, now, &after)
+	announce := r.node != nil || r.group != nil || r.pool.readiness.change != nil
 	r.pool.mu.Unlock()
 	after.do()
 	if !began {
-		return
+		return r.next()
 	}
 	run.label()
 	r.pool.log.runStarted(run)
-	r.finish(r.call(run))
+	if announce { // no earlier: a run that fails at once should seem ready for as short a time as possible
+		r.announce()
+	}
+	return r.finish(r.call(run))
 }
 
 // beginRun begins a run, unless something has come between.
@@ -37,12 +42,11 @@ func (r *replica) beginRun(run *run, now time.Time, after *afterwards) bool {
 	run.attempt = begin.Attempt
 	run.begin(now)
 	r.recordBegin(run, begin, now)
-	r.changed()
 	return true
 }
 
 // call calls the worker's Run. The user's code runs here, also the methods of the error that it returns. If that code
-// ends the goroutine, call does not return: see endRunAfterGoexit.
+// ends the goroutine, call does not return: see first.
 func (r *replica) call(run *run) (o outcome) {
 	returned := false
 	defer func() {
@@ -55,39 +59,45 @@ func (r *replica) call(run *run) (o outcome) {
 	return o
 }
 
-// endRunAfterGoexit finishes the run that ended the goroutine before this one.
-func (r *replica) endRunAfterGoexit() {
+// first is what a goroutine does first: it finishes the run that ended the goroutine before it, if one did.
+func (r *replica) first() todo {
 	r.pool.mu.Lock()
 	running := r.machine.IsRunning()
 	r.pool.mu.Unlock()
 	if running {
-		r.finish(failure(r.run, ErrGoexit, ErrGoexit.Error()))
+		return r.finish(failure(r.run, ErrGoexit, ErrGoexit.Error()))
 	}
+	return r.next()
 }
 
-// finish concludes the current run, and plans the next.
-func (r *replica) finish(o outcome) {
+// finish concludes the current run, and plans the next. It does all that it can while it has the lock: ten thousand
+// schedules may tick at the same moment, and wait for the lock.
+func (r *replica) finish(o outcome) todo {
 	run := r.run
 	run.cancelAs(endedLife, context.Canceled)
 	var after afterwards
-	var q lifecycle.Question
 	r.pool.mu.Lock()
 	if unhandled := run.end(); unhandled > 0 {
 		o = o.withUnhandled(unhandled)
 	}
 	now := time.Now()
 	v := r.endRun(o, now, &after)
-	asking := r.machine.IsAsking()
-	if asking {
-		q = r.machine.Question(now)
+	if r.machine.IsAsking() {
+		r.plan(now, &after)
+	}
+	pause := r.machine.Due().Sub(now)
+	var next todo
+	done := r.machine.Status().Done()
+	if !done {
+		next = r.look(now, &after)
 	}
 	r.pool.mu.Unlock()
 	after.do()
-	var pause time.Duration
-	if asking {
-		pause = r.plan(q, now)
-	}
 	r.pool.log.runEnded(run, o, v, pause)
+	if done { // others learn of it once it is in the log
+		next = r.next()
+	}
+	return next
 }
 
 // endRun tells the machine and the record that the current run is over.

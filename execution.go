@@ -32,9 +32,6 @@ func (s Status) String() string {
 	return statusNames[s]
 }
 
-// isDone tells whether the replica's life is over.
-func (s Status) isDone() bool { return s >= StatusSuccess }
-
 // Execution is the report on one replica of a worker. It is a copy: nothing in it changes later.
 type Execution struct {
 	Worker  string

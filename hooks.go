@@ -46,26 +46,43 @@ func (r *replica) callHook(h hook, name string, call func()) (ok bool) {
 	return true
 }
 
-// askBackoff asks the worker's backoff how long to wait after so many failures in a row. The default backoff stands in
-// for a broken one.
-func (r *replica) askBackoff(failures int) (pause time.Duration) {
+// answersItself tells whether the library's own code has the answer, which may be asked with the pool's lock held.
+func (r *replica) answersItself(q lifecycle.Question) bool {
+	if q.Failures == 0 {
+		_, own := r.schedule.(interval)
+		return own
+	}
+	switch r.backoff.(type) {
+	case StaticBackoff, ExponentialBackoff:
+		return true
+	}
+	return false
+}
+
+// answer is what the backoff or the schedule answers.
+type answer struct {
+	pause time.Duration  // of the backoff
+	tick  lifecycle.Tick // of the schedule; zero if there is none any more
+	err   error          // the schedule is broken
+}
+
+// answer asks the worker's backoff or schedule. The default backoff stands in for a broken one.
+func (r *replica) answer(q lifecycle.Question) (a answer) {
+	if q.Failures == 0 {
+		if !r.callHook(hookSchedule, "schedule", func() { a.tick = nextTick(r.schedule, r.jitter, q) }) {
+			a.err = errBrokenSchedule
+		}
+		return a
+	}
 	ok := r.callHook(hookBackoff, "backoff", func() {
-		if pause = r.backoff.Duration(failures); pause < 0 {
-			panic(fmt.Sprintf("returned %v", pause))
+		if a.pause = r.backoff.Duration(q.Failures); a.pause < 0 {
+			panic(fmt.Sprintf("returned %v", a.pause))
 		}
 	})
 	if !ok {
-		return ExponentialBackoff{}.Duration(failures)
+		a.pause = ExponentialBackoff{}.Duration(q.Failures)
 	}
-	return pause
-}
-
-// askSchedule asks the worker's schedule for its next tick, which is zero if there is none. A broken schedule is an error.
-func (r *replica) askSchedule(q lifecycle.Question) (tick lifecycle.Tick, err error) {
-	if !r.callHook(hookSchedule, "schedule", func() { tick = nextTick(r.schedule, r.jitter, q) }) {
-		return lifecycle.Tick{}, errBrokenSchedule
-	}
-	return tick, nil
+	return a
 }
 
 var errBrokenSchedule = errors.New("schedule is broken")

@@ -86,10 +86,14 @@ func (e *entry) waitsFor(r *replica, after *afterwards) (found *entry) {
 		e.lost = lost
 		if lost != nil {
 			e.pool.readiness.setbacks++
-			run := r.run
-			after.log(func() { e.pool.log.lost(r, run, lost) })
 		}
-		r.changed()
+		run := r.run
+		after.log(func() {
+			defer r.announce() // not earlier, so that the log tells of causes first
+			if lost != nil {
+				e.pool.log.lost(r, run, lost)
+			}
+		})
 	}
 	return found
 }

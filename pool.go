@@ -218,13 +218,6 @@ func (p *Pool) stopResult() error {
 	return p.stopError
 }
 
-// hasStarted tells whether the pool was ever started.
-func (p *Pool) hasStarted() bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.base != nil
-}
-
 // hasStopped tells whether the pool was asked to stop and nothing of it runs any more.
 func (p *Pool) hasStopped() bool {
 	select {

@@ -189,7 +189,7 @@ func TestReadyFailsOnceThePoolIsAskedToStop(t *testing.T) {
 		time.AfterFunc(time.Second, func() { assert.NoError(t, never.Stop(context.Background())) })
 		require.ErrorIs(t, never.Ready(within(t, time.Hour)), workerfx.ErrPoolStopped, "also before the start")
 
-		core := startPool(t, workerfx.NewWorker("core", fails, workerfx.WithEssential(), workerfx.WithDeferredStart(time.Second)))
+		core := startPool(t, workerfx.NewWorker("core", fails, workerfx.WithEssential(), workerfx.WithReadiness(), workerfx.WithDeferredStart(time.Second)))
 		require.ErrorIs(t, core.Ready(within(t, time.Hour)), errBoom, "and says why")
 		synctest.Wait()
 		require.ErrorIs(t, core.Ready(within(t, time.Hour)), workerfx.ErrExitedPrematurely)

@@ -61,7 +61,6 @@ func (p *Pool) startReady(ctx context.Context) error {
 
 // readiness tells those who wait for workers to be ready that something changed. The pool's lock guards it.
 type readiness struct {
-	waiting  int           // how many wait
 	setbacks int           // how often a replica became one that cannot be ready
 	change   chan struct{} // closed at the next change; nil unless somebody waits for it
 }
@@ -144,6 +143,13 @@ func (r *replica) changed() {
 	}
 	r.group.wakeFailed(r)
 	r.pool.readiness.changed()
+}
+
+// announce is changed for those who do not hold the pool's lock.
+func (r *replica) announce() {
+	r.pool.mu.Lock()
+	defer r.pool.mu.Unlock()
+	r.changed()
 }
 
 // isReady tells whether all replicas are ready.

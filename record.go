@@ -94,11 +94,11 @@ func (r *replica) recordStep(step lifecycle.Step, before lifecycle.Status, prede
 	if step.Resumed {
 		r.note(eventResumed, "", now)
 	}
-	switch {
-	case step.Status == before:
-	case step.Status == lifecycle.Paused:
+	switch step.Status {
+	case before:
+	case lifecycle.Paused:
 		r.note(eventPaused, "", now)
-	case step.Status == lifecycle.Stopped:
+	case lifecycle.Stopped:
 		r.note(eventStopped, "", now)
 	}
 	r.recordHold(step.HeldBy, predecessor, now)

@@ -54,37 +54,42 @@ func (r *replica) loop() {
 			go r.loop()
 		}
 	}()
-	r.endRunAfterGoexit()
-	for {
-		now := time.Now()
-		action, end := r.next(now)
-		switch action {
+	for next := r.first(); ; {
+		switch next.do {
 		case lifecycle.Run:
-			r.execute(now)
+			next = r.execute()
 		case lifecycle.Ask:
-			r.ask(now)
+			next = r.ask()
 		case lifecycle.Exit:
 			exited = true
-			r.leave(end)
+			r.leave(next.end)
 			return
 		default:
 			<-r.timer.C
+			next = r.next()
 		}
 	}
 }
 
-// next asks the machine what to do. For an exit it also returns how the replica ends.
-func (r *replica) next(now time.Time) (lifecycle.Action, *ending) {
+// todo is what the goroutine does next.
+type todo struct {
+	do  lifecycle.Action
+	end *ending // how the replica ends, if it exits
+}
+
+// next asks the machine what to do.
+func (r *replica) next() todo {
+	now := time.Now()
 	var after afterwards
 	r.pool.mu.Lock()
-	action, end := r.look(now, &after)
+	next := r.look(now, &after)
 	r.pool.mu.Unlock()
 	after.do()
-	return action, end
+	return next
 }
 
 // look is next with the pool's lock held.
-func (r *replica) look(now time.Time, after *afterwards) (lifecycle.Action, *ending) {
+func (r *replica) look(now time.Time, after *afterwards) todo {
 	if r.pool.phase == phaseStopped {
 		r.askToStop(now)
 	}
@@ -108,9 +113,9 @@ func (r *replica) look(now time.Time, after *afterwards) (lifecycle.Action, *end
 	case lifecycle.Wait:
 		r.setTimer(never)
 	case lifecycle.Exit:
-		return step.Do, r.end(after)
+		return todo{step.Do, r.end(after)}
 	}
-	return step.Do, nil
+	return todo{do: step.Do}
 }
 
 // facts are what the machine has to know of other replicas, and the worker that the replica waits for, if any.
@@ -156,44 +161,44 @@ func (r *replica) askToStop(now time.Time) {
 }
 
 // ask asks what the machine wants to know.
-func (r *replica) ask(now time.Time) {
-	r.pool.mu.Lock()
-	q := r.machine.Question(now)
-	r.pool.mu.Unlock()
-	r.plan(q, now)
-}
-
-// plan asks the user's backoff or schedule when the next run is due. It returns the pause until then.
-func (r *replica) plan(q lifecycle.Question, now time.Time) time.Duration {
+func (r *replica) ask() todo {
 	var after afterwards
-	if q.Failures > 0 {
-		pause := r.askBackoff(q.Failures)
-		r.pool.mu.Lock()
-		r.machine.AnswerBackoff(now, pause)
-		r.recordWait(now)
-		r.group.holdOthers(r, &after)
-	} else {
-		tick, err := r.askSchedule(q)
-		r.pool.mu.Lock()
-		r.answerTick(q, tick, err, now, &after)
-	}
-	pause := r.machine.Due().Sub(now)
+	r.pool.mu.Lock()
+	r.plan(time.Now(), &after)
 	r.pool.mu.Unlock()
 	after.do()
-	return pause
+	return r.next()
 }
 
-// answerTick takes the answer of the schedule, which is zero if there is no tick any more.
-func (r *replica) answerTick(q lifecycle.Question, tick lifecycle.Tick, err error, now time.Time, after *afterwards) {
+// plan asks the backoff or the schedule when the next run is due. The pool's lock is held, but not while it asks the user's
+// code.
+func (r *replica) plan(now time.Time, after *afterwards) {
+	q := r.machine.Question(now)
+	if r.answersItself(q) {
+		r.take(r.answer(q), q, now, after)
+		return
+	}
+	r.pool.mu.Unlock()
+	a := r.answer(q)
+	r.pool.mu.Lock()
+	r.take(a, q, now, after)
+}
+
+// take takes an answer.
+func (r *replica) take(a answer, q lifecycle.Question, now time.Time, after *afterwards) {
 	switch {
-	case err != nil:
+	case q.Failures > 0:
+		r.machine.AnswerBackoff(now, a.pause)
+		r.recordWait(now)
+		r.group.holdOthers(r, after)
+	case a.err != nil:
 		r.machine.AnswerNone(0, true)
-		r.recordError(err, err.Error(), now)
+		r.recordError(a.err, a.err.Error(), now)
 		r.group.stopOthers(r, nil, after)
-	case tick.At.IsZero():
-		r.machine.AnswerNone(tick.Missed, false)
+	case a.tick.At.IsZero():
+		r.machine.AnswerNone(a.tick.Missed, false)
 	default:
-		r.machine.AnswerTick(q, tick)
+		r.machine.AnswerTick(q, a.tick)
 	}
 }
 
