@@ -40,12 +40,19 @@ func (e *endOfContext) body(finish time.Duration) workerfx.RunFunc {
 	})
 }
 
-func (e *endOfContext) watch(ctx context.Context) (stop func() bool) {
-	return context.AfterFunc(ctx, func() {
+// watch notes when ctx ends. A run that returns at that moment calls stop before the note is made: stop makes it then.
+func (e *endOfContext) watch(ctx context.Context) (stop func()) {
+	note := func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		e.at = time.Now()
-	})
+	}
+	unwatch := context.AfterFunc(ctx, note)
+	return func() {
+		if unwatch() && ctx.Err() != nil {
+			note()
+		}
+	}
 }
 
 // after is when, after a time, the context ended; -1 for never.
