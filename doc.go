@@ -24,12 +24,12 @@
 //
 // # Words
 //
-// A [Worker] is something with Run(ctx) error; it has a name that is unique in its [Pool]. A [Group]
-// configures workers of its own, which are named "group/worker". A run is one call of Run; each run has
-// its own execution ID. An attempt is the how-manieth run in a row since the last success. A replica is one
-// of several copies of a worker that run side by side. A child is a worker that another one started in
-// one of its runs, which it does not outlive; it is named "parent/child". A job is one of the many small things
-// that a worker may do within a run. An [Execution] is the report on one replica of a worker, always a copy.
+// A [Worker] is something with Run(ctx) error. Its name is unique in its [Pool]. A [Group] configures its own workers,
+// which are named "group/worker". A run is one call of Run. Each run has its own execution ID. Attempt counts runs since
+// the last success; the first run is 1. A replica is one of several copies of a worker that run side by side. A child is
+// a worker that another worker started in one of its runs. It does not outlive that run, and is named "parent/child". A
+// job is one of the many small things that a worker may do within a run. An [Execution] is the report on one replica of a
+// worker. It is always a copy.
 //
 // # Shapes of work
 //
@@ -58,7 +58,7 @@
 //
 // # The life of a worker
 //
-// One goroutine, its supervisor, walks each replica of a worker through its life:
+// One goroutine walks each replica of a worker through its life:
 //
 //	 Start
 //	   │
@@ -73,7 +73,7 @@
 //
 // Its status says where it is:
 //
-//	pending   not begun: the pool has not started, or the workers are not ready that it comes after
+//	pending   not begun: the pool has not started, or workers that it comes after are not ready
 //	deferred  waits for its deferred start
 //	running   its Run has been called
 //	waiting   waits for its next attempt or tick; NextRunAt says until when
@@ -82,7 +82,19 @@
 //	error     done: its last run failed and there is no other attempt
 //	stopped   done: it was asked to stop, and did
 //
-// No run begins once the worker was asked to stop, and what is waiting then stops at once.
+// The status moves along these arrows only:
+//
+//	pending -> deferred, running, waiting, paused, success, error, stopped
+//	deferred -> running, waiting, paused, success, error, stopped
+//	running -> waiting, success, error, stopped
+//	waiting -> pending, deferred, running, paused, success, error, stopped
+//	paused -> pending, deferred, waiting, error, stopped
+//	success -> pending, deferred, paused
+//	error -> pending, deferred, paused
+//	stopped -> pending
+//
+// A worker that is done moves on only if somebody restarts it or scales it up. No run begins once the worker was asked to
+// stop, and a wait ends at once then.
 //
 // # What a run's end means
 //

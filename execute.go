@@ -14,12 +14,15 @@ func (r *replica) execute() todo {
 	run := newRun(r, r.pool.ids.next(r.pool, now)) // the generator may be the user's code: not with the lock held
 	var after afterwards
 	r.pool.mu.Lock()
-	began := r.beginRun(run, now, &after)
+	next := r.look(now, &after) // something may have come between
+	if next.do == lifecycle.Run {
+		r.beginRun(run, now)
+	}
 	announce := r.node != nil || r.group != nil || r.pool.readiness.change != nil
 	r.pool.mu.Unlock()
 	after.do()
-	if !began {
-		return r.next()
+	if next.do != lifecycle.Run {
+		return next
 	}
 	run.label()
 	r.pool.log.runStarted(run)
@@ -29,20 +32,12 @@ func (r *replica) execute() todo {
 	return r.finish(r.call(run))
 }
 
-// beginRun begins a run, unless something has come between.
-func (r *replica) beginRun(run *run, now time.Time, after *afterwards) bool {
-	if r.pool.phase == phaseStopped {
-		r.askToStop(now)
-	}
-	facts, _ := r.facts(after)
-	begin, ok := r.machine.Began(now, facts)
-	if !ok {
-		return false
-	}
+// beginRun tells the machine and the record that a run begins.
+func (r *replica) beginRun(run *run, now time.Time) {
+	begin := r.machine.Began()
 	run.attempt = begin.Attempt
 	run.begin(now)
 	r.recordBegin(run, begin, now)
-	return true
 }
 
 // call calls the worker's Run. The user's code runs here, also the methods of the error that it returns. If that code

@@ -228,11 +228,8 @@ type Start struct {
 	Restarted, Triggered bool // somebody asked for it
 }
 
-// Began takes the begin of a run. It is not ok if the run may not begin: then Next says what to do instead.
-func (m *Machine) Began(now time.Time, f Facts) (start Start, ok bool) {
-	if m.running || m.Next(now, f).Do != Run {
-		return Start{}, false
-	}
+// Began takes the begin of the run that Next has just called for. Nothing may come between the two.
+func (m *Machine) Began() (start Start) {
 	switch {
 	case m.restart:
 		start.Restarted = true
@@ -243,13 +240,13 @@ func (m *Machine) Began(now time.Time, f Facts) (start Start, ok bool) {
 		m.ticks.last = m.ticks.upcoming
 	}
 	m.restart, m.trigger, m.entering, m.anew, m.deferred = false, false, false, false, false
-	m.running, m.status = true, Running
+	m.running, m.status, m.question = true, Running, askNothing
 	m.Runs++
 	if m.retrying && m.failures > 0 {
 		m.Restarts++
 	}
 	start.Attempt = m.failures + 1
-	return start, true
+	return start
 }
 
 // Status is the status to show.

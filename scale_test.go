@@ -1,0 +1,34 @@
+package workerfx_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/workerfx/workerfx"
+)
+
+// A replica that is scaled up at the moment in which it ends has one goroutine, never two.
+func TestScalingAtTheEndOfARunNeverRunsAReplicaTwice(t *testing.T) {
+	var running atomic.Int32
+	var twice atomic.Bool
+	short := workerfx.NewWorker("short", func(context.Context) error {
+		if running.Add(1) > 1 {
+			twice.Store(true)
+		}
+		running.Add(-1)
+		return errBoom
+	}, workerfx.WithMaxAttempts(0), workerfx.WithBackoff(workerfx.StaticBackoff{}))
+	pool := startPool(t, short)
+	for range 20_000 {
+		require.NoError(t, pool.Scale("short", 0))
+		require.NoError(t, pool.Scale("short", 1))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	require.NoError(t, pool.Stop(ctx))
+	require.False(t, twice.Load(), "two runs of one replica at once")
+}
