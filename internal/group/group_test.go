@@ -113,6 +113,15 @@ func TestAFailureThatIsForgottenLetsTheOthersGo(t *testing.T) {
 	assert.Empty(t, who(3, func(r replica) bool { return g.MustWait(r, r.member) }))
 }
 
+func TestReplicasAreThoseThatFailedInTheirOrder(t *testing.T) {
+	g := failed([]group.Strategy{all, all, one}, "b0 c0 a0")
+	assert.Equal(t, parse("b0 a0"), g.Replicas(), "nobody shares the failures of c")
+	g.Forget(replica{1, 0})
+	assert.Equal(t, parse("a0"), g.Replicas())
+	g.Clear()
+	assert.Empty(t, g.Replicas())
+}
+
 func TestAMemberIsAskedToStopAtTheLastFailureThatItShares(t *testing.T) {
 	g := failed([]group.Strategy{rest, all, all}, "c0 a0")
 	assert.Equal(t, start, g.AskedToStop(0))
