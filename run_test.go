@@ -145,9 +145,15 @@ func TestRunTellsEachOfThoseThatFailedWhileTheyStopped(t *testing.T) {
 
 func TestUnderFxAWorkerThatFailsWhileItStopsIsALineInTheLogOnly(t *testing.T) {
 	var log logBuffer
+	running := make(chan struct{})
+	body := func(ctx context.Context) error {
+		close(running)
+		return failsWhenStopped(errBoom)(ctx)
+	}
 	app := fxtest.New(t, fx.Supply(log.logger()), workerfx.Module, fx.Provide(func() *workerfx.Config { return nil }),
-		workerfx.ProvideWorker(func() workerfx.Worker { return workerfx.NewWorker("w", failsWhenStopped(errBoom)) }))
+		workerfx.ProvideWorker(func() workerfx.Worker { return workerfx.NewWorker("w", body) }))
 	require.NoError(t, app.Start(t.Context()))
+	<-running
 	require.NoError(t, app.Stop(context.Background()))
 	record := log.find(t, "worker failed")
 	assert.Equal(t, zerolog.LevelErrorValue, record["level"])

@@ -4,12 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/netresearch/go-cron"
-
+	"github.com/workerfx/workerfx/internal/cron"
 	"github.com/workerfx/workerfx/internal/lifecycle"
 	"github.com/workerfx/workerfx/internal/text"
 )
@@ -32,11 +30,14 @@ func WithInterval(d time.Duration) Option {
 	}
 }
 
-// WithCron runs the worker at the times that a cron expression names. It has five fields (minute, hour,
-// day, month, weekday), or six with seconds first, or is a descriptor such as @daily or @every 90s.
-// The zone is the process's local one, unless the expression begins with CRON_TZ=Zone. In a night in
-// which an hour is skipped its runs take place after it; in one in which an hour comes twice, runs
-// at a named hour take place once.
+// WithCron runs the worker at the times that a cron expression names. It has five fields (minute, hour, day of month, month,
+// day of week), or six with seconds first, or is a descriptor such as @daily or @every 90s. A day of month may also be L (the
+// last), L-3 (three before the last), 15W (the weekday nearest to the 15th) or LW (the last weekday); a day of week may be
+// 5#2 (the second Friday) or 5L (the last Friday). If both kinds of days are given, one of them is enough.
+//
+// Times are those of the process's local zone, unless the expression begins with CRON_TZ=Zone. Where clocks jump ahead, what
+// is due at a skipped time runs once, when they do. Where clocks are set back, what is due at a time that comes twice runs the
+// first time. An expression for all hours, or for all minutes of an hour, runs in both hours.
 func WithCron(spec string) Option {
 	return func(s *settings) {
 		var err error
@@ -80,77 +81,22 @@ func scheduleError(field string, value any, err error) *badSchedule {
 	return &badSchedule{field, value, err}
 }
 
-// cronFields is what crontab(5) knows: days of month and week, if both are given, are joined by "or".
-const cronFields = cron.SecondOptional | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.DowOrDom | cron.Descriptor
-
 // ParseCron returns the schedule of [WithCron], for those who need one elsewhere. Times are in the zone of the
 // time that Next is given, unless the expression names one.
 func ParseCron(spec string) (Schedule, error) {
-	if rest, ok := strings.CutPrefix(strings.TrimSpace(spec), "@every "); ok {
-		d, err := time.ParseDuration(strings.TrimSpace(rest))
-		if err == nil && d <= 0 {
-			err = errors.New("must be positive")
+	rest, isEvery := strings.CutPrefix(strings.TrimSpace(spec), "@every ")
+	if !isEvery {
+		schedule, err := cron.Parse(spec)
+		if err != nil {
+			return nil, err
 		}
-		return interval(d), err
+		return schedule, nil
 	}
-	for field := range strings.FieldsSeq(spec) { // the parser takes it for a list of nothing
-		if slices.Contains(strings.Split(field, ","), "") {
-			return nil, fmt.Errorf("field %q has an empty entry", field)
-		}
+	d, err := time.ParseDuration(strings.TrimSpace(rest))
+	if err == nil && d <= 0 {
+		err = errors.New("must be positive")
 	}
-	schedule, err := cron.MustNewParser(cronFields).Parse(spec)
-	if err != nil {
-		return nil, err
-	}
-	if schedule.Next(time.Now()).IsZero() {
-		return nil, errors.New("never comes")
-	}
-	if spec, ok := schedule.(*cron.SpecSchedule); ok {
-		return crontab{spec}, nil
-	}
-	return schedule, nil
-}
-
-// maxSkew is more than any change between summer and winter time.
-const maxSkew = 3 * time.Hour
-
-// crontab adds to the parser's schedule what cron does in the night in which an hour comes twice: what
-// is due at a named time is due once, what is due every minute or hour goes on being so.
-type crontab struct{ *cron.SpecSchedule }
-
-// Next returns the first time after a time that the expression names.
-func (c crontab) Next(after time.Time) time.Time {
-	tick := c.SpecSchedule.Next(after)
-	for !tick.IsZero() && !c.isSteady() && c.isSecondOfTwo(tick) {
-		tick = c.SpecSchedule.Next(tick)
-	}
-	return tick
-}
-
-// isSteady tells whether the expression names every minute or every hour.
-func (c crontab) isSteady() bool {
-	const everyHour, everyMinute = 1<<24 - 1, 1<<60 - 1
-	return c.Hour&everyHour == everyHour || c.Minute&everyMinute == everyMinute
-}
-
-// isSecondOfTwo tells whether clocks showed the same time shortly before.
-func (c crontab) isSecondOfTwo(t time.Time) bool {
-	t = t.In(c.zone(t))
-	_, before := t.Add(-maxSkew).Zone()
-	_, now := t.Zone()
-	if before <= now {
-		return false
-	}
-	_, then := t.Add(time.Duration(now-before) * time.Second).Zone()
-	return then == before
-}
-
-// zone is the expression's own, else that of the time.
-func (c crontab) zone(t time.Time) *time.Location {
-	if c.Location == time.Local { //nolint:gosmopolitan // the parser's word for "none given"
-		return t.Location()
-	}
-	return c.Location
+	return interval(d), err
 }
 
 // interval is the schedule of [WithInterval]. It does not know where its grid begins.
