@@ -42,14 +42,14 @@ const (
 // 1s, 2s, 4s and so on up to a minute.
 type ExponentialBackoff struct {
 	// Initial is the wait after the first failure; 0 means 1s.
-	Initial time.Duration `json:"initial" yaml:"initial" mapstructure:"initial"`
+	Initial time.Duration `json:"initial,omitempty" yaml:"initial,omitempty" mapstructure:"initial,omitempty"`
 	// Max is the longest wait; 0 means a minute, or Initial if that is longer.
-	Max time.Duration `json:"max" yaml:"max" mapstructure:"max"`
+	Max time.Duration `json:"max,omitempty" yaml:"max,omitempty" mapstructure:"max,omitempty"`
 	// Multiplier is the growth from one wait to the next, at least 1; 0 means 2.
-	Multiplier float64 `json:"multiplier" yaml:"multiplier" mapstructure:"multiplier"`
+	Multiplier float64 `json:"multiplier,omitempty" yaml:"multiplier,omitempty" mapstructure:"multiplier,omitempty"`
 	// Jitter is the fraction of each wait, from 0 to 1, that chance may take off it: with 0.5 a wait
 	// of 8s becomes one between 4s and 8s. 0, the default, leaves every wait as it is.
-	Jitter float64 `json:"jitter" yaml:"jitter" mapstructure:"jitter"`
+	Jitter float64 `json:"jitter,omitempty" yaml:"jitter,omitempty" mapstructure:"jitter,omitempty"`
 }
 
 // Duration returns the wait after that many failures in a row, or 0 for attempt 0.
@@ -135,11 +135,11 @@ func Wait(ctx context.Context, d time.Duration) {
 // attempt waits at least Pause. The zero value is no limit. It is suture's model of failures.
 type FailureLimit struct {
 	// Threshold is the count that may be reached, at least 1.
-	Threshold int `json:"threshold" yaml:"threshold" mapstructure:"threshold"`
+	Threshold int `json:"threshold,omitempty" yaml:"threshold,omitempty" mapstructure:"threshold,omitempty"`
 	// Decay is the half-life of the count.
-	Decay time.Duration `json:"decay" yaml:"decay" mapstructure:"decay"`
+	Decay time.Duration `json:"decay,omitempty" yaml:"decay,omitempty" mapstructure:"decay,omitempty"`
 	// Pause is the wait while the count is above Threshold.
-	Pause time.Duration `json:"pause" yaml:"pause" mapstructure:"pause"`
+	Pause time.Duration `json:"pause,omitempty" yaml:"pause,omitempty" mapstructure:"pause,omitempty"`
 }
 
 func (l FailureLimit) validate() error {

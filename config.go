@@ -18,61 +18,64 @@ import (
 //
 // A setting is looked for in this order: Workers by the worker's name, the worker's own options, the
 // options of its group, Defaults, the option's documented default.
+//
+// A field that does not exist is an error in JSON. Other formats need their strict mode for that: yaml.UnmarshalStrict, or
+// KnownFields(true) of a yaml.v3 decoder, and UnmarshalExact of viper, which sets ErrorUnused of mapstructure.
 type Config struct {
 	// Name tells several pools of one app apart, in logs and, as the label "pool", in metrics.
-	Name string `json:"name" yaml:"name" mapstructure:"name"`
+	Name string `json:"name,omitempty" yaml:"name,omitempty" mapstructure:"name,omitempty"`
 	// Only, if it has any, names the workers that this process runs, and Except those it does not.
 	// An entry is a worker's or group's name, or a pattern as of [path.Match], such as "report-*".
 	// A plain name that no worker has is an error.
-	Only   []string `json:"only" yaml:"only" mapstructure:"only"`
-	Except []string `json:"except" yaml:"except" mapstructure:"except"`
+	Only   []string `json:"only,omitempty" yaml:"only,omitempty" mapstructure:"only,omitempty"`
+	Except []string `json:"except,omitempty" yaml:"except,omitempty" mapstructure:"except,omitempty"`
 	// StopTimeout bounds the stop at the end of [Pool.Run]; 0 means 15s. Under Fx the app's own
 	// stop timeout rules.
-	StopTimeout time.Duration `json:"stopTimeout" yaml:"stopTimeout" mapstructure:"stopTimeout"`
+	StopTimeout time.Duration `json:"stopTimeout,omitempty" yaml:"stopTimeout,omitempty" mapstructure:"stopTimeout,omitempty"`
 	// Metrics names the pool's metrics.
-	Metrics MetricsConfig `json:"metrics" yaml:"metrics" mapstructure:"metrics"`
+	Metrics MetricsConfig `json:"metrics,omitempty" yaml:"metrics,omitempty" mapstructure:"metrics,omitempty"`
 	// Defaults are for every worker whose own code does not say otherwise.
-	Defaults WorkerConfig `json:"defaults" yaml:"defaults" mapstructure:"defaults"`
+	Defaults WorkerConfig `json:"defaults,omitempty" yaml:"defaults,omitempty" mapstructure:"defaults,omitempty"`
 	// Workers overrides settings by worker name; "group" holds for all workers of that group which are
 	// not named themselves. A name that no worker has is an error.
-	Workers map[string]WorkerConfig `json:"workers" yaml:"workers" mapstructure:"workers"`
+	Workers map[string]WorkerConfig `json:"workers,omitempty" yaml:"workers,omitempty" mapstructure:"workers,omitempty"`
 }
 
 // MetricsConfig names a pool's metrics.
 type MetricsConfig struct {
 	// Namespace and Subsystem are put before every metric's name, with underscores.
-	Namespace string `json:"namespace" yaml:"namespace" mapstructure:"namespace"`
-	Subsystem string `json:"subsystem" yaml:"subsystem" mapstructure:"subsystem"`
+	Namespace string `json:"namespace,omitempty" yaml:"namespace,omitempty" mapstructure:"namespace,omitempty"`
+	Subsystem string `json:"subsystem,omitempty" yaml:"subsystem,omitempty" mapstructure:"subsystem,omitempty"`
 	// Buckets are the rising upper bounds of worker_execution_duration_seconds. None means
 	// 5ms, 25ms, 100ms, 500ms, 1s, 5s, 30s, 1m, 10m and 1h.
-	Buckets []time.Duration `json:"buckets" yaml:"buckets" mapstructure:"buckets"`
+	Buckets []time.Duration `json:"buckets,omitempty" yaml:"buckets,omitempty" mapstructure:"buckets,omitempty"`
 }
 
 // WorkerConfig sets options of a worker from configuration. A nil field leaves the option as it is;
 // new(5) and new(time.Second) make the others. In JSON durations may be strings such as "5s".
 type WorkerConfig struct {
 	// Disabled keeps the worker out of the pool. It has no meaning in Config.Defaults.
-	Disabled bool `json:"disabled" yaml:"disabled" mapstructure:"disabled"`
+	Disabled bool `json:"disabled,omitempty" yaml:"disabled,omitempty" mapstructure:"disabled,omitempty"`
 	// Each of these is the option of the same name.
-	DeferredStart *time.Duration      `json:"deferredStart" yaml:"deferredStart" mapstructure:"deferredStart"`
-	MaxAttempts   *int                `json:"maxAttempts" yaml:"maxAttempts" mapstructure:"maxAttempts"`
-	Backoff       *ExponentialBackoff `json:"backoff" yaml:"backoff" mapstructure:"backoff"`
-	HealthyAfter  *time.Duration      `json:"healthyAfter" yaml:"healthyAfter" mapstructure:"healthyAfter"`
-	FailureLimit  *FailureLimit       `json:"failureLimit" yaml:"failureLimit" mapstructure:"failureLimit"`
-	StopTimeout   *time.Duration      `json:"stopTimeout" yaml:"stopTimeout" mapstructure:"stopTimeout"`
-	RunTimeout    *time.Duration      `json:"runTimeout" yaml:"runTimeout" mapstructure:"runTimeout"`
-	Heartbeat     *time.Duration      `json:"heartbeat" yaml:"heartbeat" mapstructure:"heartbeat"` // how often a sign of life is expected
-	Essential     *bool               `json:"essential" yaml:"essential" mapstructure:"essential"`
-	Events        *int                `json:"events" yaml:"events" mapstructure:"events"`
+	DeferredStart *time.Duration      `json:"deferredStart,omitempty" yaml:"deferredStart,omitempty" mapstructure:"deferredStart,omitempty"`
+	MaxAttempts   *int                `json:"maxAttempts,omitempty" yaml:"maxAttempts,omitempty" mapstructure:"maxAttempts,omitempty"`
+	Backoff       *ExponentialBackoff `json:"backoff,omitempty" yaml:"backoff,omitempty" mapstructure:"backoff,omitempty"`
+	HealthyAfter  *time.Duration      `json:"healthyAfter,omitempty" yaml:"healthyAfter,omitempty" mapstructure:"healthyAfter,omitempty"`
+	FailureLimit  *FailureLimit       `json:"failureLimit,omitempty" yaml:"failureLimit,omitempty" mapstructure:"failureLimit,omitempty"`
+	StopTimeout   *time.Duration      `json:"stopTimeout,omitempty" yaml:"stopTimeout,omitempty" mapstructure:"stopTimeout,omitempty"`
+	RunTimeout    *time.Duration      `json:"runTimeout,omitempty" yaml:"runTimeout,omitempty" mapstructure:"runTimeout,omitempty"`
+	Heartbeat     *time.Duration      `json:"heartbeat,omitempty" yaml:"heartbeat,omitempty" mapstructure:"heartbeat,omitempty"` // how often a sign of life is expected
+	Essential     *bool               `json:"essential,omitempty" yaml:"essential,omitempty" mapstructure:"essential,omitempty"`
+	Events        *int                `json:"events,omitempty" yaml:"events,omitempty" mapstructure:"events,omitempty"`
 
 	// Interval and Cron each replace the worker's schedule; only one of them may be set.
-	Interval         *time.Duration `json:"interval" yaml:"interval" mapstructure:"interval"`
-	Cron             *string        `json:"cron" yaml:"cron" mapstructure:"cron"`
-	StartImmediately *bool          `json:"startImmediately" yaml:"startImmediately" mapstructure:"startImmediately"`
-	Jitter           *float64       `json:"jitter" yaml:"jitter" mapstructure:"jitter"`
-	Replicas         *int           `json:"replicas" yaml:"replicas" mapstructure:"replicas"`
-	MinReplicas      *int           `json:"minReplicas" yaml:"minReplicas" mapstructure:"minReplicas"`
-	MaxReplicas      *int           `json:"maxReplicas" yaml:"maxReplicas" mapstructure:"maxReplicas"`
+	Interval         *time.Duration `json:"interval,omitempty" yaml:"interval,omitempty" mapstructure:"interval,omitempty"`
+	Cron             *string        `json:"cron,omitempty" yaml:"cron,omitempty" mapstructure:"cron,omitempty"`
+	StartImmediately *bool          `json:"startImmediately,omitempty" yaml:"startImmediately,omitempty" mapstructure:"startImmediately,omitempty"`
+	Jitter           *float64       `json:"jitter,omitempty" yaml:"jitter,omitempty" mapstructure:"jitter,omitempty"`
+	Replicas         *int           `json:"replicas,omitempty" yaml:"replicas,omitempty" mapstructure:"replicas,omitempty"`
+	MinReplicas      *int           `json:"minReplicas,omitempty" yaml:"minReplicas,omitempty" mapstructure:"minReplicas,omitempty"`
+	MaxReplicas      *int           `json:"maxReplicas,omitempty" yaml:"maxReplicas,omitempty" mapstructure:"maxReplicas,omitempty"`
 }
 
 const defaultPoolStopTimeout = 15 * time.Second

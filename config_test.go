@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"reflect"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,6 +71,70 @@ func TestConfigIsReadFromFiles(t *testing.T) {
 	assert.Equal(t, billing, again)
 }
 
+func TestAnUnknownFieldInJSONIsAnErrorThatSaysWhere(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"workers": {"mailer": {"maxAttemps": 5}}}`: `workers.mailer.maxAttemps: unknown field; did you mean "maxAttempts"?`,
+		`{"worker": {}}`:                                 `worker: unknown field; did you mean "workers"?`,
+		`{"metrics": {"bucket": ["1s"]}}`:                `metrics.bucket: unknown field; did you mean "buckets"?`,
+		`{"defaults": {"backoff": {"inital": "1s"}}}`:    `defaults.backoff.inital: unknown field; did you mean "initial"?`,
+		`{"defaults": {"failureLimit": {"pauses": 1}}}`:  `defaults.failureLimit.pauses: unknown field; did you mean "pause"?`,
+		`{"workers": {"a": {}, "b": {"zzzzzzzzzz": 1}}}`: `workers.b.zzzzzzzzzz: unknown field`,
+	} {
+		var config workerfx.Config
+		require.EqualError(t, json.Unmarshal([]byte(text), &config), want)
+		decoder := json.NewDecoder(strings.NewReader(text))
+		decoder.DisallowUnknownFields()
+		require.EqualError(t, decoder.Decode(&config), want)
+	}
+}
+
+func TestJSONFieldsMatchAsEncodingJSONMatchesThem(t *testing.T) {
+	for text, want := range map[string]workerfx.Config{
+		`{"StopTimeout": "5s"}`:                                     {StopTimeout: 5 * time.Second},
+		`{"stopTimeout": "5s", "STOPTIMEOUT": "6s"}`:                {StopTimeout: 6 * time.Second},
+		`{"STOPTIMEOUT": 6, "stopTimeout": null}`:                   {StopTimeout: 6},
+		`{"Metrics": {"BUCKETS": ["1s", 2]}, "ONLY": ["a"]}`:        {Only: []string{"a"}, Metrics: workerfx.MetricsConfig{Buckets: []time.Duration{time.Second, 2}}},
+		`{"WORKERS": {"Mailer": {"MAXATTEMPTS": 0, "Cron": null}}}`: {Workers: map[string]workerfx.WorkerConfig{"Mailer": {MaxAttempts: new(0)}}},
+		` null `: {},
+	} {
+		var config workerfx.Config
+		require.NoError(t, json.Unmarshal([]byte(text), &config), text)
+		assert.Equal(t, want, config, text)
+	}
+}
+
+func TestJSONIsReadOverWhatIsSet(t *testing.T) {
+	config := workerfx.Config{Name: "p", StopTimeout: time.Second, Defaults: workerfx.WorkerConfig{Backoff: &workerfx.ExponentialBackoff{Max: time.Hour}}}
+	require.NoError(t, json.Unmarshal([]byte(`{"stopTimeout": "2s", "defaults": {"backoff": {"initial": "3s"}}}`), &config))
+	assert.Equal(t, workerfx.Config{Name: "p", StopTimeout: 2 * time.Second, Defaults: workerfx.WorkerConfig{
+		Backoff: &workerfx.ExponentialBackoff{Initial: 3 * time.Second, Max: time.Hour},
+	}}, config)
+}
+
+func TestJSONIsWrittenWithoutFieldsThatAreNotSet(t *testing.T) {
+	for want, config := range map[string]any{
+		`{}`: workerfx.Config{},
+		`{"name":"p","workers":{"w":{"maxAttempts":0,"backoff":{}}}}`:      workerfx.Config{Name: "p", Workers: map[string]workerfx.WorkerConfig{"w": {MaxAttempts: new(0), Backoff: new(workerfx.ExponentialBackoff)}}},
+		`{"metrics":{"namespace":"n"},"defaults":{"essential":false}}`:     workerfx.Config{Metrics: workerfx.MetricsConfig{Namespace: "n"}, Defaults: workerfx.WorkerConfig{Essential: new(false)}},
+		`{"failureLimit":{"threshold":3,"decay":60000000000}}`:             workerfx.WorkerConfig{FailureLimit: &workerfx.FailureLimit{Threshold: 3, Decay: time.Minute}},
+		`{"stopTimeout":5000000000,"defaults":{"runTimeout":60000000000}}`: &workerfx.Config{StopTimeout: 5 * time.Second, Defaults: workerfx.WorkerConfig{RunTimeout: new(time.Minute)}},
+	} {
+		data, err := json.Marshal(config)
+		require.NoError(t, err)
+		assert.Equal(t, want, string(data))
+	}
+}
+
+func TestAnUnknownFieldIsAnErrorOfStrictYAML(t *testing.T) {
+	var config workerfx.Config
+	require.ErrorContains(t, yaml.UnmarshalStrict([]byte("workers:\n  mailer:\n    maxAttemps: 5"), &config), "line 3: field maxAttemps not found")
+	data, err := yaml.Marshal(billing)
+	require.NoError(t, err)
+	var again workerfx.Config
+	require.NoError(t, yaml.UnmarshalStrict(data, &again))
+	assert.Equal(t, billing, again)
+}
+
 func TestConfigFieldsHaveAllTags(t *testing.T) {
 	for _, v := range []any{workerfx.Config{}, workerfx.WorkerConfig{}, workerfx.MetricsConfig{}, workerfx.ExponentialBackoff{}, workerfx.FailureLimit{}} {
 		for field := range reflect.TypeOf(v).Fields() {
@@ -92,7 +157,9 @@ func TestConfigJSONErrorsNameTheField(t *testing.T) {
 		`[]`:                                             "",
 	} {
 		var config workerfx.Config
-		assert.ErrorContains(t, json.Unmarshal([]byte(text), &config), want, text)
+		err := json.Unmarshal([]byte(text), &config)
+		assert.ErrorContains(t, err, want, text)
+		assert.NotContains(t, err.Error(), "plain", "a private type")
 	}
 }
 
