@@ -22,6 +22,14 @@ func CtxTracer(ctx context.Context) trace.Tracer {
 	return otel.Tracer(tracerName)
 }
 
+// CtxPool returns the pool of the run that ctx belongs to, or nil outside of a run.
+func CtxPool(ctx context.Context) *Pool {
+	if run := runOf(ctx); run != nil {
+		return run.replica.pool
+	}
+	return nil
+}
+
 // CtxWorkerName returns the name of the worker that ctx belongs to, or "" outside of a run.
 func CtxWorkerName(ctx context.Context) string {
 	if run := runOf(ctx); run != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
@@ -13,21 +14,43 @@ import (
 )
 
 // ProvideDig is [ProvideWorker] for an app that uses dig without Fx.
-func ProvideDig(c *dig.Container, constructor any, opts ...Option) error {
-	made, err := inspectWorker("ProvideDig", constructor)
+func ProvideDig(c *dig.Container, fn any, opts ...Option) error {
+	made, err := inspectWorker("workerfx.ProvideDig", fn)
 	if err != nil {
 		return err
 	}
-	scope := c.Scope(made.name)
-	if err := scope.Provide(constructor); err != nil {
-		return err
+	t := reflect.TypeOf(fn)
+	if t.Kind() != reflect.Func {
+		return made.Errorf("%v is for Fx, want a constructor", t)
 	}
-	return scope.Provide(made.registration(opts), dig.Group("workers"), dig.Export(true))
+	registered := groupType
+	if made.Result.Implements(workerType) {
+		registered = workerType
+	}
+	signature := reflect.FuncOf(slices.Collect(t.Ins()), []reflect.Type{registered, errorType}, t.IsVariadic())
+	withOptions := reflect.MakeFunc(signature, func(args []reflect.Value) []reflect.Value {
+		result := reflect.New(registered).Elem()
+		made, err := made.Call(args)
+		if err == nil {
+			result.Set(reflect.ValueOf(attach(made, opts)))
+		}
+		return []reflect.Value{result, reflect.ValueOf(&err).Elem()}
+	})
+	return c.Provide(withOptions.Interface(), dig.Group("workers"), dig.LocationForPC(reflect.ValueOf(fn).Pointer()))
 }
 
-// dependencies are what a pool may be given by a container, whichever kind. Where two fields stand
-// for the same thing, the pointer (or the SDK's own type) wins.
-type dependencies struct {
+// attach attaches options to a worker or a group.
+func attach(made any, opts []Option) any {
+	if w, ok := made.(Worker); ok {
+		return With(w, opts...)
+	}
+	g, _ := made.(Group)
+	return &groupWithOptions{g, opts}
+}
+
+// poolDependencies are what a pool may be given by a container, whichever kind. Where two fields stand for the same thing,
+// the pointer (or the SDK's own type) wins.
+type poolDependencies struct {
 	dig.In
 
 	Config            Config                   `optional:"true"`
@@ -38,38 +61,36 @@ type dependencies struct {
 	SDKTracerProvider *sdktrace.TracerProvider `optional:"true"`
 	Registerer        prometheus.Registerer    `optional:"true"`
 	Registry          *prometheus.Registry     `optional:"true"`
+}
+
+// workerDependencies are the workers of a container, and what wraps them.
+type workerDependencies struct {
+	dig.In
 
 	Workers    []Worker     `group:"workers"`
 	Groups     []Group      `group:"workers"`
 	Middleware []Middleware `group:"workers"`
 }
 
-// newPool makes the pool, with its workers. It reports all errors in workers and configuration at once.
-func (d *dependencies) newPool() (*Pool, error) {
-	pool, err := NewPool(d.options()...)
-	if err != nil {
-		return nil, err
-	}
-	var errs []error
+// addTo adds the workers to a pool that has not started. It reports all errors in workers and configuration at once.
+func (d *workerDependencies) addTo(pool *Pool) error {
+	errs := []error{pool.useMiddleware(d.Middleware)}
 	for _, w := range d.Workers {
 		errs = append(errs, pool.Add(w))
 	}
 	for _, g := range d.Groups {
 		errs = append(errs, pool.AddGroup(g))
 	}
-	if err := errors.Join(append(errs, pool.checkConfiguredNames())...); err != nil {
-		if pool.slot != nil {
-			pool.slot.free()
-		}
-		return nil, err
+	err := errors.Join(append(errs, pool.checkConfiguredNames())...)
+	if err != nil && pool.slot != nil {
+		pool.slot.free()
 	}
-	return pool, nil
+	return err
 }
 
-func (d *dependencies) options() []PoolOption {
+func (d *poolDependencies) options() []PoolOption {
 	opts := []PoolOption{
 		WithConfig(d.Config), WithTracerProvider(d.TracerProvider), WithRegisterer(d.Registerer),
-		WithPoolMiddleware(d.Middleware...),
 	}
 	if d.ConfigPointer != nil {
 		opts = append(opts, WithConfig(*d.ConfigPointer))
@@ -93,9 +114,11 @@ func (d *dependencies) options() []PoolOption {
 // done: see [Pool.Run]. It uses what [Module] uses, if the container has it.
 func RunDig(ctx context.Context, c *dig.Container) error {
 	var pool *Pool
-	err := c.Invoke(func(d dependencies) (err error) {
-		pool, err = d.newPool()
-		return err
+	err := c.Invoke(func(d poolDependencies, workers workerDependencies) (err error) {
+		if pool, err = NewPool(d.options()...); err != nil {
+			return err
+		}
+		return workers.addTo(pool)
 	})
 	if err != nil {
 		return err

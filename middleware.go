@@ -1,6 +1,7 @@
 package workerfx
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -33,4 +34,19 @@ func wrap(body Worker, ofPool, ofWorker []Middleware) (wrapped Worker, err error
 		}
 	}
 	return run, nil
+}
+
+// useMiddleware puts middleware around all workers, those that are there and those to come. The pool must not have started.
+func (p *Pool) useMiddleware(middleware []Middleware) error {
+	p.middleware = slices.Concat(p.middleware, middleware)
+	var errs []error
+	for _, e := range p.sorted() { // of constructors that added a worker by themselves
+		body, err := wrap(e.body, middleware, nil)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("worker %q: %w", e.name, err))
+			continue
+		}
+		e.body = body
+	}
+	return errors.Join(errs...)
 }

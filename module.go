@@ -14,11 +14,14 @@ import (
 // pool starts and stops with the app, whether or not anybody asks for it. The start waits for the workers
 // with [WithReadiness], within the app's start timeout: what they need must have started by then.
 //
+// Constructors of workers may take the *Pool, as all others may. The pool's hooks come behind those of all that its workers
+// need: it starts after them, and stops before them.
+//
 // It works alone. If the app provides them, it uses a [Config] or *Config; a zerolog.Logger or *zerolog.Logger;
 // a trace.TracerProvider or *sdktrace.TracerProvider; a prometheus.Registerer or *prometheus.Registry.
 var Module = fx.Module("worker",
-	fx.Provide(New),
-	fx.Invoke(func(*Pool) {}),
+	fx.Provide(newAppPool),
+	fx.Invoke(runAppPool),
 )
 
 // Params is what [New] needs. All but Lifecycle and Shutdowner may be left out. Where two fields
@@ -54,25 +57,44 @@ type Result struct {
 // configuration are reported at once. An app with more than one pool calls it with Params of its own,
 // and gives each pool a [Config] with its own Name.
 func New(p Params) (Result, error) {
-	d := dependencies{
+	pool, err := newAppPool(poolDependencies{
 		Config: p.Config, ConfigPointer: p.ConfigPointer, Logger: p.Logger, LoggerPointer: p.LoggerPointer,
 		TracerProvider: p.TracerProvider, SDKTracerProvider: p.SDKTracerProvider,
 		Registerer: p.Registerer, Registry: p.Registry,
-		Workers: p.Workers, Groups: p.Groups, Middleware: p.Middleware,
-	}
-	pool, err := d.newPool()
+	}, p.Shutdowner)
 	if err != nil {
 		return Result{}, err
 	}
+	err = runAppPool(pool, workerDependencies{Workers: p.Workers, Groups: p.Groups, Middleware: p.Middleware}, p.Lifecycle)
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{Pool: pool}, nil
+}
+
+// newAppPool makes a pool without workers, so that what workers need may need the pool. It ends the app when it fails.
+func newAppPool(d poolDependencies, shutdowner fx.Shutdowner) (*Pool, error) {
+	pool, err := NewPool(d.options()...)
+	if err != nil {
+		return nil, err
+	}
 	pool.onFailure = func() {
-		if err := p.Shutdowner.Shutdown(fx.ExitCode(1)); err != nil {
+		if err := shutdowner.Shutdown(fx.ExitCode(1)); err != nil {
 			pool.log.Err(err).Msg("the app could not be told to shut down")
 		}
 	}
-	p.Lifecycle.Append(fx.Hook{OnStart: pool.startReady, OnStop: func(ctx context.Context) error {
+	return pool, nil
+}
+
+// runAppPool adds the workers to the pool, and lets it start and stop with the app.
+func runAppPool(pool *Pool, workers workerDependencies, lifecycle fx.Lifecycle) error {
+	if err := workers.addTo(pool); err != nil {
+		return err
+	}
+	lifecycle.Append(fx.Hook{OnStart: pool.startReady, OnStop: func(ctx context.Context) error {
 		ctx, cancel := shortOf(ctx) // Fx skips the stop hooks behind one that used up its budget
 		defer cancel()
 		return pool.Stop(ctx)
 	}})
-	return Result{Pool: pool}, nil
+	return nil
 }

@@ -64,11 +64,10 @@ func Module(db Database, opts ...Option) fx.Option {
 	return fx.Module("queue",
 		fx.Provide(
 			func(p params) (*hub, error) { return openHub(p, db, opts) },
-			fx.Private,
+			func(h *hub) *Client { return &Client{hub: h} },
 		),
-		fx.Provide(func(h *hub) *Client { return &Client{hub: h} }),
 		workerfx.ProvideWorker(newGroup, defaults...),
-		fx.Invoke(checkPool, measure),
+		fx.Invoke(checkPool),
 	)
 }
 
@@ -117,7 +116,12 @@ type groupParams struct {
 	fx.In
 
 	Hub           *hub
-	Registrations []registration `group:"queue"`
+	Registrations []registration        `group:"queue"`
+	Pool          *workerfx.Pool        // has checked the configuration
+	Config        workerfx.Config       `optional:"true"`
+	ConfigPointer *workerfx.Config      `optional:"true"`
+	Registerer    prometheus.Registerer `optional:"true"`
+	Registry      *prometheus.Registry  `optional:"true"`
 }
 
 // newGroup makes the workers of the app's queues.
@@ -131,7 +135,22 @@ func newGroup(p groupParams) (*group, error) {
 	}
 	p.Hub.queues = queues
 	p.Hub.makeRoom()
-	return &group{hub: p.Hub, queues: queues}, nil
+	return &group{hub: p.Hub, queues: queues}, p.measure()
+}
+
+// measure registers the metrics of an app that works jobs.
+func (p *groupParams) measure() error {
+	config, registerer := p.Config, p.Registerer
+	if p.ConfigPointer != nil {
+		config = *p.ConfigPointer
+	}
+	if p.Registry != nil {
+		registerer = p.Registry
+	}
+	if registerer == nil || len(p.Hub.queues) == 0 {
+		return nil
+	}
+	return p.Hub.register(registerer, config)
 }
 
 // poolParams is what checkPool looks at.
@@ -151,31 +170,4 @@ func checkPool(p poolParams) error {
 		}
 	}
 	return nil
-}
-
-// metricsParams is what the metrics are made of.
-type metricsParams struct {
-	fx.In
-
-	Hub           *hub
-	Pool          *workerfx.Pool        `optional:"true"` // has judged the configuration
-	Config        workerfx.Config       `optional:"true"`
-	ConfigPointer *workerfx.Config      `optional:"true"`
-	Registerer    prometheus.Registerer `optional:"true"`
-	Registry      *prometheus.Registry  `optional:"true"`
-}
-
-// measure registers the metrics of an app that works jobs.
-func measure(p metricsParams) error {
-	config, registerer := p.Config, p.Registerer
-	if p.ConfigPointer != nil {
-		config = *p.ConfigPointer
-	}
-	if p.Registry != nil {
-		registerer = p.Registry
-	}
-	if p.Pool == nil || registerer == nil || len(p.Hub.queues) == 0 {
-		return nil
-	}
-	return p.Hub.register(registerer, config)
 }

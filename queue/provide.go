@@ -3,9 +3,11 @@ package queue
 import (
 	"fmt"
 	"reflect"
-	"runtime"
+	"sync/atomic"
 
 	"go.uber.org/fx"
+
+	"github.com/workerfx/workerfx/internal/constructor"
 )
 
 // registration is what the app says to the queue: one of its fields is set.
@@ -18,39 +20,39 @@ type registration struct {
 // registrations is the value group of all that is registered.
 const registrations = `group:"queue"`
 
-// ProvideHandler adds the handler of the jobs of kind A that constructor returns. The constructor is any
+// ProvideHandler adds the handler of the jobs of kind A that a constructor returns. The constructor is any
 // function that fx.Provide takes; its first result is a [Handler] of A, or a [HandlerTx] of A and the
 // transactions of the app's database, as an interface or as its own type; its second, if any, is an error.
 // Two handlers of one kind are an error.
-func ProvideHandler[A Args](constructor any, opts ...HandlerOption) fx.Option {
-	made, name, err := resultOf("ProvideHandler", constructor)
-	if err == nil && !isHandler[A](made) {
+func ProvideHandler[A Args](fn any, opts ...HandlerOption) fx.Option {
+	c, err := constructor.Inspect("queue.ProvideHandler", fn)
+	if err == nil && !isHandler[A](c.Result) {
 		args := reflect.TypeFor[A]()
 		err = fmt.Errorf("queue.ProvideHandler[%v](%s): %v has neither Handle(context.Context, *queue.Job[%v]) error "+
-			"nor HandleTx(context.Context, pgx.Tx or *sql.Tx, *queue.Job[%v]) error", args, name, made, args, args)
+			"nor HandleTx(context.Context, pgx.Tx or *sql.Tx, *queue.Job[%v]) error", args, c.Name, c.Result, args, args)
 	}
 	if err != nil {
 		return fx.Error(err)
 	}
-	return register("ProvideHandler", constructor, name, made, func(v any) (registration, error) {
-		h, err := newHandler[A](name, v, opts)
+	return register("ProvideHandler", fn, c, func(v any) (registration, error) {
+		h, err := newHandler[A](c.Name, v, opts)
 		if err != nil {
-			return registration{}, fmt.Errorf("queue.ProvideHandler(%s): %w", name, err)
+			return registration{}, fmt.Errorf("queue.ProvideHandler(%s): %w", c.Name, err)
 		}
 		return registration{handler: h}, nil
 	})
 }
 
-// ProvideHooks adds the [Hooks] that constructor returns, which takes what it needs from the app.
-func ProvideHooks(constructor any) fx.Option {
-	made, name, err := resultOf("ProvideHooks", constructor)
-	if err == nil && made != reflect.TypeFor[Hooks]() {
-		err = fmt.Errorf("queue.ProvideHooks(%s): %v is not queue.Hooks", name, made)
+// ProvideHooks adds the [Hooks] that a constructor returns, which takes what it needs from the app.
+func ProvideHooks(fn any) fx.Option {
+	c, err := constructor.Inspect("queue.ProvideHooks", fn)
+	if err == nil && c.Result != reflect.TypeFor[Hooks]() {
+		err = c.Errorf("%v is not queue.Hooks", c.Result)
 	}
 	if err != nil {
 		return fx.Error(err)
 	}
-	return register("ProvideHooks", constructor, name, made, func(v any) (registration, error) {
+	return register("ProvideHooks", fn, c, func(v any) (registration, error) {
 		hooks, _ := v.(Hooks)
 		return registration{hooks: &hooks}, nil
 	})
@@ -67,66 +69,44 @@ func Periodic(cron string, args Args, opts ...EnqueueOption) fx.Option {
 		return fx.Error(fmt.Errorf("queue.Periodic: %w", err))
 	}
 	return fx.Options(
-		fx.Provide(fx.Annotate(func() registration { return registration{periodic: p} }, fx.ResultTags(registrations))),
+		fx.Provide(fx.Annotated{Group: "queue", Target: func() registration { return registration{periodic: p} }}),
 		needModule("Periodic"),
 	)
 }
 
 // needModule refuses what nobody would hear of in an app without [Module].
 func needModule(caller string) fx.Option {
-	return fx.Invoke(fx.Annotate(func(c *Client) error {
-		if c == nil {
+	return fx.Invoke(func(p struct {
+		fx.In
+		Client *Client `optional:"true"`
+	},
+	) error {
+		if p.Client == nil {
 			return fmt.Errorf("queue.%s: the app has no queue: add queue.Module", caller)
 		}
 		return nil
-	}, fx.ParamTags(`optional:"true"`)))
+	})
 }
 
-// resultOf finds out what a constructor makes.
-func resultOf(caller string, constructor any) (made reflect.Type, name string, err error) {
-	v := reflect.ValueOf(constructor)
-	if v.Kind() == reflect.Struct && v.Type().PkgPath() == "go.uber.org/fx" && v.FieldByName("Target").IsValid() {
-		v = v.FieldByName("Target").Elem() // fx.Annotate
-	}
-	if v.Kind() != reflect.Func || v.IsNil() {
-		return nil, "", fmt.Errorf("queue.%s: got %T, want a constructor", caller, constructor)
-	}
-	t := v.Type()
-	name = runtime.FuncForPC(v.Pointer()).Name()
-	if t.NumOut() == 0 || t.NumOut() > 2 || t.NumOut() == 2 && t.Out(1) != errorType {
-		return nil, name, fmt.Errorf("queue.%s(%s): %v must return one thing and at most an error beside it", caller, name, t)
-	}
-	return t.Out(0), name, nil
-}
+// registered counts the calls of register.
+var registered atomic.Int64
 
-var errorType = reflect.TypeFor[error]()
-
-// register provides what the constructor makes to the queue alone, so that two constructors of one type do not
-// collide, in the form that of gives it.
-func register(caller string, constructor any, name string, made reflect.Type, of func(any) (registration, error)) fx.Option {
-	t := reflect.FuncOf([]reflect.Type{made}, []reflect.Type{reflect.TypeFor[registration](), errorType}, false)
-	convert := reflect.MakeFunc(t, func(args []reflect.Value) []reflect.Value {
-		var r registration
-		err := fmt.Errorf("%s: the constructor returned a nil %v", name, made)
-		if !isNil(args[0]) {
-			r, err = of(args[0].Interface())
+// register provides what the constructor makes to the queue, in the form that of gives it. In between it has a name that
+// nobody else knows, as with [workerfx.ProvideWorker].
+func register(caller string, fn any, c constructor.Constructor, of func(any) (registration, error)) fx.Option {
+	name := fmt.Sprintf("name:%q", fmt.Sprintf("%s #%d", c.Name, registered.Add(1)))
+	annotations := append(constructor.Annotations[fx.Annotation](fn), fx.As(new(any)), fx.ResultTags(name))
+	convert := func(made any) (registration, error) {
+		if err := c.CheckMade(made); err != nil {
+			return registration{}, err
 		}
-		return []reflect.Value{reflect.ValueOf(r), reflect.ValueOf(&err).Elem()}
-	}).Interface()
-	return fx.Module(name,
-		fx.Provide(constructor, fx.Private),
-		fx.Provide(fx.Annotate(convert, fx.ResultTags(registrations))),
-		needModule(caller+"("+name+")"),
-	)
-}
-
-func isNil(v reflect.Value) bool {
-	switch v.Kind() {
-	case reflect.Interface:
-		return v.IsNil() || isNil(v.Elem())
-	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Slice, reflect.Chan:
-		return v.IsNil()
-	default:
-		return false
+		return of(made)
 	}
+	return fx.Options(
+		fx.Provide(
+			constructor.Locate(fx.Annotate(c.Function, annotations...), c.Function),
+			constructor.Locate(fx.Annotate(convert, fx.ParamTags(name), fx.ResultTags(registrations)), convert),
+		),
+		needModule(caller+"("+c.Name+")"),
+	)
 }

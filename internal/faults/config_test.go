@@ -124,7 +124,7 @@ func TestBrokenJSONIsAnErrorAndNotAConfiguration(t *testing.T) {
 		"half a config":            `{"name": "x"`,
 		"two configs":              `{} {}`,
 		"nothing":                  ``,
-		"duration in a wrong case": `{"StopTimeout": "1s"}`,
+		"unknown field":            `{"stopTimeouts": "1s"}`,
 	} {
 		t.Run(what, func(t *testing.T) {
 			var config workerfx.Config
