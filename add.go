@@ -93,8 +93,8 @@ func forget(e *entry) bool {
 		}
 		drop(p, []*entry{e})
 	}
-	if e.parent != nil && e.parent.child(e.childName()) == e {
-		delete(e.parent.parts.children, e.childName())
+	if e.parent != nil && e.parent.child(childName(e)) == e {
+		delete(e.parent.parts.children, childName(e))
 	}
 	return true
 }

@@ -81,7 +81,7 @@ var errNoRun = errors.New("the context is not that of a worker's run")
 func (r *run) displayName() string { return r.replica.displayName() }
 
 // childName is a child's name without its parent's.
-func (e *entry) childName() string { return e.name[len(e.parent.displayName())+1:] }
+func childName(e *entry) string { return e.name[len(e.parent.displayName())+1:] }
 
 // child returns the child of that short name, or nil. The pool's lock is held, and in all that follows.
 func (r *run) child(name string) *entry {
@@ -100,7 +100,7 @@ func (r *run) childNames() []string {
 
 // addChild makes e a child of the run and starts it, unless there is one of that name, which it returns.
 func (r *run) addChild(e *entry) (older *entry, err error) {
-	name := e.childName()
+	name := childName(e)
 	if r.over || r.Err() != nil {
 		return nil, fmt.Errorf("worker %q: add child: the run of %q has ended", e.name, r.replica.name)
 	}

@@ -1,6 +1,7 @@
 package workerfx
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/workerfx/workerfx/internal/names"
+	"github.com/workerfx/workerfx/internal/strictjson"
 	"github.com/workerfx/workerfx/internal/text"
 )
 
@@ -221,3 +223,28 @@ func (c *Config) checkNames(workers []string) error {
 	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(errs...)
 }
+
+// MarshalJSON writes the fields that are set.
+func (c Config) MarshalJSON() ([]byte, error) {
+	type plain Config
+	return json.Marshal(struct {
+		plain
+		Metrics  MetricsConfig `json:"metrics,omitzero"`
+		Defaults WorkerConfig  `json:"defaults,omitzero"`
+	}{plain(c), c.Metrics, c.Defaults})
+}
+
+// UnmarshalJSON reads a config. Durations are strings such as "1m30s", or nanoseconds. An unknown field is an error.
+func (c *Config) UnmarshalJSON(data []byte) error { return strictjson.Unmarshal(data, c) }
+
+// UnmarshalJSON reads a config. Durations are strings such as "1m30s", or nanoseconds. An unknown field is an error.
+func (c *WorkerConfig) UnmarshalJSON(data []byte) error { return strictjson.Unmarshal(data, c) }
+
+// UnmarshalJSON reads a config. Durations are strings such as "1m30s", or nanoseconds. An unknown field is an error.
+func (c *MetricsConfig) UnmarshalJSON(data []byte) error { return strictjson.Unmarshal(data, c) }
+
+// UnmarshalJSON reads a backoff. Durations are strings such as "1m30s", or nanoseconds. An unknown field is an error.
+func (b *ExponentialBackoff) UnmarshalJSON(data []byte) error { return strictjson.Unmarshal(data, b) }
+
+// UnmarshalJSON reads a limit. Durations are strings such as "1m30s", or nanoseconds. An unknown field is an error.
+func (l *FailureLimit) UnmarshalJSON(data []byte) error { return strictjson.Unmarshal(data, l) }

@@ -73,7 +73,7 @@ func (p *Pool) Restart(name string) error {
 		}
 		worker = e
 		for r := range e.replicas() {
-			if over := r.restart(&after); over != nil {
+			if over := restart(r, &after); over != nil {
 				ending = append(ending, runEnding{straggler{r, r.runID()}, over})
 			}
 		}
@@ -91,9 +91,9 @@ func (p *Pool) Restart(name string) error {
 	return nil
 }
 
-// restart ends the replica's run, or its wait, and makes it begin another; one that has ended begins anew. It returns a
+// restart ends a replica's run, or its wait, and makes it begin another; one that has ended begins anew. It returns a
 // channel that is closed once the run under way is over, or nil if there is none. The pool's lock is held.
-func (r *replica) restart(after *afterwards) (over <-chan struct{}) {
+func restart(r *replica, after *afterwards) (over <-chan struct{}) {
 	if r.machine.IsScaledDown() {
 		return nil
 	}

@@ -74,7 +74,7 @@ type workerDependencies struct {
 
 // addTo adds the workers to a pool that has not started. It reports all errors in workers and configuration at once.
 func (d *workerDependencies) addTo(pool *Pool) error {
-	errs := []error{pool.useMiddleware(d.Middleware)}
+	errs := []error{useMiddleware(pool, d.Middleware)}
 	for _, w := range d.Workers {
 		errs = append(errs, pool.Add(w))
 	}

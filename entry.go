@@ -127,7 +127,7 @@ func newEntry(p *Pool, from origin, w Worker, addOptions []Option) (*entry, erro
 		return nil, fmt.Errorf("worker %q: %w", name, err)
 	}
 	e := &entry{settings: s, pool: p, name: name, body: body, wanted: int32(s.replicas)} //nolint:gosec // see maxReplicas
-	e.first = replica{entry: e, machine: lifecycle.New(&s.policy)}
+	e.first = replica{entry: e, record: record{maxEvents: s.events}, machine: lifecycle.New(&s.policy)}
 	for i := int32(1); i < e.wanted; i++ {
 		e.more = append(e.more, newReplica(e, i))
 	}
@@ -166,17 +166,6 @@ func finishSettings(p *Pool, name string, s *settings, from origin) (*settings, 
 	}
 	s.complete()
 	return s, errors.Join(s.validate(name), s.validateOrigin(name, from))
-}
-
-// validateOrigin says which settings do not fit where the worker comes from.
-func (s *settings) validateOrigin(worker string, from origin) error {
-	if from.child && len(s.after) > 0 {
-		return badValue(worker, "after", s.after, "a child cannot come after others: it comes and goes with its parent")
-	}
-	if inGroup := from.name != "" && !from.child; s.strategy != OneForOne && !inGroup {
-		return badValue(worker, "strategy", s.strategy, "is for workers of a Group, and this one is in none")
-	}
-	return nil
 }
 
 // nameIn is the name that a worker, or a group, has in its pool.

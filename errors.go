@@ -1,10 +1,13 @@
 package workerfx
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	"github.com/workerfx/workerfx/internal/goroutines"
 	"github.com/workerfx/workerfx/internal/names"
 	"github.com/workerfx/workerfx/internal/text"
 )
@@ -79,10 +82,32 @@ func (e *StopError) Error() string {
 	return fmt.Sprintf("%d did not stop in time: %s%s", len(e.Stragglers), strings.Join(listed, ", "), more)
 }
 
-// displayName is how the replica is called where one string must do.
-func (r *replica) displayName() string { return names.Replica(r.name, int(r.index)) }
-
 // badValue is the one form of every complaint about a setting: who, which field, which value, why.
 func badValue(worker, field string, value any, why string) error {
 	return fmt.Errorf("worker %q: %s %v: %s", text.Cut(worker, text.MaxName), field, value, why)
+}
+
+// takeStacks looks at the goroutines of runs.
+func takeStacks() goroutines.Profile { return goroutines.Take(fieldExecutionID, replicaFrame) }
+
+// replicaFrame is in the stack of each replica's own goroutine.
+const replicaFrame = "workerfx.(*replica).loop"
+
+// sharedStacks are for those who look for stacks while runs go on.
+var sharedStacks = goroutines.NewShared(takeStacks)
+
+// stopErrorAbout tells where replicas hang, if there are any.
+func stopErrorAbout(found []straggler) *StopError {
+	if len(found) == 0 {
+		return nil
+	}
+	stacks := takeStacks()
+	stop := &StopError{Stragglers: make([]Straggler, len(found))}
+	for i, s := range found {
+		stop.Stragglers[i] = Straggler{Worker: s.name, Replica: int(s.index), Stack: stacks.Stack(s.runID)}
+	}
+	slices.SortFunc(stop.Stragglers, func(a, b Straggler) int {
+		return cmp.Or(strings.Compare(a.Worker, b.Worker), cmp.Compare(a.Replica, b.Replica))
+	})
+	return stop
 }

@@ -37,7 +37,7 @@ func (r *replica) beginRun(run *run, now time.Time) {
 	begin := r.machine.Began()
 	run.attempt = begin.Attempt
 	run.begin(now)
-	r.recordBegin(run, begin, now)
+	r.record.begin(run, begin, now)
 }
 
 // call calls the worker's Run. The user's code runs here, also the methods of the error that it returns. If that code
@@ -103,7 +103,7 @@ func (r *replica) endRun(o outcome, now time.Time, after *afterwards) lifecycle.
 		close(r.runOver)
 		r.runOver = nil
 	}
-	r.recordEnd(o, v, ran, now)
+	r.record.end(o, v, ran, now)
 	if r.pool.phase == phaseStopped && v.IsFailure() {
 		r.pool.stopFailures = append(r.pool.stopFailures, &stopFailure{worker: r.displayName(), err: o.err, text: o.text})
 	}

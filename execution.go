@@ -89,7 +89,7 @@ func (p *Pool) Executions() []Execution {
 		p.mu.Lock() // anew for each worker: others get their turn
 		for r := range e.replicas() {
 			executions = append(executions, Execution{})
-			events = r.report(&executions[len(executions)-1], events)
+			events = report(r, &executions[len(executions)-1], events)
 		}
 		p.mu.Unlock()
 	}
@@ -106,12 +106,12 @@ func (p *Pool) Execution(name string) (Execution, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var execution Execution
-	e.first.report(&execution, nil)
+	report(&e.first, &execution, nil)
 	return execution, nil
 }
 
 // report fills in e. It appends the replica's events to events, and e has its own part of them. The pool's lock is held.
-func (r *replica) report(e *Execution, events []Event) []Event {
+func report(r *replica, e *Execution, events []Event) []Event {
 	m, rec := &r.machine, &r.record
 	e.Worker, e.Replica, e.Status = r.name, int(r.index), Status(m.Status())
 	e.MaxAttempts, e.DeferredStart = r.maxAttempts, r.deferredStart
@@ -127,25 +127,25 @@ func (r *replica) report(e *Execution, events []Event) []Event {
 		}
 	}
 	start := len(events)
-	events = r.appendEvents(events)
+	events = r.record.appendEvents(events)
 	e.Events = events[start:len(events):len(events)]
 	return events
 }
 
 // appendEvents appends the latest events to dst, the oldest first.
-func (r *replica) appendEvents(dst []Event) []Event {
+func (rec *record) appendEvents(dst []Event) []Event {
 	start := len(dst)
-	if r.record.history != nil {
-		dst = r.record.history.events.appendTo(dst)
+	if rec.history != nil {
+		dst = rec.history.events.appendTo(dst)
 	}
-	if r.record.unwritten.begin != eventNone {
-		dst = append(dst, Event{ExecutionID: r.run.id, Message: EventStarted, Time: r.record.startedAt.Round(0)})
+	if rec.unwritten.begin != eventNone {
+		dst = append(dst, Event{ExecutionID: rec.run.id, Message: EventStarted, Time: rec.startedAt.Round(0)})
 	}
-	if r.record.unwritten.end != eventNone {
-		_, end := r.runEvents()
+	if rec.unwritten.end != eventNone {
+		_, end := rec.runEvents()
 		dst = append(dst, end.public())
 	}
-	if excess := len(dst) - start - r.events; excess > 0 { // the run's events push out the oldest
+	if excess := len(dst) - start - rec.maxEvents; excess > 0 { // the run's events push out the oldest
 		dst = append(dst[:start], dst[start+excess:]...)
 	}
 	return dst

@@ -102,7 +102,7 @@ func (p *Pool) Health() error {
 	if p.base == nil {
 		return ErrNotStarted
 	}
-	problems := problemsOf(sortedEntries(p), (*replica).health)
+	problems := problemsOf(sortedEntries(p), healthOf)
 	if p.phase == phaseStopped {
 		return errors.Join(ErrPoolStopped, problems)
 	}
@@ -144,13 +144,13 @@ func unreadyOf(matters func(*entry) bool) func(r *replica, add func(Problem)) {
 		case r.machine.Status() == lifecycle.Error:
 			add(r.record.failure(TroubleFailed))
 		default:
-			add(r.notReady())
+			add(notReady(r))
 		}
 	}
 }
 
-// health adds what is wrong with the replica.
-func (r *replica) health(add func(Problem)) {
+// healthOf adds what is wrong with the replica.
+func healthOf(r *replica, add func(Problem)) {
 	status, rec := r.machine.Status(), &r.record
 	switch {
 	case status == lifecycle.Error && r.machine.IsScaledDown():
@@ -165,12 +165,12 @@ func (r *replica) health(add func(Problem)) {
 		add(Problem{Trouble: TroubleStuck, Since: stuck.since.time(), Err: stuck.err, text: stuck.err.Error()})
 	}
 	if expected := r.readiness || len(r.after) > 0; expected && status != lifecycle.Stopped && !r.isReady() {
-		add(r.notReady())
+		add(notReady(r))
 	}
 }
 
 // notReady tells since when the replica is not ready, and what it waits for.
-func (r *replica) notReady() Problem {
+func notReady(r *replica) Problem {
 	rec := &r.record
 	since := rec.startedAt.Round(0)
 	switch {

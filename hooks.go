@@ -22,7 +22,7 @@ const (
 
 // callHook calls the user's code, unless it has misbehaved. It is not ok if the code panics, or has ended the goroutine when it
 // was asked last.
-func (r *replica) callHook(h hook, name string, call func()) (ok bool) {
+func callHook(r *replica, h hook, name string, call func()) (ok bool) {
 	if r.asked&h != 0 {
 		r.asked &^= h
 		r.broken |= h
@@ -47,12 +47,12 @@ func (r *replica) callHook(h hook, name string, call func()) (ok bool) {
 }
 
 // answersItself tells whether the library's own code has the answer, which may be asked with the pool's lock held.
-func (r *replica) answersItself(q lifecycle.Question) bool {
+func answersItself(s *settings, q lifecycle.Question) bool {
 	if q.Failures == 0 {
-		_, own := r.schedule.(interval)
+		_, own := s.schedule.(interval)
 		return own
 	}
-	switch r.backoff.(type) {
+	switch s.backoff.(type) {
 	case StaticBackoff, ExponentialBackoff:
 		return true
 	}
@@ -66,15 +66,15 @@ type answer struct {
 	err   error          // the schedule is broken
 }
 
-// answer asks the worker's backoff or schedule. The default backoff stands in for a broken one.
-func (r *replica) answer(q lifecycle.Question) (a answer) {
+// ask asks the worker's backoff or schedule. The default backoff stands in for a broken one.
+func ask(r *replica, q lifecycle.Question) (a answer) {
 	if q.Failures == 0 {
-		if !r.callHook(hookSchedule, "schedule", func() { a.tick = nextTick(r.schedule, r.jitter, q) }) {
+		if !callHook(r, hookSchedule, "schedule", func() { a.tick = nextTick(r.schedule, r.jitter, q) }) {
 			a.err = errBrokenSchedule
 		}
 		return a
 	}
-	ok := r.callHook(hookBackoff, "backoff", func() {
+	ok := callHook(r, hookBackoff, "backoff", func() {
 		if a.pause = r.backoff.Duration(q.Failures); a.pause < 0 {
 			panic(fmt.Sprintf("returned %v", a.pause))
 		}

@@ -33,16 +33,16 @@ func newJobLoop(ctx context.Context) *jobLoop {
 	defer r.pool.mu.Unlock()
 	l.drain = l.run.listen(func(p *parts) { p.endsByJob, p.unhandled = true, 0 })
 	l.parts = l.run.part()
-	l.counts = r.jobCounts()
+	l.counts = jobCountsOf(r)
 	if r.heartbeat > 0 {
 		l.watchdog = l.run.watchdog
 	}
 	return l
 }
 
-// jobCounts returns where the jobs of the replica's body are counted. The pool's lock is held.
-func (r *replica) jobCounts() *jobCounts {
-	h := r.history()
+// jobCountsOf returns where the jobs of a replica's body are counted. The pool's lock is held.
+func jobCountsOf(r *replica) *jobCounts {
+	h := r.needHistory()
 	if h.jobs == nil {
 		h.jobs = new(jobCounts)
 	}
@@ -156,7 +156,7 @@ func (l *jobLoop) jobContext() context.Context {
 			cancel(context.Cause(l.ctx))
 			return
 		}
-		if d, bounded := r.timeToStop(); bounded {
+		if d, bounded := timeToStop(r); bounded {
 			timer := time.AfterFunc(d, func() { cancel(ErrStopping) })
 			context.AfterFunc(hard, func() { timer.Stop() })
 		}
@@ -185,12 +185,12 @@ func (c *outlivingContext) Value(key any) any {
 
 // timeToStop is how long the jobs of a run that was asked to end may go on, a little less than others wait
 // for it. If the pool stops, and the worker has no stop timeout, it is the pool that bounds it.
-func (r *replica) timeToStop() (d time.Duration, bounded bool) {
+func timeToStop(r *replica) (d time.Duration, bounded bool) {
 	r.pool.mu.Lock()
 	defer r.pool.mu.Unlock()
 	switch {
 	case r.stopTimeout > 0:
-		return r.stopTimeLeft(time.Now()) - margin(r.stopTimeout), true
+		return stopTimeLeft(r, time.Now()) - margin(r.stopTimeout), true
 	case r.pool.phase == phaseStopped:
 		return 0, false
 	}

@@ -60,7 +60,7 @@ func (l *poolLog) runStarted(r *run) {
 	if !l.enabled(zerolog.DebugLevel) {
 		return
 	}
-	l.line(zerolog.DebugLevel, "worker started", r.logFields)
+	l.line(zerolog.DebugLevel, "worker started", func(e *zerolog.Event) { logRun(e, r) })
 }
 
 // runEnded says how a run ended and what follows. pause is the time until a next attempt.
@@ -83,7 +83,7 @@ func (l *poolLog) runEnded(r *run, o outcome, v lifecycle.Verdict, pause time.Du
 		return
 	}
 	l.line(level, message, func(e *zerolog.Event) {
-		r.logFields(e)
+		logRun(e, r)
 		if o.err != nil {
 			e.Str(zerolog.ErrorFieldName, o.text)
 		}
@@ -121,19 +121,19 @@ func (l *poolLog) enabled(level zerolog.Level) bool {
 // logFields says which run a line is about, or only which replica if it has had none.
 func logFields(e *zerolog.Event, r *replica, last *run) {
 	if last != nil {
-		last.logFields(e)
+		logRun(e, last)
 		return
 	}
 	e.Str(fieldWorker, r.name)
-	r.logIndex(e)
+	logIndex(e, r)
 }
 
-func (r *run) logFields(e *zerolog.Event) {
+func logRun(e *zerolog.Event, r *run) {
 	e.Str(fieldWorker, r.replica.name).Str(fieldExecutionID, r.id).Int(fieldAttempt, r.attempt)
-	r.replica.logIndex(e)
+	logIndex(e, r.replica)
 }
 
-func (r *replica) logIndex(e *zerolog.Event) {
+func logIndex(e *zerolog.Event, r *replica) {
 	if r.index > 0 {
 		e.Int(fieldReplica, int(r.index))
 	}
@@ -150,7 +150,7 @@ func (l *poolLog) lost(r *replica, last *run, before *entry) {
 // stuck says where a run hangs that gives no sign of life.
 func (l *poolLog) stuck(r *run, err error, stack string) {
 	l.line(zerolog.ErrorLevel, "worker is stuck", func(e *zerolog.Event) {
-		r.logFields(e)
+		logRun(e, r)
 		e.Str(zerolog.ErrorFieldName, err.Error()).Str(fieldStack, stack)
 	})
 }
@@ -168,7 +168,7 @@ func (l *poolLog) groupStopped(r *replica, last *run, peer *replica) {
 // unhandled says that items which were received are not handled any more, unless somebody restarts the worker.
 func (l *poolLog) unhandled(r *run, items int) {
 	l.line(zerolog.ErrorLevel, "worker ended with items that were not handled", func(e *zerolog.Event) {
-		r.logFields(e)
+		logRun(e, r)
 		e.Int("items", items)
 	})
 }

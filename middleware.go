@@ -37,7 +37,7 @@ func wrap(body Worker, ofPool, ofWorker []Middleware) (wrapped Worker, err error
 }
 
 // useMiddleware puts middleware around all workers, those that are there and those to come. The pool must not have started.
-func (p *Pool) useMiddleware(middleware []Middleware) error {
+func useMiddleware(p *Pool, middleware []Middleware) error {
 	p.middleware = slices.Concat(p.middleware, middleware)
 	var errs []error
 	for _, e := range p.sorted() { // of constructors that added a worker by themselves

@@ -191,3 +191,14 @@ func (s *settings) validate(worker string) error {
 	}
 	return errors.Join(errs...)
 }
+
+// validateOrigin says which settings do not fit where the worker comes from.
+func (s *settings) validateOrigin(worker string, from origin) error {
+	if from.child && len(s.after) > 0 {
+		return badValue(worker, "after", s.after, "a child cannot come after others: it comes and goes with its parent")
+	}
+	if inGroup := from.name != "" && !from.child; s.strategy != OneForOne && !inGroup {
+		return badValue(worker, "strategy", s.strategy, "is for workers of a Group, and this one is in none")
+	}
+	return nil
+}

@@ -19,7 +19,7 @@ func WithAfter(names ...string) Option {
 }
 
 // orderAll puts all workers of a pool that starts into their order.
-func (p *Pool) orderAll() error {
+func orderAll(p *Pool) error {
 	p.order = nil
 	entries := sortedEntries(p)
 	for _, e := range entries {

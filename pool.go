@@ -158,7 +158,7 @@ func (p *Pool) startAll(ctx context.Context) (workers int, excluded []string, er
 	case phaseStopped:
 		return 0, nil, ErrPoolStopped
 	}
-	if err := p.orderAll(); err != nil {
+	if err := orderAll(p); err != nil {
 		return 0, nil, err
 	}
 	p.phase, p.startedAt = phaseStarted, time.Now()
@@ -225,5 +225,28 @@ func (p *Pool) hasStopped() bool {
 		return true
 	default:
 		return false
+	}
+}
+
+// afterwards collects what has to follow from a change, and must not happen while the pool's lock is held: the end of
+// contexts, which may call the user's code, and lines in the log.
+type afterwards struct {
+	runs  []*run
+	lines []func()
+}
+
+// cancel ends a run's context.
+func (a *afterwards) cancel(r *run) { a.runs = append(a.runs, r) }
+
+// log writes a line.
+func (a *afterwards) log(write func()) { a.lines = append(a.lines, write) }
+
+// do does it all. The contexts end first: the log sink may end the goroutine.
+func (a *afterwards) do() {
+	for _, r := range a.runs {
+		r.cancel()
+	}
+	for _, write := range a.lines {
+		write()
 	}
 }

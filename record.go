@@ -10,6 +10,8 @@ import (
 // record is what a replica shows of itself, beside its machine. A process may have a hundred thousand of them, so it
 // holds only what every replica has.
 type record struct {
+	run        *run      // the current run, else the last one; nil before the first
+	maxEvents  int       // how many are kept
 	startedAt  time.Time // of the current run, else of the last one
 	finishedAt instant   // of the last run; none while one is under way
 	succeeded  instant   // when a run last did
@@ -86,10 +88,10 @@ func (rec *record) failure(t Trouble) Problem {
 }
 
 // recordStep writes down what the replica does until its next run. before is the status that it had.
-func (r *replica) recordStep(step lifecycle.Step, before lifecycle.Status, predecessor *entry, now time.Time) {
+func recordStep(r *replica, step lifecycle.Step, before lifecycle.Status, predecessor *entry, now time.Time) {
 	if step.Deferred {
 		r.note(eventDeferred, r.deferredStart.String(), now)
-		r.history().beginWait(now)
+		r.needHistory().beginWait(now)
 	}
 	if step.Resumed {
 		r.note(eventResumed, "", now)
@@ -101,11 +103,11 @@ func (r *replica) recordStep(step lifecycle.Step, before lifecycle.Status, prede
 	case lifecycle.Stopped:
 		r.note(eventStopped, "", now)
 	}
-	r.recordHold(step.HeldBy, predecessor, now)
+	recordHold(r, step.HeldBy, predecessor, now)
 }
 
 // recordHold writes down what keeps the replica from its next run.
-func (r *replica) recordHold(by lifecycle.HeldBy, predecessor *entry, now time.Time) {
+func recordHold(r *replica, by lifecycle.HeldBy, predecessor *entry, now time.Time) {
 	text := ""
 	switch by {
 	case lifecycle.Group:
@@ -115,42 +117,40 @@ func (r *replica) recordHold(by lifecycle.HeldBy, predecessor *entry, now time.T
 		if r.lost == predecessor {
 			text += ", which failed"
 		}
-		r.history().beginWait(now)
+		r.needHistory().beginWait(now)
 	default:
-		if r.record.history == nil {
+		if r.history == nil {
 			return
 		}
 	}
-	h := r.history()
+	h := r.needHistory()
 	if text != h.heldBy && text != "" {
 		r.note(eventHeldUp, text, now)
 	}
 	h.heldBy = text
 }
 
-// recordBegin writes down that a run began.
-func (r *replica) recordBegin(run *run, begin lifecycle.Start, now time.Time) {
-	rec := &r.record
+// begin writes down that a run began.
+func (rec *record) begin(run *run, begin lifecycle.Start, now time.Time) {
 	switch {
 	case begin.Restarted:
-		r.note(eventRestarted, "", now)
+		rec.note(eventRestarted, "", now)
 	case begin.Triggered:
-		r.note(eventTriggered, "", now)
+		rec.note(eventTriggered, "", now)
 	}
-	if r.run != nil {
-		r.writeEvents()
+	if rec.run != nil {
+		rec.writeEvents()
 	}
 	if rec.history != nil {
 		rec.history.heldBy = ""
 	}
-	r.run = run
+	rec.run = run
 	rec.startedAt, rec.finishedAt = now, 0
 	rec.unwritten.begin = eventStarted
 }
 
-// recordEnd writes down how a run ended.
-func (r *replica) recordEnd(o outcome, v lifecycle.Verdict, ran time.Duration, now time.Time) {
-	rec := &r.record
+// end writes down how a run ended.
+func (rec *record) end(o outcome, v lifecycle.Verdict, ran time.Duration, now time.Time) {
 	rec.finishedAt = instantOf(now)
 	switch {
 	case v.Status == lifecycle.Stopped:
@@ -165,57 +165,56 @@ func (r *replica) recordEnd(o outcome, v lifecycle.Verdict, ran time.Duration, n
 		}
 	default:
 		rec.unwritten.end = eventFailed
-		r.history().failed(o, now)
+		rec.needHistory().failed(o, now)
 	}
 	if rec.history != nil {
 		rec.history.stuck = nil
 	}
 	if !v.Asked && v.Outcome != lifecycle.Skipped { // one that was asked to stop only tells how long the app was up
-		r.history().observe(v.Outcome.IsGood(), ran, r.pool.buckets)
+		rec.needHistory().observe(v.Outcome.IsGood(), ran, rec.run.replica.pool.buckets)
 	}
 }
 
-// recordWait writes down that the replica waits for its next attempt.
-func (r *replica) recordWait(now time.Time) {
-	if pause := r.machine.Due().Sub(now); pause > 0 {
-		r.note(eventWaiting, pause.String(), now)
+// wait writes down that the replica waits for its next attempt.
+func (rec *record) wait(pause time.Duration, now time.Time) {
+	if pause > 0 {
+		rec.note(eventWaiting, pause.String(), now)
 	}
 }
 
-// recordError writes down an error that no run returned.
-func (r *replica) recordError(err error, text string, now time.Time) {
-	h := r.history()
+// fail writes down an error that no run returned.
+func (rec *record) fail(err error, text string, now time.Time) {
+	h := rec.needHistory()
 	if h.err == nil {
 		h.failing = instantOf(now)
 	}
-	r.writeEvents()
+	rec.writeEvents()
 	h.err, h.errText = err, text
-	r.note(eventFailed, text, now)
+	rec.note(eventFailed, text, now)
 }
 
 // note adds an event.
-func (r *replica) note(kind eventKind, text string, now time.Time) {
-	r.writeEvents()
-	r.history().events.add(event{kind: kind, id: r.runID(), text: text, at: instantOf(now)})
+func (rec *record) note(kind eventKind, text string, now time.Time) {
+	rec.writeEvents()
+	rec.needHistory().events.add(event{kind: kind, id: rec.runID(), text: text, at: instantOf(now)})
 }
 
 // writeEvents puts the events of the last run into the history.
-func (r *replica) writeEvents() {
-	begin, end := r.runEvents()
-	ring := &r.history().events
+func (rec *record) writeEvents() {
+	begin, end := rec.runEvents()
+	ring := &rec.needHistory().events
 	ring.add(begin)
 	ring.add(end)
-	r.record.unwritten = runEvents{}
+	rec.unwritten = runEvents{}
 }
 
 // runEvents returns the run's events that are not in the history yet; those that are have no kind.
-func (r *replica) runEvents() (begin, end event) {
-	rec := &r.record
+func (rec *record) runEvents() (begin, end event) {
 	if rec.unwritten.begin != eventNone {
-		begin = event{kind: rec.unwritten.begin, id: r.run.id, at: instantOf(rec.startedAt)}
+		begin = event{kind: rec.unwritten.begin, id: rec.run.id, at: instantOf(rec.startedAt)}
 	}
 	if rec.unwritten.end != eventNone {
-		end = event{kind: rec.unwritten.end, id: r.run.id, at: rec.finishedAt}
+		end = event{kind: rec.unwritten.end, id: rec.run.id, at: rec.finishedAt}
 		if end.kind == eventFailed {
 			end.text = rec.history.errText
 		}
@@ -223,19 +222,19 @@ func (r *replica) runEvents() (begin, end event) {
 	return begin, end
 }
 
-// history returns the part of the record that not every replica needs.
-func (r *replica) history() *history {
-	if r.record.history == nil {
-		r.record.history = &history{events: eventRing{limit: r.events}}
+// needHistory returns the part of the record that not every replica needs, and makes it if need be.
+func (rec *record) needHistory() *history {
+	if rec.history == nil {
+		rec.history = &history{events: eventRing{limit: rec.maxEvents}}
 	}
-	return r.record.history
+	return rec.history
 }
 
-func (r *replica) runID() string {
-	if r.run == nil {
+func (rec *record) runID() string {
+	if rec.run == nil {
 		return ""
 	}
-	return r.run.id
+	return rec.run.id
 }
 
 // beginWait writes down that the wait for the first run begins, unless it has.

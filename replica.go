@@ -6,17 +6,17 @@ import (
 	"time"
 
 	"github.com/workerfx/workerfx/internal/lifecycle"
+	"github.com/workerfx/workerfx/internal/names"
 )
 
 // replica is one of the copies of a worker. Its goroutine asks its machine what to do, and does it. The pool's lock
 // guards the fields, but for those of the goroutine's own.
 type replica struct {
 	*entry
+	record
 
 	index   int32
 	machine lifecycle.Machine
-	run     *run // the current run, else the last one; nil before the first
-	record  record
 
 	timer     *time.Timer   // wakes the goroutine: when its time is over, or when something changed; nil before the first wait
 	ended     chan struct{} // closed once the goroutine has ended; nil unless somebody waits for that
@@ -30,7 +30,7 @@ type replica struct {
 }
 
 func newReplica(e *entry, index int32) *replica {
-	return &replica{entry: e, index: index, machine: lifecycle.New(&e.policy)}
+	return &replica{entry: e, record: record{maxEvents: e.settings.events}, index: index, machine: lifecycle.New(&e.policy)}
 }
 
 // start gives the replica a goroutine.
@@ -101,9 +101,9 @@ func (r *replica) look(now time.Time, after *afterwards) todo {
 		step = r.machine.Next(now, facts)
 	}
 	if step.StopGroup {
-		r.giveUpOnGroup(now, after)
+		giveUpOnGroup(r, now, after)
 	}
-	r.recordStep(step, status, predecessor, now)
+	recordStep(r, step, status, predecessor, now)
 	if step.Status != status {
 		r.changed()
 	}
@@ -174,12 +174,12 @@ func (r *replica) ask() todo {
 // code.
 func (r *replica) plan(now time.Time, after *afterwards) {
 	q := r.machine.Question(now)
-	if r.answersItself(q) {
-		r.take(r.answer(q), q, now, after)
+	if answersItself(r.settings, q) {
+		r.take(ask(r, q), q, now, after)
 		return
 	}
 	r.pool.mu.Unlock()
-	a := r.answer(q)
+	a := ask(r, q)
 	r.pool.mu.Lock()
 	r.take(a, q, now, after)
 }
@@ -189,11 +189,11 @@ func (r *replica) take(a answer, q lifecycle.Question, now time.Time, after *aft
 	switch {
 	case q.Failures > 0:
 		r.machine.AnswerBackoff(now, a.pause)
-		r.recordWait(now)
+		r.record.wait(r.machine.Due().Sub(now), now)
 		r.group.holdOthers(r, after)
 	case a.err != nil:
 		r.machine.AnswerNone(0, true)
-		r.recordError(a.err, a.err.Error(), now)
+		r.record.fail(a.err, a.err.Error(), now)
 		r.group.stopOthers(r, nil, after)
 	case a.tick.At.IsZero():
 		r.machine.AnswerNone(a.tick.Missed, false)
@@ -257,3 +257,6 @@ func (r *replica) revive() {
 		r.start()
 	}
 }
+
+// displayName is how the replica is called where one string must do.
+func (r *replica) displayName() string { return names.Replica(r.name, int(r.index)) }

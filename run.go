@@ -124,6 +124,9 @@ func (r *run) end() (unhandled int) {
 	return unhandled
 }
 
+// isCurrent tells whether the run goes on, or still waits for its children. The pool's lock is held.
+func (r *run) isCurrent() bool { return r.replica.run == r && r.replica.machine.IsRunning() }
+
 // cancel ends the context because the worker is to stop.
 func (r *run) cancel() { r.cancelAs(stoppedLife, ErrStopping) }
 

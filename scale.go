@@ -72,7 +72,7 @@ func (p *Pool) scale(call, name string, wanted func(now int) int) error {
 		case n > e.mostReplicas():
 			return fmt.Errorf("replicas %d: %w (%d)", n, ErrMaxReplicas, e.mostReplicas())
 		}
-		e.scaleTo(int32(n), &after) //nolint:gosec // mostReplicas is within an int32
+		scaleTo(e, int32(n), &after) //nolint:gosec // mostReplicas is within an int32
 		return nil
 	})
 	after.do()
@@ -80,15 +80,15 @@ func (p *Pool) scale(call, name string, wanted func(now int) int) error {
 }
 
 // scaleTo makes n replicas run, and ends all others. The pool's lock is held.
-func (e *entry) scaleTo(n int32, after *afterwards) {
+func scaleTo(e *entry, n int32, after *afterwards) {
 	e.wanted = n
 	present := make(map[int32]bool)
 	for r := range e.replicas() {
 		present[r.index] = true
 		if r.index < n {
-			r.scaleUp()
+			scaleUp(r)
 		} else {
-			r.scaleDown(after)
+			scaleDown(r, after)
 		}
 	}
 	var added []*replica
@@ -110,7 +110,7 @@ func (e *entry) scaleTo(n int32, after *afterwards) {
 	}
 }
 
-func (r *replica) scaleUp() {
+func scaleUp(r *replica) {
 	if r.machine.ScaleUp() {
 		r.ended = nil
 		r.start()
@@ -119,7 +119,7 @@ func (r *replica) scaleUp() {
 	}
 }
 
-func (r *replica) scaleDown(after *afterwards) {
+func scaleDown(r *replica, after *afterwards) {
 	r.machine.ScaleDown()
 	if r.machine.IsRunning() {
 		r.run.finishJob(after)

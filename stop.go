@@ -1,14 +1,8 @@
 package workerfx
 
 import (
-	"cmp"
 	"context"
-	"fmt"
-	"slices"
-	"strings"
 	"time"
-
-	"github.com/workerfx/workerfx/internal/goroutines"
 )
 
 // Stop asks all workers to stop and waits until they have, or until ctx ends. No run begins once it
@@ -208,7 +202,7 @@ func (p *Pool) abandonOverdue() (left time.Duration, bounded bool) {
 			if r.machine.HasExited() || r.abandoned {
 				continue
 			}
-			remaining := r.stopTimeLeft(now)
+			remaining := stopTimeLeft(r, now)
 			if remaining <= 0 {
 				r.abandoned, p.abandoned = true, true
 				e.stopPredecessors(&after)
@@ -225,7 +219,7 @@ func (p *Pool) abandonOverdue() (left time.Duration, bounded bool) {
 }
 
 // stopTimeLeft is how much of the stop timeout is left: all of it before the replica is asked to stop.
-func (r *replica) stopTimeLeft(now time.Time) time.Duration {
+func stopTimeLeft(r *replica, now time.Time) time.Duration {
 	if !r.machine.IsStopping() {
 		return r.stopTimeout
 	}
@@ -284,80 +278,4 @@ func (e *entry) stragglers() (found []straggler) {
 		}
 	}
 	return found
-}
-
-// executionIDs looks at the goroutines of runs.
-func takeStacks() goroutines.Profile { return goroutines.Take(fieldExecutionID, replicaFrame) }
-
-// replicaFrame is in the stack of each replica's own goroutine.
-const replicaFrame = "workerfx.(*replica).loop"
-
-// sharedStacks are for those who look for stacks while runs go on.
-var sharedStacks = goroutines.NewShared(takeStacks)
-
-// stopErrorAbout tells where replicas hang, if there are any.
-func stopErrorAbout(found []straggler) *StopError {
-	if len(found) == 0 {
-		return nil
-	}
-	stacks := takeStacks()
-	stop := &StopError{Stragglers: make([]Straggler, len(found))}
-	for i, s := range found {
-		stop.Stragglers[i] = Straggler{Worker: s.name, Replica: int(s.index), Stack: stacks.Stack(s.runID)}
-	}
-	slices.SortFunc(stop.Stragglers, func(a, b Straggler) int {
-		return cmp.Or(strings.Compare(a.Worker, b.Worker), cmp.Compare(a.Replica, b.Replica))
-	})
-	return stop
-}
-
-// essentialEnded stops the pool if all replicas of an essential worker have ended. It does not wait.
-func essentialEnded(e *entry, last Problem) {
-	p := e.pool
-	failure := &prematureError{worker: e.name, err: last.Err, text: last.text}
-	p.mu.Lock()
-	if !e.endedByItself() || p.phase != phaseStarted || p.failure != nil {
-		p.mu.Unlock()
-		return
-	}
-	p.failure = failure
-	onFailure := p.onFailure
-	close(p.premature)
-	p.mu.Unlock()
-
-	p.askToStop(p.stopDeadlineOf(context.Background()))
-	if onFailure != nil {
-		onFailure()
-	}
-	p.log.essentialEnded(e.name, failure)
-}
-
-// endedByItself tells whether nothing but its own end ended each replica, but for those that were scaled down. The
-// pool's lock is held.
-func (e *entry) endedByItself() bool {
-	for r := range e.replicas() {
-		if !r.machine.IsScaledDown() && (!r.machine.HasExited() || r.machine.IsStopping()) {
-			return false
-		}
-	}
-	return true
-}
-
-// prematureError is why an essential worker stopped the pool.
-type prematureError struct {
-	worker string
-	err    error // the worker's own, or nil
-	text   string
-}
-
-func (e *prematureError) Error() string {
-	text := fmt.Sprintf("worker %q: %v", e.worker, ErrExitedPrematurely)
-	if e.err != nil {
-		text += "\n" + e.text
-	}
-	return text
-}
-
-func (e *prematureError) Unwrap() []error {
-	return slices.DeleteFunc([]error{ErrExitedPrematurely, e.err}, func(err error) bool { return err == nil })
 }

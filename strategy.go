@@ -86,7 +86,7 @@ func (g *groupMember) update(after *afterwards) {
 			switch {
 			case wait && !held:
 				r.machine.Hold()
-				r.endRunFor(after)
+				endRunForGroup(r, after)
 			case held && !wait:
 				r.machine.Release(g.failures.HasFailed(r))
 				r.wake()
@@ -95,8 +95,8 @@ func (g *groupMember) update(after *afterwards) {
 	}
 }
 
-// endRunFor ends the replica's run for another member of its group, or wakes the replica.
-func (r *replica) endRunFor(after *afterwards) {
+// endRunForGroup ends a replica's run for another member of its group, or wakes the replica.
+func endRunForGroup(r *replica, after *afterwards) {
 	if r.machine.IsRunning() {
 		r.run.finish(r.pool.stopDeadlineOf(context.Background()).grace(r.stopTimeout), after)
 		return
@@ -115,7 +115,7 @@ func (g *groupMember) stopOthers(r, peer *replica, after *afterwards) {
 		}
 		for other := range e.replicas() {
 			other.machine.StopGroup()
-			other.endRunFor(after)
+			endRunForGroup(other, after)
 		}
 	}
 	if g.failures.Forget(r) {
@@ -185,11 +185,11 @@ func (g *groupMember) stillRunning(r *replica) *replica {
 	return nil
 }
 
-// giveUpOnGroup records that the replica failed for good, as a member of its group did not stop, and stops the others.
-func (r *replica) giveUpOnGroup(now time.Time, after *afterwards) {
+// giveUpOnGroup records that a replica failed for good, as a member of its group did not stop, and stops the others.
+func giveUpOnGroup(r *replica, now time.Time, after *afterwards) {
 	peer := r.group.stillRunning(r)
 	failure := r.record.failure(TroubleFailed)
 	shown := fmt.Sprintf("worker %q of its group did not stop; %s", peer.name, failure.text)
-	r.recordError(safecall.WithText(errors.Join(ErrStuck, failure.Err), shown), shown, now)
+	r.record.fail(safecall.WithText(errors.Join(ErrStuck, failure.Err), shown), shown, now)
 	r.group.stopOthers(r, peer, after)
 }

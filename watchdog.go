@@ -200,7 +200,7 @@ func (w *watchdog) assess() (silent bool, err error) {
 		if !known {
 			r.note(eventStuck, err.Error(), time.Now())
 		}
-		r.history().stuck = &stuck{since: instantOf(since), err: err}
+		r.needHistory().stuck = &stuck{since: instantOf(since), err: err}
 		if known {
 			err = nil
 		}
@@ -226,12 +226,9 @@ func (w *watchdog) clear() {
 	}
 	w.alarm.Store(false)
 	w.run.replica.note(eventRecovered, "", time.Now())
-	w.run.replica.history().stuck = nil
+	w.run.replica.needHistory().stuck = nil
 	w.timer.Reset(w.nextLook())
 }
-
-// isCurrent tells whether the run goes on, or still waits for its children. The pool's lock is held.
-func (r *run) isCurrent() bool { return r.replica.run == r && r.replica.machine.IsRunning() }
 
 func (s *settings) validateHeartbeat(worker string, errs *[]error) {
 	if s.heartbeat < 0 {

@@ -1,4 +1,8 @@
-package workerfx
+// Package strictjson reads JSON into structs as encoding/json does, but for two things. Durations are strings such as "1m30s",
+// or nanoseconds. An unknown field is an error, at any depth, that says where the field is and which known one is close.
+//
+// It calls no UnmarshalJSON method: types may call it from theirs. It knows nothing of workers.
+package strictjson
 
 import (
 	"bytes"
@@ -13,43 +17,19 @@ import (
 	"github.com/workerfx/workerfx/internal/text"
 )
 
-// MarshalJSON writes the fields that are set.
-func (c Config) MarshalJSON() ([]byte, error) {
-	type plain Config
-	return json.Marshal(struct {
-		plain
-		Metrics  MetricsConfig `json:"metrics,omitzero"`
-		Defaults WorkerConfig  `json:"defaults,omitzero"`
-	}{plain(c), c.Metrics, c.Defaults})
+// Unmarshal reads a document into what into points to. Fields of structs need a json tag.
+func Unmarshal(data []byte, into any) error {
+	return field{raw: data}.decode(reflect.ValueOf(into).Elem())
 }
 
-// UnmarshalJSON reads a config. Durations are strings such as "1m30s", or nanoseconds. An unknown field is an error.
-func (c *Config) UnmarshalJSON(data []byte) error { return decodeJSON(data, c) }
-
-// UnmarshalJSON reads a config. Durations are strings such as "1m30s", or nanoseconds. An unknown field is an error.
-func (c *WorkerConfig) UnmarshalJSON(data []byte) error { return decodeJSON(data, c) }
-
-// UnmarshalJSON reads a config. Durations are strings such as "1m30s", or nanoseconds. An unknown field is an error.
-func (c *MetricsConfig) UnmarshalJSON(data []byte) error { return decodeJSON(data, c) }
-
-// UnmarshalJSON reads a backoff. Durations are strings such as "1m30s", or nanoseconds. An unknown field is an error.
-func (b *ExponentialBackoff) UnmarshalJSON(data []byte) error { return decodeJSON(data, b) }
-
-// UnmarshalJSON reads a limit. Durations are strings such as "1m30s", or nanoseconds. An unknown field is an error.
-func (l *FailureLimit) UnmarshalJSON(data []byte) error { return decodeJSON(data, l) }
-
-func decodeJSON(data []byte, into any) error {
-	return jsonField{raw: data}.decode(reflect.ValueOf(into).Elem())
-}
-
-// jsonField is a part of a JSON document, and where it stands there: "workers.mailer.maxAttempts".
-type jsonField struct {
+// field is a part of a document, and where it stands there: "workers.mailer.maxAttempts".
+type field struct {
 	path string
 	raw  json.RawMessage
 }
 
 // decode reads the field as encoding/json does, but for durations and unknown fields.
-func (f jsonField) decode(into reflect.Value) error {
+func (f field) decode(into reflect.Value) error {
 	t := into.Type()
 	switch {
 	case string(bytes.TrimSpace(f.raw)) == "null":
@@ -78,34 +58,34 @@ func (f jsonField) decode(into reflect.Value) error {
 }
 
 // decodeValue reads what encoding/json can read by itself. wanted says in an error what should stand there.
-func (f jsonField) decodeValue(into any, wanted string) error {
+func (f field) decodeValue(into any, wanted string) error {
 	err := json.Unmarshal(f.raw, into)
 	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
 		err = fmt.Errorf("%s is not of type %s", text.Cut(string(f.raw), text.MaxName), wanted)
 	}
-	return f.errorf(err)
+	return f.wrap(err)
 }
 
-func (f jsonField) decodeDuration(into reflect.Value) error {
+func (f field) decodeDuration(into reflect.Value) error {
 	var s string
 	if json.Unmarshal(f.raw, &s) != nil {
 		return f.decodeValue(into.Addr().Interface(), "duration")
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil {
-		return f.errorf(err)
+		return f.wrap(err)
 	}
 	into.SetInt(int64(d))
 	return nil
 }
 
-func (f jsonField) decodeStruct(into reflect.Value) error {
-	return f.each(func(name string, value jsonField) error {
-		field, known := fieldNamed(into.Type(), name)
-		if field == nil {
-			return value.errorf(fmt.Errorf("unknown field%s", names.DidYouMean(name, known)))
+func (f field) decodeStruct(into reflect.Value) error {
+	return f.each(func(name string, value field) error {
+		index, known := fieldNamed(into.Type(), name)
+		if index == nil {
+			return value.wrap(fmt.Errorf("unknown field%s", names.DidYouMean(name, known)))
 		}
-		return value.decode(into.FieldByIndex(field))
+		return value.decode(into.FieldByIndex(index))
 	})
 }
 
@@ -125,8 +105,8 @@ func fieldNamed(t reflect.Type, name string) (index []int, known []string) {
 	return index, known
 }
 
-func (f jsonField) decodeMap(into reflect.Value) error {
-	return f.each(func(name string, value jsonField) error {
+func (f field) decodeMap(into reflect.Value) error {
+	return f.each(func(name string, value field) error {
 		element := reflect.New(into.Type().Elem()).Elem()
 		if err := value.decode(element); err != nil {
 			return err
@@ -140,7 +120,7 @@ func (f jsonField) decodeMap(into reflect.Value) error {
 }
 
 // decodeList reads a list. An empty one becomes nil.
-func (f jsonField) decodeList(into reflect.Value) error {
+func (f field) decodeList(into reflect.Value) error {
 	var list []json.RawMessage
 	if err := f.decodeValue(&list, "list"); err != nil {
 		return err
@@ -148,7 +128,7 @@ func (f jsonField) decodeList(into reflect.Value) error {
 	into.SetZero()
 	for i, raw := range list {
 		element := reflect.New(into.Type().Elem()).Elem()
-		if err := (jsonField{fmt.Sprintf("%s[%d]", f.path, i), raw}).decode(element); err != nil {
+		if err := (field{fmt.Sprintf("%s[%d]", f.path, i), raw}).decode(element); err != nil {
 			return err
 		}
 		into.Set(reflect.Append(into, element))
@@ -157,7 +137,7 @@ func (f jsonField) decodeList(into reflect.Value) error {
 }
 
 // each calls do for the fields of an object, in their order.
-func (f jsonField) each(do func(name string, value jsonField) error) error {
+func (f field) each(do func(name string, value field) error) error {
 	var object map[string]json.RawMessage
 	if err := f.decodeValue(&object, "object"); err != nil {
 		return err
@@ -170,7 +150,7 @@ func (f jsonField) each(do func(name string, value jsonField) error) error {
 			break
 		}
 		name, _ := token.(string)
-		value := jsonField{path: name}
+		value := field{path: name}
 		if f.path != "" {
 			value.path = f.path + "." + name
 		}
@@ -181,11 +161,11 @@ func (f jsonField) each(do func(name string, value jsonField) error) error {
 			return err
 		}
 	}
-	return f.errorf(err)
+	return f.wrap(err)
 }
 
-// errorf says where an error is.
-func (f jsonField) errorf(err error) error {
+// wrap says where an error is.
+func (f field) wrap(err error) error {
 	if err == nil || f.path == "" {
 		return err
 	}
