@@ -35,9 +35,9 @@ type Config struct {
 	// stop timeout rules.
 	StopTimeout time.Duration `json:"stopTimeout,omitempty" yaml:"stopTimeout,omitempty" mapstructure:"stopTimeout,omitempty"`
 	// Metrics names the pool's metrics.
-	Metrics MetricsConfig `json:"metrics,omitempty" yaml:"metrics,omitempty" mapstructure:"metrics,omitempty"`
+	Metrics MetricsConfig `json:"metrics" yaml:"metrics" mapstructure:"metrics"`
 	// Defaults are for every worker whose own code does not say otherwise.
-	Defaults WorkerConfig `json:"defaults,omitempty" yaml:"defaults,omitempty" mapstructure:"defaults,omitempty"`
+	Defaults WorkerConfig `json:"defaults" yaml:"defaults" mapstructure:"defaults"`
 	// Workers overrides settings by worker name; "group" holds for all workers of that group which are
 	// not named themselves. A name that no worker has is an error.
 	Workers map[string]WorkerConfig `json:"workers,omitempty" yaml:"workers,omitempty" mapstructure:"workers,omitempty"`

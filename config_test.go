@@ -76,7 +76,7 @@ func TestAnUnknownFieldInJSONIsAnErrorThatSaysWhere(t *testing.T) {
 		`{"workers": {"mailer": {"maxAttemps": 5}}}`: `workers.mailer.maxAttemps: unknown field; did you mean "maxAttempts"?`,
 		`{"worker": {}}`:                                 `worker: unknown field; did you mean "workers"?`,
 		`{"metrics": {"bucket": ["1s"]}}`:                `metrics.bucket: unknown field; did you mean "buckets"?`,
-		`{"defaults": {"backoff": {"inital": "1s"}}}`:    `defaults.backoff.inital: unknown field; did you mean "initial"?`,
+		`{"defaults": {"backoff": {"initials": "1s"}}}`:  `defaults.backoff.initials: unknown field; did you mean "initial"?`,
 		`{"defaults": {"failureLimit": {"pauses": 1}}}`:  `defaults.failureLimit.pauses: unknown field; did you mean "pause"?`,
 		`{"workers": {"a": {}, "b": {"zzzzzzzzzz": 1}}}`: `workers.b.zzzzzzzzzz: unknown field`,
 	} {

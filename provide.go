@@ -49,7 +49,7 @@ func ProvideMiddleware(fn any) fx.Option {
 		return fx.Error(err)
 	}
 	return provide(fn, c, func(made any) (Middleware, error) {
-		mw, _ := reflect.ValueOf(made).Convert(middlewareType).Interface().(Middleware)
+		mw, _ := reflect.TypeAssert[Middleware](reflect.ValueOf(made).Convert(middlewareType))
 		return mw, c.CheckMade(made)
 	})
 }

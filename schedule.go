@@ -30,10 +30,11 @@ func WithInterval(d time.Duration) Option {
 	}
 }
 
-// WithCron runs the worker at the times that a cron expression names. It has five fields (minute, hour, day of month, month,
-// day of week), or six with seconds first, or is a descriptor such as @daily or @every 90s. A day of month may also be L (the
-// last), L-3 (three before the last), 15W (the weekday nearest to the 15th) or LW (the last weekday); a day of week may be
-// 5#2 (the second Friday) or 5L (the last Friday). If both kinds of days are given, one of them is enough.
+// WithCron runs the worker at the times that a cron expression names. Its five fields are minute, hour, day, month and
+// weekday; a sixth field in front is for seconds. Descriptors such as @daily and @every 90s are allowed. A day may be L (the
+// last of the month), L-3 (three days before it), 15W (the working day nearest to the 15th) or LW (the last working day). A
+// weekday may be 5#2 (the second Friday) or 5L (the last Friday). Working days are Monday to Friday. If day and weekday are
+// both given, one of them is enough.
 //
 // Times are those of the process's local zone, unless the expression begins with CRON_TZ=Zone. Where clocks jump ahead, what
 // is due at a skipped time runs once, when they do. Where clocks are set back, what is due at a time that comes twice runs the

@@ -61,7 +61,7 @@ func (c *Constructor) Call(args []reflect.Value) (made any, err error) {
 	}
 	results := call(args)
 	if len(results) == 2 && !results[1].IsNil() {
-		err, _ = results[1].Interface().(error)
+		err, _ = reflect.TypeAssert[error](results[1])
 		return nil, err
 	}
 	made = results[0].Interface()
@@ -74,7 +74,7 @@ func Annotations[A any](fn any) []A {
 	if !isAnnotated(v) {
 		return nil
 	}
-	annotations, _ := v.FieldByName("Annotations").Interface().([]A)
+	annotations, _ := reflect.TypeAssert[[]A](v.FieldByName("Annotations"))
 	return annotations
 }
 
