@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// Autoscaler is a worker that scales another one of its pool to the demand for it, between that one's
-// replica limits. Add it like any other worker, by pointer; its fields are not to change then.
+// Autoscaler is a worker that scales another worker of its pool to the demand, within that worker's replica limits. Add a
+// pointer to it like any other worker. Do not change its fields after that.
 type Autoscaler struct {
 	// Worker is the name of the worker to scale.
 	Worker string
-	// Demand tells how much there is to do: the length of a queue, say. If it fails the number of
-	// replicas stays as it is, and the error is logged.
+	// Demand returns how much there is to do, such as the length of a queue. If it fails, the error is logged and the number
+	// of replicas stays as it is.
 	Demand func(ctx context.Context) (float64, error)
-	// PerReplica is the demand that one replica can meet; 0 means 1.
+	// PerReplica is the demand for one replica; 0 means 1.
 	PerReplica float64
-	// Every is how often it looks; 0 means 10s.
+	// Every is the time between two calls of Demand; 0 means 10s.
 	Every time.Duration
-	// CoolDown is how long after a change the number may not shrink; 0 means a minute. It may always grow.
+	// CoolDown is how long the number of replicas must not shrink after a change; 0 means a minute. It may always grow.
 	CoolDown time.Duration
 }
 
-// Name is "autoscaler" and the name of the worker to scale.
+// Name returns "autoscaler:" and the name of the worker to scale.
 func (a *Autoscaler) Name() string { return "autoscaler:" + a.Worker }
 
 // Run scales the worker until ctx ends.
@@ -89,7 +89,7 @@ func (a *Autoscaler) validate() error {
 	return nil
 }
 
-// replicasOf returns how many replicas of a worker there are to be, and its limits.
+// replicasOf returns the wanted number of a worker's replicas, and its limits.
 func replicasOf(p *Pool, name string) (now, least, most int, err error) {
 	e, err := findEntry(p, name)
 	if err != nil {

@@ -9,15 +9,15 @@ import (
 	"time"
 )
 
-// Backoff says how long to wait before a failed worker's next attempt. Duration is given the number of
-// attempts that failed in a row: 1 after the first failure; for 0 it returns 0. It may be called from
-// many goroutines at once. If it also has a method Validate() error, that is asked first. A backoff that panics or returns a negative duration is replaced by the
-// default one, with an error in the log.
+// Backoff says how long to wait before the next attempt of a failed worker. Duration gets the number of attempts that
+// failed in a row, which is 1 after the first failure. For 0 it returns 0. It may be called from many goroutines at once.
+// If a Backoff has a method Validate() error, the pool calls it when the worker is added. If Duration panics or returns a
+// negative duration, the pool logs that and uses the zero [ExponentialBackoff] instead.
 type Backoff interface {
 	Duration(attempt int) time.Duration
 }
 
-// StaticBackoff waits the same time before every attempt. Its zero value does not wait at all.
+// StaticBackoff waits the same time before every attempt. Its zero value does not wait.
 type StaticBackoff struct {
 	Sleep time.Duration
 }
@@ -37,9 +37,9 @@ const (
 	defaultBackoffMultiplier = 2
 )
 
-// ExponentialBackoff waits Initial after the first failure and Multiplier times longer after each
-// further one, up to Max. Its zero value, the default of workers that restart without end, waits
-// 1s, 2s, 4s and so on up to a minute.
+// ExponentialBackoff waits Initial after the first failure. After each further failure it waits Multiplier times longer,
+// up to Max. The zero value waits 1s, 2s, 4s and so on, up to a minute. It is the default of workers without a limit of
+// attempts.
 type ExponentialBackoff struct {
 	// Initial is the wait after the first failure; 0 means 1s.
 	Initial time.Duration `json:"initial,omitempty" yaml:"initial,omitempty" mapstructure:"initial,omitempty"`
@@ -47,12 +47,12 @@ type ExponentialBackoff struct {
 	Max time.Duration `json:"max,omitempty" yaml:"max,omitempty" mapstructure:"max,omitempty"`
 	// Multiplier is the growth from one wait to the next, at least 1; 0 means 2.
 	Multiplier float64 `json:"multiplier,omitempty" yaml:"multiplier,omitempty" mapstructure:"multiplier,omitempty"`
-	// Jitter is the fraction of each wait, from 0 to 1, that chance may take off it: with 0.5 a wait
-	// of 8s becomes one between 4s and 8s. 0, the default, leaves every wait as it is.
+	// Jitter shortens each wait by a random part of it: by at most this fraction, from 0 to 1. With 0.5 a wait of 8s
+	// becomes a wait between 4s and 8s. The default is 0: no jitter.
 	Jitter float64 `json:"jitter,omitempty" yaml:"jitter,omitempty" mapstructure:"jitter,omitempty"`
 }
 
-// Duration returns the wait after that many failures in a row, or 0 for attempt 0.
+// Duration returns the wait after this number of failures in a row, and 0 for 0.
 func (b ExponentialBackoff) Duration(attempt int) time.Duration {
 	if attempt <= 0 {
 		return 0
@@ -81,7 +81,7 @@ func (b ExponentialBackoff) withDefaults() ExponentialBackoff {
 	return b
 }
 
-// Validate says which field is out of range. It is asked when a worker is added.
+// Validate returns an error if a field is out of range. The pool calls it when a worker is added.
 func (b ExponentialBackoff) Validate() error {
 	switch {
 	case b.Initial < 0:
@@ -98,7 +98,7 @@ func (b ExponentialBackoff) Validate() error {
 	return nil
 }
 
-// Validate says whether Sleep is out of range. It is asked when a worker is added.
+// Validate returns an error if Sleep is negative. The pool calls it when a worker is added.
 func (b StaticBackoff) Validate() error {
 	if b.Sleep < 0 {
 		return fmt.Errorf("sleep %v must not be negative", b.Sleep)
@@ -106,7 +106,7 @@ func (b StaticBackoff) Validate() error {
 	return nil
 }
 
-// checkBackoff refuses a backoff that is nil or knows that it is not valid.
+// checkBackoff returns an error if a backoff is nil or not valid.
 func checkBackoff(b Backoff) error {
 	if isNil(b) {
 		return errors.New("backoff is nil")
@@ -117,7 +117,7 @@ func checkBackoff(b Backoff) error {
 	return nil
 }
 
-// Wait sleeps for d or until ctx ends, whichever comes first. It returns at once if d is not positive.
+// Wait waits for d, or until ctx ends if that is earlier. It returns at once if d is not positive.
 func Wait(ctx context.Context, d time.Duration) {
 	if d <= 0 {
 		return
@@ -130,11 +130,11 @@ func Wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// FailureLimit slows down a worker that fails too often, whether or not it succeeds in between: each
-// failure counts 1 and the count halves every Decay. While it is above Threshold the worker's next
-// attempt waits at least Pause. The zero value is no limit. It is suture's model of failures.
+// FailureLimit slows down a worker that fails too often, even if it succeeds in between. Each failure adds 1 to a count,
+// which halves every Decay. While the count is above Threshold, the next attempt waits at least Pause. The zero value is no
+// limit. The model is that of github.com/thejerf/suture.
 type FailureLimit struct {
-	// Threshold is the count that may be reached, at least 1.
+	// Threshold is the highest count without a pause. It must be at least 1.
 	Threshold int `json:"threshold,omitempty" yaml:"threshold,omitempty" mapstructure:"threshold,omitempty"`
 	// Decay is the half-life of the count.
 	Decay time.Duration `json:"decay,omitempty" yaml:"decay,omitempty" mapstructure:"decay,omitempty"`

@@ -8,13 +8,12 @@ import (
 	"time"
 )
 
-// Batch returns a body that collects the items of ch and hands them to fn, at most maxSize at a time and
-// at the latest maxDelay after the first of them came. What is ready is collected before it waits; a
-// maxDelay of 0 waits for nothing. It ends well when ch is closed, after the last batch. A batch that
-// failed or panicked is handed to fn again by the next attempt. When the worker stops, what was received
-// is handed over, with a context that lives until the worker's stop timeout, or the pool's stop,
-// is over. The slice is fn's to keep. Several replicas may share one body. Each item is counted. A nil ch
-// or fn, a maxSize below 1 and a negative maxDelay are errors of whatever the body is added to.
+// Batch returns a body that collects items of ch and calls fn with them: with at most maxSize items, and at most maxDelay
+// after the first of them came. With a maxDelay of 0 a batch has the items that are ready. When ch is closed, the run ends
+// with success after the last batch. If fn fails or panics, the next attempt calls fn with the same batch again. When the
+// worker stops, fn still gets all received items, with a context that lives on until the worker's stop timeout, or the
+// pool's stop, is over. fn may keep the slice. Several replicas may share one body. Each item is counted as a job. A nil ch
+// or fn, a maxSize below 1 and a negative maxDelay are errors when the worker is added.
 func Batch[T any](ch <-chan T, maxSize int, maxDelay time.Duration, fn func(ctx context.Context, batch []T) error) RunFunc {
 	switch {
 	case ch == nil:
@@ -74,20 +73,20 @@ func (b *batcher[T]) run(ctx context.Context) error {
 	}
 }
 
-// flush hands a batch over. It returns what is left of it: all, or its memory.
+// flush calls fn with a copy of the batch. It returns the batch if fn failed, and else its empty memory.
 func (b *batcher[T]) flush(ctx context.Context, l *jobLoop, batch []T) (left []T, err error) {
-	if ctx.Err() != nil { // nothing is handed out with a dead context
+	if ctx.Err() != nil { // fn is never called with a context that has ended
 		return batch, context.Cause(ctx)
 	}
 	l.began(len(batch))
-	if err := b.fn(ctx, slices.Clone(batch)); err != nil { // what it does to its own is no matter
-		if l.failed(err) == ErrDoNotRestart { //nolint:errorlint // alone it says that all is well
+	if err := b.fn(ctx, slices.Clone(batch)); err != nil { // fn may keep and change its copy
+		if l.failed(err) == ErrDoNotRestart { //nolint:errorlint // the bare sentinel means success
 			batch = nil
 		}
 		return batch, err
 	}
 	l.succeeded()
-	clear(batch) // what it holds must not outlive the batch
+	clear(batch) // so that the items can be freed
 	return batch[:0], nil
 }
 
@@ -105,7 +104,7 @@ func (b *batcher[T]) collect(l *jobLoop, before []T) (batch []T, how receipt) {
 	return batch, receiptOf(open)
 }
 
-// collectMore waits for what is still missing.
+// collectMore waits for more items, for maxDelay at most.
 func (b *batcher[T]) collectMore(l *jobLoop, batch []T) (_ []T, open bool) {
 	l.watchdog.rest()
 	defer l.watchdog.work()
@@ -128,7 +127,7 @@ func (b *batcher[T]) collectMore(l *jobLoop, batch []T) (_ []T, open bool) {
 	return batch, open
 }
 
-// collectReady adds to a batch what can be received without waiting.
+// collectReady adds the items that can be received without a wait.
 func (b *batcher[T]) collectReady(batch []T) (_ []T, open bool) {
 	for len(batch) < b.maxSize {
 		select {

@@ -5,11 +5,10 @@ import (
 	"errors"
 )
 
-// FromChannel returns a body that hands each item of ch to fn. It ends well when ch is closed. An error
-// or a panic of fn ends the run, as a failed attempt, and the item is handed to fn again by the next one.
-// When the worker stops, fn may finish the item it has: its context goes on to live until the worker's
-// stop timeout, or the pool's stop, is over. Several replicas may share one body. Each item is counted. A
-// nil ch or fn is an error of whatever the body is added to.
+// FromChannel returns a body that calls fn with each item of ch. When ch is closed, the run ends with success. An error or a
+// panic of fn ends the run as a failed attempt, and the next attempt calls fn with the same item again. When the worker
+// stops, fn may finish its current item: its context lives on until the worker's stop timeout, or the pool's stop, is over.
+// Several replicas may share one body. Each item is counted as a job. A nil ch or fn is an error when the worker is added.
 func FromChannel[T any](ch <-chan T, fn func(ctx context.Context, item T) error) RunFunc {
 	switch {
 	case ch == nil:
@@ -55,12 +54,12 @@ func (b *stream[T]) run(ctx context.Context) error {
 			}
 			hasItem = true
 		}
-		if ctx.Err() != nil { // nothing is handed out with a dead context
+		if ctx.Err() != nil { // fn is never called with a context that has ended
 			return context.Cause(ctx)
 		}
 		l.began(1)
 		if err := b.fn(ctx, item); err != nil {
-			hasItem = l.failed(err) != ErrDoNotRestart //nolint:errorlint // alone it says that all is well
+			hasItem = l.failed(err) != ErrDoNotRestart //nolint:errorlint // the bare sentinel means success
 			return err
 		}
 		hasItem = false
@@ -68,17 +67,17 @@ func (b *stream[T]) run(ctx context.Context) error {
 	}
 }
 
-// receipt is what came of waiting for an item.
+// receipt is the result of a wait for an item.
 type receipt uint8
 
 const (
 	itemReceived receipt = iota
 	channelClosed
-	mustEnd        // the worker is to stop
-	itemHandedOver // there is one that another replica had in hand
+	mustEnd        // the worker has to stop
+	itemHandedOver // another replica left an item
 )
 
-// receive returns the next item, once there is one.
+// receive waits for the next item.
 func receive[T any](l *jobLoop, ch <-chan T, call <-chan struct{}) (item T, how receipt) {
 	if l.over() {
 		return item, mustEnd

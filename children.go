@@ -11,10 +11,9 @@ import (
 	"github.com/workerfx/workerfx/internal/text"
 )
 
-// AddChild starts w as a child of the run that ctx belongs to, with all that a worker of the pool has:
-// it is supervised, reported and counted as "parent/child", where child is its own name. It never
-// outlives the run: that ends once all its children have. A child of the same name is stopped first. It
-// fails outside of a run, once the run has ended or ctx has, and as [Pool.Add] does.
+// AddChild starts w as a child of the run that ctx belongs to. A child is a worker of the pool, with the name
+// "parent/child". It never outlives the run: the run ends after all its children have ended. An older child of the same name
+// is stopped first. AddChild fails outside of a run, after the end of the run or of ctx, and for the reasons of [Pool.Add].
 func AddChild(ctx context.Context, w Worker, opts ...Option) error {
 	parent := runOf(ctx)
 	if parent == nil {
@@ -39,9 +38,9 @@ func AddChild(ctx context.Context, w Worker, opts ...Option) error {
 	}
 }
 
-// RemoveChild stops a child of the run that ctx belongs to, waits until it has stopped, and forgets it.
-// If it does not before ctx ends, or its stop timeout passes, a *[StopError] names it. It fails with
-// [ErrUnknownWorker] if there is no such child.
+// RemoveChild stops a child of the run that ctx belongs to, waits until it has stopped, and removes it. A *[StopError] names
+// the child if it does not stop before ctx ends or its stop timeout passes. RemoveChild fails with [ErrUnknownWorker] if
+// there is no such child.
 func RemoveChild(ctx context.Context, name string) error {
 	parent := runOf(ctx)
 	if parent == nil {
@@ -62,8 +61,8 @@ func RemoveChild(ctx context.Context, name string) error {
 	return nil
 }
 
-// Children returns the names of the children of the run that ctx belongs to, sorted and without the
-// parent's name; those that ended are not among them. Outside of a run there are none.
+// Children returns the names of the children of the run that ctx belongs to, sorted and without the parent's name. Children
+// that have ended are left out. Outside of a run there are none.
 func Children(ctx context.Context) []string {
 	parent := runOf(ctx)
 	if parent == nil {
@@ -77,13 +76,14 @@ func Children(ctx context.Context) []string {
 
 var errNoRun = errors.New("the context is not that of a worker's run")
 
-// displayName is what comes before the "/" in the names of the run's children.
+// displayName is the first part of the names of the run's children.
 func (r *run) displayName() string { return r.replica.displayName() }
 
 // childName is a child's name without its parent's.
 func childName(e *entry) string { return e.name[len(e.parent.displayName())+1:] }
 
-// child returns the child of that short name, or nil. The pool's lock is held, and in all that follows.
+// child returns the child of this name without the parent's name, or nil. The pool's lock is held here and in the functions
+// below.
 func (r *run) child(name string) *entry {
 	if r.parts == nil {
 		return nil
@@ -98,7 +98,7 @@ func (r *run) childNames() []string {
 	return slices.Sorted(maps.Keys(r.parts.children))
 }
 
-// addChild makes e a child of the run and starts it, unless there is one of that name, which it returns.
+// addChild makes e a child of the run and starts it. If there is a child of the same name, it returns that instead.
 func (r *run) addChild(e *entry) (older *entry, err error) {
 	name := childName(e)
 	if r.over || r.Err() != nil {
@@ -118,8 +118,8 @@ func (r *run) addChild(e *entry) (older *entry, err error) {
 	return nil, nil
 }
 
-// endChildren stops the run's children and waits until they have ended: however long it takes, they do not outlive it.
-// While it waits, the pool's lock is free.
+// endChildren stops the run's children and waits until they have ended, however long that takes. The pool's lock is free
+// while it waits.
 func (r *run) endChildren() {
 	pool := r.replica.pool
 	children := slices.Collect(maps.Values(r.parts.children))

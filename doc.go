@@ -24,12 +24,11 @@
 //
 // # Words
 //
-// A [Worker] is something with Run(ctx) error. Its name is unique in its [Pool]. A [Group] configures its own workers,
-// which are named "group/worker". A run is one call of Run. Each run has its own execution ID. Attempt counts runs since
-// the last success; the first run is 1. A replica is one of several copies of a worker that run side by side. A child is
-// a worker that another worker started in one of its runs. It does not outlive that run, and is named "parent/child". A
-// job is one of the many small things that a worker may do within a run. An [Execution] is the report on one replica of a
-// worker. It is always a copy.
+// A [Worker] has a method Run(ctx) error. Its name is unique in its [Pool]. A [Group] configures its own workers, which
+// are named "group/worker". A run is one call of Run, and has its own execution ID. Attempt counts runs since the last
+// success; the first run is 1. A replica is one of several copies of a worker that run side by side. A child is a worker
+// that another worker started in one of its runs. It does not outlive that run, and is named "parent/child". A job is one
+// of many small tasks within a run. An [Execution] is a report on one replica of a worker. It is always a copy.
 //
 // # Shapes of work
 //
@@ -37,28 +36,28 @@
 //	works at certain times              WithInterval, WithCron, WithSchedule
 //	does the same again and again       Loop
 //	handles the items of a channel      FromChannel, Batch
-//	as many at a time as need be        WithReplicas, Pool.Scale, Autoscaler
-//	as many different ones as need be   AddChild
-//	each time the same around it        WithMiddleware, ProvideMiddleware, package middleware
+//	runs on many replicas               WithReplicas, Pool.Scale, Autoscaler
+//	starts workers of its own           AddChild
+//	wraps every run                     WithMiddleware, ProvideMiddleware, package middleware
 //
-// Each tick of a schedule is a run. Ticks that pass while a run is under way are skipped and counted; a run never
-// overlaps itself. A tick that fails is tried again by the worker's attempts and backoff, then the schedule goes on.
+// Each tick of a schedule is a run. A worker never runs twice at a time: ticks that pass during a run are skipped and
+// counted. A tick that fails is tried again, with the worker's attempts and backoff. Then the schedule goes on.
 //
-// [Loop], [FromChannel] and [Batch] make bodies that handle many jobs within one run, count them, and end after the job
-// they are at when the worker is paused or scaled down. What was received from a channel is not lost: an item or batch
-// that failed is handed over again by the next attempt, and what is in hand when the worker stops is still handed over.
+// [Loop], [FromChannel] and [Batch] make bodies that handle many jobs within one run, and count them. When the worker is
+// paused or scaled down, they end after their current job. They lose no item of a channel: the next attempt gets an item
+// or a batch that failed once more, and a worker that stops still handles what it has received.
 //
-// [RunAll] runs a few workers until the first is done, [RunAllJobs] runs functions side by side to their end.
+// [RunAll] runs a few workers until the first one ends. [RunAllJobs] runs functions side by side until all have returned.
 //
 // # Wiring
 //
-// Under Fx, [Module] makes the pool, and [ProvideWorker] and [UseWorker] put workers into it. With dig
-// alone, [ProvideDig] and [RunDig] do. With neither, [NewPool], [Pool.Add] and [Pool.Run] are all there is
-// to it. A pool uses the app's logger, tracer provider and metrics registry if it has them, and needs none.
+// Under Fx, [Module] makes the pool, and [ProvideWorker] and [UseWorker] put workers into it. For dig without Fx there are
+// [ProvideDig] and [RunDig]. Without either, use [NewPool], [Pool.Add] and [Pool.Run]. A pool uses the app's logger,
+// tracer provider and metrics registry if there are any. It needs none of them.
 //
 // # The life of a worker
 //
-// One goroutine walks each replica of a worker through its life:
+// Each replica of a worker has one goroutine, which does this:
 //
 //	 Start
 //	   │
@@ -114,11 +113,11 @@
 //	                           one, error, or with a schedule
 //	                           the wait for its next tick
 //
-// [ErrDoNotRestart] ends a schedule, too. So does a [Schedule] that has no next tick: the worker is done then, with
-// success. [ErrSkip] from a worker without a schedule is an error like any other.
+// [ErrDoNotRestart] also ends a worker with a schedule. A [Schedule] without a next tick ends its worker with success.
+// [ErrSkip] from a worker without a schedule is an ordinary error.
 //
-// An essential worker ([WithEssential]) that is done while the pool is up stops the pool with
-// [ErrExitedPrematurely]; under Fx the app then shuts down with exit code 1.
+// When an essential worker ([WithEssential]) ends while the pool is up, the pool stops with [ErrExitedPrematurely]. Under
+// Fx the app then exits with code 1.
 //
 // # Defaults
 //
@@ -134,46 +133,48 @@
 //	jitter         none                                         WithJitter
 //	replicas       1, with limits of 0 and none                 WithReplicas, WithReplicaLimits
 //	ready          when its first run begins                    WithReadiness
-//	starts after   none: all start at once                      WithAfter
-//	heartbeat      none is expected                             WithHeartbeat
-//	strategy       one for one: each fails for itself           WithStrategy
+//	starts after   no other worker                              WithAfter
+//	heartbeat      none                                         WithHeartbeat
+//	strategy       one for one: only the failed worker restarts WithStrategy
 //	run timeout    none                                         WithRunTimeout
-//	stop timeout   none of its own: what Stop is given          WithStopTimeout
+//	stop timeout   the end of Stop's context                   WithStopTimeout
 //	middleware     none                                         WithMiddleware
 //	essential      no                                           WithEssential
 //	events kept    the last 32                                  WithEvents
 //
-// [Pool.Run] gives a stop 15s ([Config.StopTimeout]). Under Fx the app's own stop timeout rules, less a
-// tenth of it, a second at most, for the hooks behind the pool.
+// [Pool.Run] gives a stop 15s ([Config.StopTimeout]). Under Fx the app's stop timeout applies. The pool uses all of it but
+// a tenth, at most a second, which it leaves for the stop hooks behind it.
 //
-// [Config] sets the same for all workers, or for one by its name, from a file. A worker's own options win
-// over what the configuration says for all; what it says for the worker's name wins over both.
+// [Config] sets the same from a file, for all workers or for one by its name. A worker's own options win over what the
+// configuration says for all workers. What it says for the worker's name wins over both.
 //
 // # Control
 //
-// A pool that has started takes orders at any time, from any goroutine, also from its own workers. Each
-// names a worker:
+// A pool that has started takes commands at any time, from any goroutine, also from its own workers. Each command names a
+// worker:
 //
-//	Add, AddGroup, Remove  a worker comes or goes; Remove waits until it has stopped
-//	Scale, More, Less      how many replicas run; a replica too many ends after the job it is at
-//	Pause, Resume          no run begins until Resume; the one under way ends as it would
-//	Trigger                what waits for a tick, an attempt or its deferred start runs now
-//	Restart                ends the runs and begins others, with no failures behind them; also of one that is done
+//	Add, AddGroup, Remove  add or remove a worker; Remove waits until the worker has stopped
+//	Scale, More, Less      change the number of replicas; a surplus replica ends after its current job
+//	Pause, Resume          let no run begin until Resume; a current run goes on
+//	Trigger                run now, instead of at the next tick, attempt or deferred start
+//	Restart                end the current runs and begin new ones, without failures; also if the worker is done
 //
 // # Readiness, order and health
 //
-// A worker with [WithReadiness] is ready when its run calls [Ready]; all others are when their first run begins.
-// [WithAfter] makes one wait for others to be ready, and stop before them. [Pool.Ready] waits for all, the start of
-// an Fx app for those that say so. With [WithHeartbeat] a run that does not call [Heartbeat] in time is stuck: that is
-// logged with its stack and, with [RestartStuck], ends the run. [Pool.Health] tells who has failed, is stuck or not
-// ready; package health serves it over HTTP. [WithStrategy] makes the workers of a group begin anew together.
+// A worker is ready when its first run begins. A worker with [WithReadiness] is ready when its run calls [Ready]. A worker
+// with [WithAfter] starts when the named workers are ready, and stops before them. [Pool.Ready] waits for all workers. The
+// start of an Fx app waits for those with WithReadiness.
+//
+// With [WithHeartbeat], a run that does not call [Heartbeat] in time is stuck. The pool logs the stack of a stuck run. With
+// [RestartStuck] it also ends the run. [Pool.Health] names the workers that have failed, are stuck or are not ready. Package
+// health serves that over HTTP. With [WithStrategy], the workers of a group restart together.
 //
 // # Stopping
 //
-// [Pool.Stop] lets no run begin any more, ends the contexts of all runs, with [ErrStopping] as their cause, and waits. A run that
-// listens to [Draining] is told to finish first; its context ends when three quarters of the time there is are over. A
-// worker that does not return in time is named in a *[StopError], together with the stack it hangs in. Go cannot end
-// a goroutine from outside: such a worker goes on, but no new run of it begins.
+// [Pool.Stop] lets no run begin any more, cancels the contexts of all runs with the cause [ErrStopping], and waits. A run
+// that called [Draining] is told to finish first. Its context ends when three quarters of the time for the stop have
+// passed. A *[StopError] names each worker that does not return in time, with the stack in which it hangs. Go cannot end a
+// goroutine from outside: such a worker goes on, but no new run of it begins.
 //
 // [Fx]: https://github.com/uber-go/fx
 package workerfx

@@ -7,11 +7,11 @@ import (
 	"github.com/workerfx/workerfx/internal/lifecycle"
 )
 
-// Draining returns a channel that is closed when the run that ctx belongs to should finish what it is at
-// and begin nothing new: its worker stops, is paused or is scaled down. A run that has called it gets
-// time to finish: a stop ends its context only after three quarters of the time that there is, which is
-// the worker's stop timeout or what [Pool.Stop] was given, else [Config.StopTimeout]. All others have their
-// context ended at once. So call it where Run begins. Outside of a run it is ctx.Done().
+// Draining returns a channel that is closed when the run that ctx belongs to should finish its current work and begin
+// nothing new: its worker stops, is paused or is scaled down. Call it at the begin of Run. A stop ends the context of a run
+// that called Draining only after three quarters of its time have passed. That time is the worker's stop timeout, else what
+// [Pool.Stop] was given, else [Config.StopTimeout]. The context of any other run ends at once. Outside of a run Draining
+// returns ctx.Done().
 func Draining(ctx context.Context) <-chan struct{} {
 	r := runOf(ctx)
 	if r == nil {
@@ -23,16 +23,16 @@ func Draining(ctx context.Context) <-chan struct{} {
 	return r.listen(func(p *parts) { p.listens = true })
 }
 
-// closedChannel is made here, and not by the first who asks: one that was made in a synctest bubble is of no use elsewhere.
+// closedChannel is made when the program starts. A channel that is made in a synctest bubble cannot be used outside of it.
 var closedChannel = func() chan struct{} {
 	c := make(chan struct{})
 	close(c)
 	return c
 }()
 
-// listen returns a channel that is closed when the run is to finish, and notes who asked for it. The pool's lock is held.
+// listen returns a channel that is closed when the run has to finish. note sets who listens. The pool's lock is held.
 func (r *run) listen(note func(*parts)) <-chan struct{} {
-	if r.over && r.parts == nil { // the caller is a goroutine that the run left behind
+	if r.over && r.parts == nil { // the caller is a goroutine that outlived the run
 		return closedChannel
 	}
 	p := r.part()
@@ -48,7 +48,7 @@ func (r *run) listen(note func(*parts)) <-chan struct{} {
 	return p.drain
 }
 
-// closeDrain lets those go on who wait for the run to be drained.
+// closeDrain closes the channel of [Draining], if there is one.
 func (p *parts) closeDrain() {
 	if p.drain != nil && !p.drainClosed {
 		p.drainClosed = true
@@ -65,8 +65,8 @@ func (r *run) drain() {
 	}
 }
 
-// finish ends the run because its worker is to stop: its context ends at once, or after grace if the worker listens to
-// [Draining]. The pool's lock is held; the context ends after that.
+// finish makes the run end because its worker stops. The run's context ends at once, or after grace if the run called
+// [Draining]. The pool's lock is held; the context ends when it is free.
 func (r *run) finish(grace time.Duration, after *afterwards) {
 	p := r.parts
 	if p == nil || !p.listens || r.over || grace <= 0 {
@@ -77,21 +77,21 @@ func (r *run) finish(grace time.Duration, after *afterwards) {
 	switch due := time.Now().Add(grace); {
 	case p.cut == nil:
 		p.cut, p.cutAt = time.AfterFunc(grace, r.cutOff), due
-	case due.Before(p.cutAt): // somebody else has less time
+	case due.Before(p.cutAt): // a second stop has less time
 		p.cut.Reset(grace)
 		p.cutAt = due
 	}
 }
 
-// stop ends the run's context once the pool's lock, which is held, is free.
+// stop ends the run's context. The pool's lock is held; the context ends when it is free.
 func (r *run) stop(after *afterwards) {
-	if r.parts != nil { // parts that come later see that the context has ended
+	if r.parts != nil { // parts that are made later see that the context has ended
 		r.drain()
 	}
 	after.cancel(r)
 }
 
-// cutOff ends the context of a run that has used up its time to finish.
+// cutOff ends the context of a run that did not finish in time.
 func (r *run) cutOff() {
 	var after afterwards
 	r.replica.pool.mu.Lock()
@@ -100,8 +100,8 @@ func (r *run) cutOff() {
 	after.do()
 }
 
-// finishJob lets the run finish, or ends its context if neither its body nor the worker would notice. The pool's lock is
-// held.
+// finishJob lets the run finish its current job. If neither the run nor its body listens, its context ends. The pool's lock
+// is held.
 func (r *run) finishJob(after *afterwards) {
 	if r.over {
 		return
@@ -119,9 +119,9 @@ func (r *run) isDrained() bool {
 	return r.parts != nil && r.parts.drained.Load()
 }
 
-// wasAsked tells whether the run ended because it was asked to, whatever was asked since. A run that was
-// only drained may as well have ended by itself: then it did not say that it obeyed, and nobody in it
-// listened, or it was all that a schedule's tick is for. The pool's lock is held.
+// wasAsked tells whether the run ended because it was asked to. A run that was only drained may also have ended by itself.
+// It was asked if it returned [ErrStopping], or if it listened and ended with success; but the success of a scheduled run is
+// its own. The pool's lock is held.
 func (r *run) wasAsked(how lifecycle.Outcome) bool {
 	if p := r.parts; p != nil && p.drained.Load() {
 		obeyed := how == lifecycle.Obeyed

@@ -2,7 +2,7 @@ package workerfx
 
 import "github.com/workerfx/workerfx/internal/text"
 
-// event is an [Event] as it is kept: its message is put together when somebody asks for it.
+// event is the short form of an [Event]. Its message is built when somebody asks for it.
 type event struct {
 	kind eventKind
 	id   string // of the execution, or empty
@@ -31,7 +31,7 @@ const (
 	eventRecovered
 )
 
-// The messages of events. Those that end in a space are followed by a duration or an error's text.
+// The messages of events. A duration, a name or an error's text follows a message that ends in a space.
 const (
 	EventDeferred  = "deferred for "     // the first run waits
 	EventStarted   = "started"           // a run began
@@ -76,7 +76,7 @@ func (e *event) public() Event {
 	return Event{ExecutionID: e.id, Message: message, Time: e.at.time()}
 }
 
-// eventRing keeps the latest events. It grows up to its limit, then the newest takes the oldest's place.
+// eventRing keeps the latest events. It grows up to its limit. Then a new event replaces the oldest one.
 type eventRing struct {
 	limit  int
 	oldest int // index, once there are as many as the limit

@@ -12,7 +12,7 @@ type Status int
 
 // The statuses, in the order in which a worker meets them.
 const (
-	StatusPending  Status = iota // not begun: the pool has not started, or the workers are not ready that it comes after
+	StatusPending  Status = iota // not begun: the pool has not started, or workers that it comes after are not ready
 	StatusDeferred               // waiting for its deferred start
 	StatusRunning                // its Run has been called
 	StatusWaiting                // waiting for its next attempt or tick
@@ -36,41 +36,41 @@ func (s Status) String() string {
 type Execution struct {
 	Worker  string
 	Replica int
-	// ID is the execution ID of the current run, else of the last one; empty before the first.
+	// ID is the execution ID of the current run, else of the last run. It is empty before the first run.
 	ID     string
 	Status Status
-	// Attempt is the how-manieth run in a row since the last success the run ID is, 1 for the first; 0 before any.
+	// Attempt counts runs since the last success. The first run is 1. It is 0 before the first run.
 	Attempt int
 	// MaxAttempts is the worker's limit of attempts; 0 is no limit.
 	MaxAttempts int
-	// Runs counts all runs begun, Restarts those that followed a failed one, Failures those that failed.
+	// Runs counts all runs that began, Restarts the runs after a failed run, and Failures the runs that failed.
 	Restarts, Runs, Failures int64
 	// DeferredStart is how long the first run waits after the pool's start.
 	DeferredStart time.Duration
-	// StartedAt and FinishedAt are the begin and the end of the run ID; FinishedAt is zero while it runs.
+	// StartedAt and FinishedAt are the begin and the end of the run ID. FinishedAt is zero while the run goes on.
 	StartedAt, FinishedAt time.Time
-	// NextRunAt is when a waiting replica runs, zero if it is not waiting.
+	// NextRunAt is when a waiting replica runs. It is zero if the replica is not waiting.
 	NextRunAt time.Time
-	// Jobs and FailedJobs count the jobs of bodies that handle many in one run, such as [Loop].
+	// Jobs and FailedJobs count the jobs of bodies that handle many jobs in one run, such as [Loop].
 	Jobs, FailedJobs int64
-	// MissedTicks counts the ticks of a schedule that passed while a run was still under way.
+	// MissedTicks counts the ticks of a schedule that passed during a run or a pause.
 	MissedTicks int64
-	// Err is the last failure. It stays while the next attempt runs, until a run succeeds.
+	// Err is the last failure. It stays until a run succeeds.
 	Err error
-	// Events are the most recent events, the oldest first; see [WithEvents].
+	// Events are the latest events, the oldest first: see [WithEvents].
 	Events []Event
 }
 
-// Event is something that happened to a replica.
+// Event is a change of a replica.
 type Event struct {
-	// ExecutionID is the run's that it happened to, or empty.
+	// ExecutionID is that of the run that the event is about. It is empty if there was no run yet.
 	ExecutionID string
-	// Message is one of the Event constants, such as [EventStarted], and what follows it.
+	// Message begins with one of the Event constants, such as [EventStarted].
 	Message string
 	Time    time.Time
 }
 
-// HasEvent tells whether exactly this message is among the events kept.
+// HasEvent tells whether Events has exactly this message.
 func (e Execution) HasEvent(message string) bool {
 	for _, event := range e.Events {
 		if event.Message == message {
@@ -80,13 +80,13 @@ func (e Execution) HasEvent(message string) bool {
 	return false
 }
 
-// Executions reports on every replica of every worker, sorted by name, then replica.
+// Executions returns a report on every replica of every worker, sorted by name, then by replica.
 func (p *Pool) Executions() []Execution {
 	entries := p.sorted()
 	executions := make([]Execution, 0, len(entries))
 	events := make([]Event, 0, p.eventsReported.Load())
 	for _, e := range entries {
-		p.mu.Lock() // anew for each worker: others get their turn
+		p.mu.Lock() // again for each worker, so that others need not wait for all of them
 		for r := range e.replicas() {
 			executions = append(executions, Execution{})
 			events = report(r, &executions[len(executions)-1], events)
@@ -97,7 +97,7 @@ func (p *Pool) Executions() []Execution {
 	return executions
 }
 
-// Execution reports on replica 0 of a worker. It fails with [ErrUnknownWorker].
+// Execution returns the report on replica 0 of a worker. It fails with [ErrUnknownWorker].
 func (p *Pool) Execution(name string) (Execution, error) {
 	e, err := findEntry(p, name)
 	if err != nil {
@@ -110,7 +110,7 @@ func (p *Pool) Execution(name string) (Execution, error) {
 	return execution, nil
 }
 
-// report fills in e. It appends the replica's events to events, and e has its own part of them. The pool's lock is held.
+// report fills in e. It appends the replica's events to events; those of e are a part of that slice. The pool's lock is held.
 func report(r *replica, e *Execution, events []Event) []Event {
 	m, rec := &r.machine, &r.record
 	e.Worker, e.Replica, e.Status = r.name, int(r.index), Status(m.Status())
@@ -145,13 +145,13 @@ func (rec *record) appendEvents(dst []Event) []Event {
 		_, end := rec.runEvents()
 		dst = append(dst, end.public())
 	}
-	if excess := len(dst) - start - rec.maxEvents; excess > 0 { // the run's events push out the oldest
+	if excess := len(dst) - start - rec.maxEvents; excess > 0 { // the run's events replace the oldest
 		dst = append(dst[:start], dst[start+excess:]...)
 	}
 	return dst
 }
 
-// sorted returns the entries by name. The slice is shared: it is not to be changed.
+// sorted returns the entries by name. The slice is shared and must not be changed.
 func (p *Pool) sorted() []*entry {
 	p.mu.Lock()
 	defer p.mu.Unlock()

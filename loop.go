@@ -7,10 +7,9 @@ import (
 	"reflect"
 )
 
-// Loop returns a body that calls job again and again until the worker is to stop; that ends the context
-// of the job it is at, too. An error or a panic of a job ends the run, as a failed attempt; the next attempt goes on with the next job. Each job is
-// counted. Scaled down or paused, the body ends after the job it is at. A nil job is an error of
-// whatever the body is added to.
+// Loop returns a body that calls job again and again until the worker stops. A stop also ends the context of the current
+// job. An error or a panic of a job ends the run as a failed attempt. When the worker is paused or scaled down, the body
+// ends after the current job. Each call is counted as a job. A nil job is an error when the worker is added.
 func Loop(job RunFunc) RunFunc {
 	if job == nil {
 		return badBody(errors.New("Loop: job is nil"))
@@ -18,7 +17,7 @@ func Loop(job RunFunc) RunFunc {
 	return func(ctx context.Context) error {
 		l := newJobLoop(ctx)
 		defer l.end()
-		l.began(1) // one at a time: what ends the run is the end of one, too
+		l.began(1) // one job is open at any time: also the one that ends the run is counted
 		for !l.over() {
 			if err := job(ctx); err != nil {
 				return l.failed(err)
@@ -31,8 +30,8 @@ func Loop(job RunFunc) RunFunc {
 	}
 }
 
-// badBody is a body that was built from bad input, which it could not return when it was built. Add
-// finds the error; a body that somebody wrapped returns it from its first run.
+// badBody returns a body that was built from bad input. Add finds the error. If the body was wrapped in another function,
+// its first run returns the error.
 //
 //go:noinline
 func badBody(err error) RunFunc {

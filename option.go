@@ -9,8 +9,8 @@ import (
 	"github.com/workerfx/workerfx/internal/lifecycle"
 )
 
-// Option configures one worker, or all workers of a [Group]. A value out of range is an error of
-// whatever the worker is added to; the error names the worker, the field and the value.
+// Option configures one worker, or all workers of a [Group]. A value that is out of range is an error when the worker is
+// added to a pool. The error names the worker, the field and the value.
 type Option func(*settings)
 
 // WithName names the worker, or the group. It wins over the worker's own Name.
@@ -18,26 +18,25 @@ func WithName(name string) Option {
 	return func(s *settings) { s.name = &name }
 }
 
-// WithDeferredStart makes the first run wait for d after the pool's start. The default is 0.
+// WithDeferredStart delays the first run until d after the pool's start. The default is 0.
 func WithDeferredStart(d time.Duration) Option {
 	return func(s *settings) { s.deferredStart = d }
 }
 
-// WithMaxAttempts sets how many runs in a row may fail before the worker is given up: 1, the default,
-// is one run and no other; 0 is no limit. A success starts the count anew, see also [WithHealthyAfter].
+// WithMaxAttempts sets after how many failed runs in a row the worker is not run again. The default is 1: a worker that
+// fails is not run again. 0 is no limit. A success resets the count; see also [WithHealthyAfter].
 func WithMaxAttempts(n int) Option {
 	return func(s *settings) { s.maxAttempts = n }
 }
 
-// WithBackoff sets the wait between attempts. By default a worker without a limit of attempts waits as
-// the zero [ExponentialBackoff] says, and one with a limit is run again at once.
+// WithBackoff sets the wait between attempts. The default is the zero [ExponentialBackoff] for a worker without a limit of
+// attempts, and no wait for a worker with a limit.
 func WithBackoff(b Backoff) Option {
 	return func(s *settings) { s.backoff, s.backoffSet = b, true }
 }
 
-// WithHealthyAfter makes a run that lasted d or longer count as healthy: if it fails, that is the first
-// failure in a row again. 0 turns it off. The default is a minute for a worker without a limit of
-// attempts, and off for one with a limit.
+// WithHealthyAfter resets the count of failures before a failure of a run that lasted d or longer. 0 turns it off. The
+// default is a minute for a worker without a limit of attempts, and off for a worker with a limit.
 func WithHealthyAfter(d time.Duration) Option {
 	return func(s *settings) { s.healthyAfter = &d }
 }
@@ -47,26 +46,26 @@ func WithFailureLimit(limit FailureLimit) Option {
 	return func(s *settings) { s.failureLimit = limit }
 }
 
-// WithStopTimeout bounds how long a stop waits for this worker, from the moment it was asked to stop.
-// The default, 0, is no bound but the context given to [Pool.Stop].
+// WithStopTimeout limits how long a stop waits for this worker, from the moment in which it asks the worker to stop. The
+// default, 0, is no limit but the context of [Pool.Stop].
 func WithStopTimeout(d time.Duration) Option {
 	return func(s *settings) { s.stopTimeout = d }
 }
 
-// WithRunTimeout ends the context of each run after d, with [context.DeadlineExceeded]. A run that ends
-// for that reason failed. The default, 0, is no timeout.
+// WithRunTimeout ends the context of each run after d, with [context.DeadlineExceeded]. A run that ends for that reason has
+// failed. The default, 0, is no timeout.
 func WithRunTimeout(d time.Duration) Option {
 	return func(s *settings) { s.runTimeout = d }
 }
 
-// WithMiddleware wraps the worker's runs: the first given is the outermost, inside those of the pool.
-// Given more than once, later ones are inside earlier ones.
+// WithMiddleware wraps the worker's runs. The first middleware is the outermost one, inside the pool's middleware. If the
+// option is given more than once, later middleware is inside earlier middleware. The default is none.
 func WithMiddleware(mw ...Middleware) Option {
 	return func(s *settings) { s.middleware = append(slices.Clip(s.middleware), mw...) }
 }
 
-// WithEssential makes the app depend on the worker: when it is done while the pool is up, whether it
-// succeeded or failed, the pool stops with [ErrExitedPrematurely].
+// WithEssential stops the pool when the worker ends, whether it succeeded or failed. The pool's error is then
+// [ErrExitedPrematurely]; under Fx the app exits with code 1. By default a worker that ends stops nothing.
 func WithEssential() Option {
 	return func(s *settings) { s.essential = true }
 }
@@ -81,10 +80,10 @@ const (
 	defaultHealthyAfter = time.Minute
 )
 
-// settings are a worker's options put together. They do not change once the worker is added, so that
-// workers without options of their own share one copy.
+// settings are all options of a worker. They do not change after the worker was added: workers without options of their
+// own share one copy.
 type settings struct {
-	policy lifecycle.Policy // what follows from the others; see complete
+	policy lifecycle.Policy // follows from the other settings: see complete
 
 	name          *string
 	deferredStart time.Duration
@@ -119,7 +118,7 @@ func defaultSettings() settings {
 	return settings{maxAttempts: 1, events: defaultEvents, replicas: 1}
 }
 
-// apply puts options on top of s.
+// apply applies options in their order.
 func (s *settings) apply(opts []Option) error {
 	for i, opt := range opts {
 		if opt == nil {
@@ -130,7 +129,7 @@ func (s *settings) apply(opts []Option) error {
 	return nil
 }
 
-// complete fills in the defaults that depend on other settings.
+// complete sets what depends on other settings.
 func (s *settings) complete() {
 	endless := s.maxAttempts == 0
 	_, isInterval := s.schedule.(interval)
@@ -155,7 +154,7 @@ func (s *settings) complete() {
 	}
 }
 
-// validate says which settings of the worker are out of range.
+// validate returns an error about all settings that are out of range.
 func (s *settings) validate(worker string) error {
 	var errs []error
 	atLeast0 := func(field string, n int) {
@@ -192,7 +191,7 @@ func (s *settings) validate(worker string) error {
 	return errors.Join(errs...)
 }
 
-// validateOrigin says which settings do not fit where the worker comes from.
+// validateOrigin returns an error about settings that a child, or a worker outside of a group, cannot have.
 func (s *settings) validateOrigin(worker string, from origin) error {
 	if from.child && len(s.after) > 0 {
 		return badValue(worker, "after", s.after, "a child cannot come after others: it comes and goes with its parent")

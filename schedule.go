@@ -12,15 +12,15 @@ import (
 	"github.com/workerfx/workerfx/internal/text"
 )
 
-// Schedule says when a worker runs. Next returns the first tick after a time; the zero time means that
-// there is none, which ends the worker well. It is called from one goroutine for each replica.
+// Schedule says when a worker runs. Next returns the first tick after a time. The zero time means that there is no tick: it
+// ends the worker with success. Each replica calls Next from a goroutine of its own.
 type Schedule interface {
 	Next(after time.Time) time.Time
 }
 
-// WithInterval runs the worker every d: the ticks lie d apart on a grid that begins with the worker's
-// start, however long its runs take. Ticks that pass during a run are skipped and counted. The
-// first run is at the first tick, unless [WithStartImmediately] is given.
+// WithInterval runs the worker every d. Ticks are at d, 2d, 3d and so on after the worker's start, however long its runs
+// take. Ticks that pass during a run are skipped and counted. The first run is at the first tick, unless
+// [WithStartImmediately] is given. d must be positive.
 func WithInterval(d time.Duration) Option {
 	return func(s *settings) {
 		s.schedule, s.scheduleErr = interval(d), nil
@@ -50,7 +50,7 @@ func WithCron(spec string) Option {
 	}
 }
 
-// WithSchedule runs the worker when schedule says.
+// WithSchedule runs the worker at the ticks of a schedule of your own.
 func WithSchedule(schedule Schedule) Option {
 	return func(s *settings) {
 		s.schedule, s.scheduleErr = schedule, nil
@@ -60,18 +60,18 @@ func WithSchedule(schedule Schedule) Option {
 	}
 }
 
-// WithStartImmediately runs a worker with a schedule once at its start, before the first tick.
+// WithStartImmediately adds a run of a worker with a schedule at its start, before the first tick.
 func WithStartImmediately() Option {
 	return func(s *settings) { s.startImmediately = true }
 }
 
-// WithJitter delays each tick of a schedule by a random part of the time until the next one, at most
-// that fraction of it: between 0, the default, and 1. The grid itself does not move.
+// WithJitter delays each run by a random part of the time until the next tick: by at most this fraction, from 0 to 1. The
+// ticks themselves do not move. The default is 0: no jitter.
 func WithJitter(fraction float64) Option {
 	return func(s *settings) { s.jitter = fraction }
 }
 
-// badSchedule is a schedule's field, value and error, until the worker's name is known.
+// badSchedule is an error about a schedule, until the worker's name is known.
 type badSchedule struct {
 	field string
 	value any
@@ -82,8 +82,8 @@ func scheduleError(field string, value any, err error) *badSchedule {
 	return &badSchedule{field, value, err}
 }
 
-// ParseCron returns the schedule of [WithCron], for those who need one elsewhere. Times are in the zone of the
-// time that Next is given, unless the expression names one.
+// ParseCron returns the schedule of a cron expression: see [WithCron]. Times are in the zone of Next's argument, unless the
+// expression names a zone.
 func ParseCron(spec string) (Schedule, error) {
 	rest, isEvery := strings.CutPrefix(strings.TrimSpace(spec), "@every ")
 	if !isEvery {
@@ -100,14 +100,14 @@ func ParseCron(spec string) (Schedule, error) {
 	return interval(d), err
 }
 
-// interval is the schedule of [WithInterval]. It does not know where its grid begins.
+// interval is the schedule of [WithInterval]. It does not know when the worker started: see onGrid.
 type interval time.Duration
 
 // Next returns the time one interval later.
 func (i interval) Next(after time.Time) time.Time { return after.Add(time.Duration(i)) }
 
-// nextTick asks a schedule for the tick that comes next. The ticks of an interval are counted on the monotonic clock; other
-// schedules follow the wall clock, also when it is set anew.
+// nextTick asks a schedule for the next tick. An interval counts its ticks on the monotonic clock. Other schedules follow
+// the wall clock, also when it is set.
 func nextTick(schedule Schedule, jitter float64, q lifecycle.Question) (tick lifecycle.Tick) {
 	if d, ok := schedule.(interval); ok {
 		tick.At, tick.Missed = d.onGrid(q)
@@ -117,14 +117,14 @@ func nextTick(schedule Schedule, jitter float64, q lifecycle.Question) (tick lif
 			tick.Missed = countTicks(schedule, q.MissedSince, q.From)
 		}
 		if !tick.At.IsZero() && !tick.At.After(q.From) {
-			tick.At = q.From.Add(time.Second) // a schedule that does not move on must not become a hot loop
+			tick.At = q.From.Add(time.Second) // a broken schedule must not make a busy loop
 		}
 	}
 	tick.Due = jittered(tick.At, schedule, jitter)
 	return tick
 }
 
-// onGrid returns the interval's next tick, and how many were missed.
+// onGrid returns the next tick of the interval, and how many ticks were missed.
 func (i interval) onGrid(q lifecycle.Question) (tick time.Time, missed int64) {
 	d := time.Duration(i)
 	n := int64(q.From.Sub(q.Origin) / d)
@@ -134,7 +134,7 @@ func (i interval) onGrid(q lifecycle.Question) (tick time.Time, missed int64) {
 	return q.Origin.Add(time.Duration(n+1) * d), missed
 }
 
-// countTicks counts the ticks after one time up to another, up to a limit: nobody needs more.
+// countTicks counts the ticks between two times, up to a limit.
 func countTicks(schedule Schedule, after, until time.Time) (n int64) {
 	const most = 1000
 	for tick := schedule.Next(after.Round(0)); n < most && !tick.IsZero() && !tick.After(until) && tick.After(after); tick = schedule.Next(after) {
@@ -144,7 +144,7 @@ func countTicks(schedule Schedule, after, until time.Time) (n int64) {
 	return n
 }
 
-// jittered delays a tick by chance.
+// jittered delays a tick by a random time.
 func jittered(tick time.Time, schedule Schedule, fraction float64) time.Time {
 	if fraction == 0 || tick.IsZero() {
 		return tick

@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// StuckPolicy says what becomes of a run that is stuck.
+// StuckPolicy says what happens to a run that is stuck.
 type StuckPolicy int
 
 const (
-	// ReportStuck leaves the run alone. It is the default.
+	// ReportStuck only reports the run. It is the default.
 	ReportStuck StuckPolicy = iota
-	// RestartStuck ends the run's context with a cause that wraps [ErrStuck], and runs the worker again once
-	// the run has ended. It counts as a failed attempt; a worker whose limit is one attempt has another all the same.
+	// RestartStuck ends the run's context with a cause that wraps [ErrStuck]. When the run has ended, it counts as a failed
+	// attempt and the worker is run again, also if it has only one attempt.
 	RestartStuck
 )
 
-// WithHeartbeat expects each run to call [Heartbeat] at least every d. A run that does not is stuck: it shows
-// in [Pool.Health] (an error that wraps [ErrStuck]), as an event, in the metric worker_stuck, and is logged with its
-// stack, once until it recovers. In bodies that handle jobs, such as [Loop], the end of a job is a heartbeat, and nothing
-// is expected while they wait for one. The default, 0, expects none. A run that goes on after its [WithRunTimeout]
-// passed is stuck, too, in all but the policy.
+// WithHeartbeat makes a run stuck that does not call [Heartbeat] at least every d. [Pool.Health] reports a stuck run with an
+// error that wraps [ErrStuck]. The run also has an event and the metric worker_stuck, and its stack is logged, once until it
+// recovers. In bodies that handle jobs, such as [Loop], the end of a job is a heartbeat, and a wait for a job needs none. A
+// run that goes on after its [WithRunTimeout] is reported as stuck, too; the policy is not for it. The default is 0: no
+// heartbeat is expected.
 func WithHeartbeat(d time.Duration, policy ...StuckPolicy) Option {
 	return func(s *settings) {
 		s.heartbeat, s.stuckPolicy = d, ReportStuck
@@ -33,16 +33,16 @@ func WithHeartbeat(d time.Duration, policy ...StuckPolicy) Option {
 	}
 }
 
-// Heartbeat is a sign of life of the run that ctx belongs to: see [WithHeartbeat]. It costs little more than
-// looking at the clock, and may be called from many goroutines. It has no effect elsewhere.
+// Heartbeat says that the run that ctx belongs to makes progress: see [WithHeartbeat]. It costs little more than to read the
+// clock, and may be called from many goroutines. Without WithHeartbeat and outside of a run it has no effect.
 func Heartbeat(ctx context.Context) {
 	if r := runOf(ctx); r != nil && r.watchdog != nil {
 		r.watchdog.touch()
 	}
 }
 
-// Standby says that the run that ctx belongs to waits for its turn, for a lock perhaps: until end is called,
-// it counts as ready ([WithReadiness]) and needs no [Heartbeat]. Outside of a run it has no effect.
+// Standby says that the run that ctx belongs to waits for its turn, such as for a lock. Until end is called, the run is ready
+// ([WithReadiness]) and needs no [Heartbeat]. Outside of a run it has no effect.
 func Standby(ctx context.Context) (end func()) {
 	r := runOf(ctx)
 	if r == nil {
@@ -65,21 +65,21 @@ func Standby(ctx context.Context) (end func()) {
 	})
 }
 
-// watchdog looks after a run that is to give signs of life, or to end in time. A nil watchdog does not. The pool's lock
-// guards the fields that are not atomic.
+// watchdog notices when a run is stuck. Its methods may be called on nil, and do nothing then. The pool's lock guards the
+// fields that are not atomic.
 type watchdog struct {
 	run   *run
 	start time.Time
 
-	touched atomic.Int64 // the last sign of life, as time since start
-	waits   atomic.Int32 // how many in the run wait for something to do
+	touched atomic.Int64 // the last heartbeat, as time since start
+	waits   atomic.Int32 // how many goroutines of the run wait for a job or for their turn
 	alarm   atomic.Bool  // the run is stuck; set with the lock held
 
 	timer *time.Timer
-	late  bool // the run's timeout passed, which no sign of life mends
+	late  bool // the run's timeout has passed: a heartbeat does not help any more
 }
 
-// newWatchdog returns a watchdog over a run that begins, or nil if nothing is expected of it.
+// newWatchdog returns the watchdog of a run that begins, or nil if the worker has neither heartbeat nor run timeout.
 func newWatchdog(r *run, now time.Time) *watchdog {
 	if r.replica.heartbeat == 0 && r.replica.runTimeout == 0 {
 		return nil
@@ -92,7 +92,7 @@ func newWatchdog(r *run, now time.Time) *watchdog {
 // forever is longer than any watchdog waits.
 const forever = time.Duration(1<<63 - 1)
 
-// touch is a sign of life.
+// touch notes a heartbeat.
 func (w *watchdog) touch() {
 	w.touched.Store(int64(time.Since(w.start)))
 	if w.alarm.Load() {
@@ -100,7 +100,7 @@ func (w *watchdog) touch() {
 	}
 }
 
-// rest begins a time in which no sign of life is expected, and work ends it.
+// rest begins a time in which no heartbeat is expected, and work ends it.
 func (w *watchdog) rest() {
 	if w != nil {
 		w.touch()
@@ -178,8 +178,8 @@ func (w *watchdog) look() {
 	w.run.replica.pool.log.stuck(w.run, err, stack)
 }
 
-// assess returns an error if the run has become stuck, and whether that is for want of a heartbeat. A run that is stuck
-// already may be so for another reason now: only its record tells that. The lock is held.
+// assess returns an error if the run has become stuck, and whether that is because a heartbeat is missing. If the run was
+// stuck before, it only updates the record. The pool's lock is held.
 func (w *watchdog) assess() (silent bool, err error) {
 	r := w.run.replica
 	if !w.run.isCurrent() {
@@ -211,7 +211,7 @@ func (w *watchdog) assess() (silent bool, err error) {
 	return silent, err
 }
 
-// recover takes the alarm back after a sign of life.
+// recover takes the alarm back after a heartbeat.
 func (w *watchdog) recover() {
 	mu := &w.run.replica.pool.mu
 	mu.Lock()
@@ -219,7 +219,7 @@ func (w *watchdog) recover() {
 	w.clear()
 }
 
-// clear takes the alarm back, unless the run is to end all the same. The lock is held.
+// clear takes the alarm back, unless the run has to end anyway. The pool's lock is held.
 func (w *watchdog) clear() {
 	if !w.run.isCurrent() || w.late || !w.alarm.Load() || w.run.Err() != nil {
 		return

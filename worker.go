@@ -11,26 +11,24 @@ import (
 	"github.com/workerfx/workerfx/internal/safecall"
 )
 
-// Worker is something that runs in the background. The pool calls Run in a goroutine of its own and
-// supervises it by these rules:
+// Worker runs in the background. The pool calls Run in a goroutine of its own, by these rules:
 //
-//   - Run works until its context ends, then returns soon. Returning the context's error is no failure then.
-//   - Returning nil means that the work is done; the worker is not run again (a schedule waits for its next tick).
-//   - Any other error, a panic and [runtime.Goexit] are one failed attempt. What follows is decided by the
-//     worker's options: by default nothing, see [WithMaxAttempts] and [WithBackoff].
-//   - [ErrDoNotRestart] ends the worker whatever its options say.
+//   - Run works until its context ends, and then returns soon. To return the context's error is no failure then.
+//   - nil means that the work is done: the worker is not run again. With a schedule it waits for its next tick.
+//   - Any other error, a panic and [runtime.Goexit] are a failed attempt. Options decide whether there is another attempt:
+//     see [WithMaxAttempts] and [WithBackoff]. By default there is none.
+//   - [ErrDoNotRestart] ends the worker, whatever its options are.
 //
-// The context carries a logger ([CtxLogger]), a tracer ([CtxTracer]), the worker's name, the run's
-// execution ID and its attempt. A pool never makes two runs of one replica at a time.
+// The context carries a logger ([CtxLogger]), a tracer ([CtxTracer]), the pool, the worker's name, the run's execution ID and
+// its attempt. A pool never makes two runs of one replica at a time.
 //
-// A worker that also has a method Name() string is called by that name, else by its type ("pkg.Type").
+// The name of a worker is set by [WithName], else by its method Name() string if it has one, else by its type ("pkg.Type").
 type Worker interface {
 	Run(ctx context.Context) error
 }
 
-// Group is something that configures its own workers. Workers is called once, when the group is added;
-// its workers are named "group/worker". A group that also has a method Name() string is called by that
-// name, else by its type ("pkg.Type"). Options given with a group are defaults for its workers.
+// Group configures its own workers. Workers is called once, when the group is added. The workers are named "group/worker".
+// The name of a group is set like that of a [Worker]. Options of a group are defaults for its workers.
 type Group interface {
 	Workers() []Worker
 }
@@ -41,14 +39,14 @@ type RunFunc func(ctx context.Context) error
 // Run calls f.
 func (f RunFunc) Run(ctx context.Context) error { return f(ctx) }
 
-// NewWorker returns a worker with that name and body. A bad name, a nil run and bad options are
-// errors of whatever the worker is added to.
+// NewWorker returns a worker with this name and body. A bad name, a nil run and bad options are errors when the worker is
+// added to a pool.
 func NewWorker(name string, run RunFunc, opts ...Option) Worker {
 	return &namedWorker{name: name, RunFunc: run, opts: opts}
 }
 
-// With returns w with options attached. They win over options that w already has, and lose to those
-// given where w is added.
+// With returns w with options. They win over the options that w has already. Options that are given where w is added win
+// over them.
 func With(w Worker, opts ...Option) Worker {
 	return &workerWithOptions{Worker: w, opts: opts}
 }
@@ -74,8 +72,8 @@ type groupWithOptions struct {
 	opts []Option
 }
 
-// unwrapWorker returns the body inside w's wrappers and all the options attached on the way, the
-// outermost, which win, last.
+// unwrapWorker returns the worker inside of all wrappers of [With], and the options of the wrappers. The options of the
+// outermost wrapper win, and come last.
 func unwrapWorker(w Worker) (body Worker, opts []Option) {
 	switch w := w.(type) {
 	case *workerWithOptions:
@@ -92,7 +90,7 @@ var (
 	errNilGroup  = errors.New("group is nil")
 )
 
-// checkBody refuses a worker that has nothing to run.
+// checkBody returns an error if a worker has nothing to run.
 func checkBody(w Worker) error {
 	var run RunFunc
 	switch w := w.(type) {
@@ -133,7 +131,7 @@ func isNil(v any) bool {
 	}
 }
 
-// nameOf returns what v calls itself, else its type's name. A Name method that panics is an error.
+// nameOf returns the result of v's Name method, else the name of its type. A Name method that panics is an error.
 func nameOf(v any) (name string, err error) {
 	named, ok := v.(interface{ Name() string })
 	if !ok {
@@ -147,7 +145,7 @@ func nameOf(v any) (name string, err error) {
 	return named.Name(), nil
 }
 
-// workersOf calls Workers, which is the user's code.
+// workersOf calls Workers. A panic is an error.
 func workersOf(g Group) (workers []Worker, err error) {
 	defer func() {
 		if r := recover(); r != nil {
