@@ -6,10 +6,9 @@ import (
 	"slices"
 )
 
-// Add adds a worker: before Start it is registered, after Start it runs at once. Options given here win
-// over those attached to w. A worker that the configuration keeps out of this process is checked and
-// left out. It fails with [ErrDuplicateWorker], with [ErrPoolStopped], or because of a setting that is
-// out of range.
+// Add adds a worker. In a pool that has started it runs at once. Options that are given here win over those of w. A worker
+// that the configuration excludes from this process is checked and left out. Add fails with [ErrDuplicateWorker],
+// [ErrPoolStopped], or an error that names a setting that is out of range.
 func (p *Pool) Add(w Worker, opts ...Option) error {
 	e, err := newEntry(p, origin{}, w, opts)
 	if err != nil {
@@ -20,7 +19,7 @@ func (p *Pool) Add(w Worker, opts ...Option) error {
 	return addAll(p, []*entry{e})
 }
 
-// AddGroup adds all workers of a group, or none if there is an error in one. See [Pool.Add].
+// AddGroup adds all workers of a group, or none if one of them has an error. See [Pool.Add].
 func (p *Pool) AddGroup(g Group, opts ...Option) error {
 	entries, err := newGroup(p, g, opts)
 	if err != nil {
@@ -31,7 +30,7 @@ func (p *Pool) AddGroup(g Group, opts ...Option) error {
 	return addAll(p, entries)
 }
 
-// addAll makes entries part of the pool, all or none. The pool's lock is held, and in all that follows.
+// addAll adds all entries to the pool, or none. The pool's lock is held here and in the functions below.
 func addAll(p *Pool, entries []*entry) error {
 	if len(entries) == 0 {
 		return nil
@@ -63,7 +62,7 @@ func addAll(p *Pool, entries []*entry) error {
 	return nil
 }
 
-// leaveOut tells whether the configuration keeps e out of this process, and remembers its name then.
+// leaveOut tells whether the configuration excludes e from this process. The pool keeps the names of such workers.
 func leaveOut(e *entry) bool {
 	out := e.parent == nil && e.pool.config.excludes(e.name)
 	if out {
@@ -84,7 +83,7 @@ func drop(p *Pool, entries []*entry) {
 	p.byName = nil
 }
 
-// forget takes a removed worker, or a child, out of the pool if it has ended. It tells whether it is out.
+// forget takes a removed worker or a child out of the pool if it has ended. It tells whether the worker is out.
 func forget(e *entry) bool {
 	p := e.pool
 	if p.entries[e.name] == e {
@@ -99,9 +98,9 @@ func forget(e *entry) bool {
 	return true
 }
 
-// Remove stops a worker, waits until it has stopped and forgets it. If it does not stop before ctx ends
-// or its stop timeout passes (15s if it has none and ctx has no deadline), a *[StopError] names it; it
-// keeps its name then until it has stopped. It fails with [ErrUnknownWorker].
+// Remove stops a worker, waits until it has stopped, and removes it. A *[StopError] names the worker if it does not stop
+// before ctx ends or its stop timeout passes (15s if it has none and ctx has no deadline). It is removed when it stops. Remove
+// fails with [ErrUnknownWorker].
 func (p *Pool) Remove(ctx context.Context, name string) error {
 	e, err := findEntry(p, name)
 	if err != nil {
@@ -113,15 +112,14 @@ func (p *Pool) Remove(ctx context.Context, name string) error {
 	return nil
 }
 
-// stopAndWait stops a worker for good and forgets it. It returns a *StopError if that takes too long. The pool's lock is
-// not held.
+// stopAndWait stops a worker and removes it. It returns a *StopError if that takes too long. The pool's lock is not held.
 func stopAndWait(ctx context.Context, e *entry) error {
 	p := e.pool
 	ctx, cancel := boundedStop(ctx, e)
 	defer cancel()
 	p.mu.Lock()
 	e.removed = true
-	e.first.changed() // nobody waits for it any more
+	e.first.changed() // no other worker waits for this one any more
 	if forget(e) {
 		p.mu.Unlock()
 		return nil
@@ -152,7 +150,7 @@ func stopAndWait(ctx context.Context, e *entry) error {
 	return nil
 }
 
-// boundedStop returns ctx with an end: an operator's call comes back even if the worker ignores it.
+// boundedStop returns ctx with a deadline, so that a call returns also if the worker does not stop.
 func boundedStop(ctx context.Context, e *entry) (context.Context, context.CancelFunc) {
 	if e.stopTimeout > 0 {
 		return context.WithTimeout(ctx, e.stopTimeout)

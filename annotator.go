@@ -15,15 +15,15 @@ import (
 
 const tracerName = "worker"
 
-// The attributes of every span that is started within a run.
+// The attributes of spans that start within a run.
 const (
 	attributeWorker      = attribute.Key("Worker")
 	attributeExecutionID = attribute.Key("WorkerExecutionID")
 )
 
-// AnnotateTracerProvider makes the spans that base starts within a run carry the attributes "Worker"
-// and "WorkerExecutionID". To an SDK provider it adds an [Annotator], once, and returns it; any other it
-// wraps. A nil base stands for the global provider. It may be called again and again, from any goroutine.
+// AnnotateTracerProvider adds the attributes "Worker" and "WorkerExecutionID" to all spans that base starts within a run. It
+// adds an [Annotator] to an SDK provider, once, and returns that provider. It wraps any other provider. A nil base is the
+// global provider. It may be called again, and from many goroutines.
 func AnnotateTracerProvider(base trace.TracerProvider) trace.TracerProvider {
 	if isNil(base) {
 		base = otel.GetTracerProvider()
@@ -38,7 +38,7 @@ func AnnotateTracerProvider(base trace.TracerProvider) trace.TracerProvider {
 	return &annotatedProvider{TracerProvider: base}
 }
 
-// annotated holds a weak pointer to each SDK provider that has its Annotator.
+// annotated has a weak pointer to each SDK provider that has an Annotator.
 var annotated sync.Map
 
 func annotateSDK(p *sdktrace.TracerProvider) {
@@ -50,8 +50,8 @@ func annotateSDK(p *sdktrace.TracerProvider) {
 	runtime.AddCleanup(p, func(key weak.Pointer[sdktrace.TracerProvider]) { annotated.Delete(key) }, key)
 }
 
-// Annotator is a span processor that puts the worker's name and execution ID on every span started
-// within a run. It has no state; [AnnotateTracerProvider] registers it.
+// Annotator is a span processor that adds the worker's name and the execution ID to spans that start within a run. It has no
+// state. [AnnotateTracerProvider] registers it.
 type Annotator struct{}
 
 // OnStart sets the attributes if parent belongs to a run.
@@ -70,14 +70,14 @@ func (*Annotator) Shutdown(context.Context) error { return nil }
 // ForceFlush does nothing.
 func (*Annotator) ForceFlush(context.Context) error { return nil }
 
-// attributes are those of a span that is started within a run.
+// attributes are the attributes of a span that starts with ctx.
 func attributes(ctx context.Context) []attribute.KeyValue {
 	return []attribute.KeyValue{
 		attributeWorker.String(CtxWorkerName(ctx)), attributeExecutionID.String(CtxExecutionID(ctx)),
 	}
 }
 
-// annotatedProvider does for any provider what Annotator does for the SDK's.
+// annotatedProvider does for any provider what Annotator does for an SDK provider.
 type annotatedProvider struct{ trace.TracerProvider }
 
 func (p *annotatedProvider) Tracer(name string, opts ...trace.TracerOption) trace.Tracer {

@@ -15,50 +15,49 @@ import (
 	"github.com/workerfx/workerfx/internal/text"
 )
 
-// Config is a pool's configuration, to be filled from a file or the environment and given to the app
-// with fx.Supply, or to [NewPool] with [WithConfig]. Its zero value is a pool with all defaults.
+// Config is a pool's configuration, such as from a file or the environment. Give it to an app with fx.Supply, or to [NewPool]
+// with [WithConfig]. The zero value has all defaults.
 //
-// A setting is looked for in this order: Workers by the worker's name, the worker's own options, the
-// options of its group, Defaults, the option's documented default.
+// The first of these that has a setting wins: Workers by the worker's name, the worker's own options, the options of its
+// group, Defaults, the option's documented default.
 //
 // A field that does not exist is an error in JSON. Other formats need their strict mode for that: yaml.UnmarshalStrict, or
 // KnownFields(true) of a yaml.v3 decoder, and UnmarshalExact of viper, which sets ErrorUnused of mapstructure.
 type Config struct {
-	// Name tells several pools of one app apart, in logs and, as the label "pool", in metrics.
+	// Name distinguishes several pools of one app, in logs and in the label "pool" of metrics.
 	Name string `json:"name,omitempty" yaml:"name,omitempty" mapstructure:"name,omitempty"`
-	// Only, if it has any, names the workers that this process runs, and Except those it does not.
-	// An entry is a worker's or group's name, or a pattern as of [path.Match], such as "report-*".
-	// A plain name that no worker has is an error.
+	// Only names the workers that this process runs; if it is empty, it runs all. Except names workers that it does not run.
+	// An entry is the name of a worker or a group, or a pattern of [path.Match] such as "report-*". A name that no worker has
+	// is an error.
 	Only   []string `json:"only,omitempty" yaml:"only,omitempty" mapstructure:"only,omitempty"`
 	Except []string `json:"except,omitempty" yaml:"except,omitempty" mapstructure:"except,omitempty"`
-	// StopTimeout bounds the stop at the end of [Pool.Run]; 0 means 15s. Under Fx the app's own
-	// stop timeout rules.
+	// StopTimeout limits the stop at the end of [Pool.Run]; 0 means 15s. Under Fx the app's stop timeout applies.
 	StopTimeout time.Duration `json:"stopTimeout,omitempty" yaml:"stopTimeout,omitempty" mapstructure:"stopTimeout,omitempty"`
 	// Metrics names the pool's metrics.
 	Metrics MetricsConfig `json:"metrics" yaml:"metrics" mapstructure:"metrics"`
-	// Defaults are for every worker whose own code does not say otherwise.
+	// Defaults are settings of all workers. The workers' own options win over them.
 	Defaults WorkerConfig `json:"defaults" yaml:"defaults" mapstructure:"defaults"`
-	// Workers overrides settings by worker name; "group" holds for all workers of that group which are
-	// not named themselves. A name that no worker has is an error.
+	// Workers overrides settings by name. The name of a group is for its workers that are not named themselves. A name that
+	// no worker has is an error.
 	Workers map[string]WorkerConfig `json:"workers,omitempty" yaml:"workers,omitempty" mapstructure:"workers,omitempty"`
 }
 
 // MetricsConfig names a pool's metrics.
 type MetricsConfig struct {
-	// Namespace and Subsystem are put before every metric's name, with underscores.
+	// Namespace and Subsystem are in front of every metric's name, with underscores.
 	Namespace string `json:"namespace,omitempty" yaml:"namespace,omitempty" mapstructure:"namespace,omitempty"`
 	Subsystem string `json:"subsystem,omitempty" yaml:"subsystem,omitempty" mapstructure:"subsystem,omitempty"`
-	// Buckets are the rising upper bounds of worker_execution_duration_seconds. None means
-	// 5ms, 25ms, 100ms, 500ms, 1s, 5s, 30s, 1m, 10m and 1h.
+	// Buckets are the upper bounds of worker_execution_duration_seconds, in rising order. The default is 5ms, 25ms, 100ms,
+	// 500ms, 1s, 5s, 30s, 1m, 10m and 1h.
 	Buckets []time.Duration `json:"buckets,omitempty" yaml:"buckets,omitempty" mapstructure:"buckets,omitempty"`
 }
 
-// WorkerConfig sets options of a worker from configuration. A nil field leaves the option as it is;
-// new(5) and new(time.Second) make the others. In JSON durations may be strings such as "5s".
+// WorkerConfig sets options of a worker from configuration. A nil field does not set its option. In JSON, durations may be
+// strings such as "5s".
 type WorkerConfig struct {
-	// Disabled keeps the worker out of the pool. It has no meaning in Config.Defaults.
+	// Disabled excludes the worker from this process. It has no effect in Config.Defaults.
 	Disabled bool `json:"disabled,omitempty" yaml:"disabled,omitempty" mapstructure:"disabled,omitempty"`
-	// Each of these is the option of the same name.
+	// Each of these sets the option of the same name.
 	DeferredStart *time.Duration      `json:"deferredStart,omitempty" yaml:"deferredStart,omitempty" mapstructure:"deferredStart,omitempty"`
 	MaxAttempts   *int                `json:"maxAttempts,omitempty" yaml:"maxAttempts,omitempty" mapstructure:"maxAttempts,omitempty"`
 	Backoff       *ExponentialBackoff `json:"backoff,omitempty" yaml:"backoff,omitempty" mapstructure:"backoff,omitempty"`
@@ -70,7 +69,7 @@ type WorkerConfig struct {
 	Essential     *bool               `json:"essential,omitempty" yaml:"essential,omitempty" mapstructure:"essential,omitempty"`
 	Events        *int                `json:"events,omitempty" yaml:"events,omitempty" mapstructure:"events,omitempty"`
 
-	// Interval and Cron each replace the worker's schedule; only one of them may be set.
+	// Interval and Cron replace the worker's schedule. Only one of them may be set.
 	Interval         *time.Duration `json:"interval,omitempty" yaml:"interval,omitempty" mapstructure:"interval,omitempty"`
 	Cron             *string        `json:"cron,omitempty" yaml:"cron,omitempty" mapstructure:"cron,omitempty"`
 	StartImmediately *bool          `json:"startImmediately,omitempty" yaml:"startImmediately,omitempty" mapstructure:"startImmediately,omitempty"`
@@ -88,7 +87,7 @@ func (c *Config) stopTimeout() time.Duration {
 
 var metricNamePart = regexp.MustCompile(`^([a-zA-Z_][a-zA-Z0-9_]*)?$`)
 
-// apply puts the fields that are set on top of s.
+// apply sets the options of the fields that are not nil.
 func (c *WorkerConfig) apply(s *settings) {
 	set(&s.deferredStart, c.DeferredStart)
 	set(&s.maxAttempts, c.MaxAttempts)
@@ -130,7 +129,7 @@ func set[T any](field, value *T) {
 	}
 }
 
-// validate says which of the pool's own settings are wrong; those of workers are judged with the worker.
+// validate returns an error about the pool's own settings. Those of workers are checked when a worker is added.
 func (c *Config) validate() error {
 	var errs []error
 	bad := func(field string, value any, why string) {
@@ -166,7 +165,7 @@ func (c *Config) validate() error {
 	return errors.Join(errs...)
 }
 
-// overrides returns what Workers says about a worker: about its groups first, then about itself.
+// overrides returns the entries of Workers for a worker: for its groups first, then for itself.
 func (c *Config) overrides(name string) (found []WorkerConfig) {
 	for ; name != "" && len(c.Workers) > 0; name = names.Parent(name) {
 		if override, ok := c.Workers[name]; ok {
@@ -177,7 +176,7 @@ func (c *Config) overrides(name string) (found []WorkerConfig) {
 	return found
 }
 
-// excludes tells whether this process leaves the worker out.
+// excludes tells whether this process does not run the worker.
 func (c *Config) excludes(name string) bool {
 	if slices.ContainsFunc(c.overrides(name), func(o WorkerConfig) bool { return o.Disabled }) {
 		return true
@@ -195,7 +194,7 @@ func isUnder(name string, workers []string) bool {
 	return false
 }
 
-// checkNames refuses overrides and plain patterns that name no worker.
+// checkNames returns an error about names in the configuration that no worker has.
 func (c *Config) checkNames(workers []string) error {
 	known := make(map[string]bool, len(workers))
 	for _, name := range workers {

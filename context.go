@@ -9,13 +9,12 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// CtxLogger returns the logger of the run that ctx belongs to, with the fields "worker" and
-// "workerExecutionID". It is the same as [zerolog.Ctx], and never nil: outside of a run it is
-// whatever logger ctx carries, else zerolog's disabled one.
+// CtxLogger returns the logger of the run that ctx belongs to, with the fields "worker" and "workerExecutionID". It is the
+// logger of [zerolog.Ctx], and never nil. Outside of a run it is the logger that ctx carries, else zerolog's disabled logger.
 func CtxLogger(ctx context.Context) *zerolog.Logger { return zerolog.Ctx(ctx) }
 
-// CtxTracer returns the tracer of the run that ctx belongs to. Its spans carry the attributes "Worker"
-// and "WorkerExecutionID". Outside of a run it is the global provider's tracer.
+// CtxTracer returns the tracer of the run that ctx belongs to. Its spans have the attributes "Worker" and
+// "WorkerExecutionID". Outside of a run it is a tracer of the global provider.
 func CtxTracer(ctx context.Context) trace.Tracer {
 	if run := runOf(ctx); run != nil {
 		return run.replica.pool.tracer
@@ -50,7 +49,7 @@ func CtxExecutionID(ctx context.Context) string {
 	return ""
 }
 
-// CtxAttempt returns which attempt the run that ctx belongs to is, 1 for the first; 0 outside of a run.
+// CtxAttempt returns the attempt of the run that ctx belongs to. The first run is 1. Outside of a run it returns 0.
 func CtxAttempt(ctx context.Context) int {
 	if job := jobOf(ctx); job != nil {
 		return job.attempt
@@ -61,12 +60,12 @@ func CtxAttempt(ctx context.Context) int {
 	return 0
 }
 
-// JobContext and CountJob are for bodies that bring a job engine of their own, such as a queue in a database. [Loop],
-// [FromChannel] and [Batch] need neither.
+// JobContext and CountJob are for bodies with jobs of their own, such as a queue in a database. [Loop], [FromChannel] and
+// [Batch] need neither.
 
-// JobContext returns ctx for one job of the run that it belongs to: [CtxExecutionID] and [CtxAttempt], the
-// logger ([CtxLogger]) and spans that are started with it are the job's. Attempts count from 1. It ends with
-// ctx. Outside of a run it is ctx.
+// JobContext returns a context for one job of the run that ctx belongs to. [CtxExecutionID] and [CtxAttempt] return id and
+// attempt then, and the logger ([CtxLogger]) and spans have them, too. Attempts count from 1. The context ends with ctx.
+// Outside of a run JobContext returns ctx.
 func JobContext(ctx context.Context, id string, attempt int) context.Context {
 	run := runOf(ctx)
 	if run == nil {
@@ -77,9 +76,9 @@ func JobContext(ctx context.Context, id string, attempt int) context.Context {
 	return job
 }
 
-// CountJob counts a job of the run that ctx belongs to, in the report and in worker_jobs_total: as failed if err
-// is not nil. It counts as neither if err wraps [ErrSkip], or is that of ctx, which has ended. It is a
-// [Heartbeat], too. It may be called from many goroutines; outside of a run it has no effect.
+// CountJob counts a job of the run that ctx belongs to, in the report and in worker_jobs_total. The job failed if err is not
+// nil. It is not counted if err wraps [ErrSkip], or if ctx has ended and err is its error. CountJob is also a [Heartbeat]. It
+// may be called from many goroutines. Outside of a run it has no effect.
 func CountJob(ctx context.Context, err error) {
 	run := runOf(ctx)
 	if run == nil {
@@ -90,7 +89,7 @@ func CountJob(ctx context.Context, err error) {
 	counts := jobCountsOf(run.replica)
 	run.replica.pool.mu.Unlock()
 	switch over := ctx.Err(); {
-	case err == nil, err == ErrDoNotRestart: //nolint:errorlint // alone it says that all is well
+	case err == nil, err == ErrDoNotRestart: //nolint:errorlint // the bare sentinel means success
 		counts.succeeded.Add(1)
 	case errors.Is(err, ErrSkip), over != nil && (errors.Is(err, over) || errors.Is(err, context.Cause(ctx))):
 	default:
@@ -98,7 +97,7 @@ func CountJob(ctx context.Context, err error) {
 	}
 }
 
-// jobContext is the context of a job that is not the pool's.
+// jobContext is the result of [JobContext].
 type jobContext struct {
 	context.Context
 

@@ -8,8 +8,9 @@ import (
 	"github.com/workerfx/workerfx/internal/text"
 )
 
-// Pause lets the worker's current runs end and begins no others until [Pool.Resume]. It does not wait.
-// A body that handles many jobs in one run, such as [Loop], pauses after the job it is at.
+// Pause lets no run of the worker begin until [Pool.Resume]. The current runs go on. A body that handles many jobs in one
+// run, such as [Loop], ends after its current job. Pause does not wait. It fails with [ErrUnknownWorker], [ErrNotStarted] or
+// [ErrPoolStopped], as all commands do.
 func (p *Pool) Pause(name string) error {
 	return command(p, "pause", name, func(e *entry) error {
 		e.paused = true
@@ -40,9 +41,8 @@ func (p *Pool) Resume(name string) error {
 	})
 }
 
-// Trigger ends a wait: a worker that waits for its next tick, its next attempt or its deferred start
-// runs now; one with a schedule that is running runs once more after that. The schedule itself does
-// not move. It is an error if there is nothing to run: the worker is paused or done.
+// Trigger runs a worker now that waits for its next tick, its next attempt or its deferred start. A worker with a schedule
+// that is running runs once more after its run. The schedule does not move. Trigger fails if the worker is paused or done.
 func (p *Pool) Trigger(name string) error {
 	return command(p, "trigger", name, func(e *entry) error {
 		triggered := false
@@ -59,10 +59,9 @@ func (p *Pool) Trigger(name string) error {
 	})
 }
 
-// Restart ends the worker's current runs and begins others, with no failures behind them; a worker that
-// is done begins anew. It waits until the old runs have ended: if they do not within the stop timeout
-// (15s if there is none) a *[StopError] names them, and the new ones follow as soon as they do. Replicas that
-// were scaled down are left to finish.
+// Restart ends the worker's current runs and begins new ones, with a count of failures of 0. A worker that is done runs
+// again. Restart waits until the old runs have ended. If they do not end within the stop timeout (15s if there is none), a
+// *[StopError] names them. The new runs begin when the old ones have ended. Replicas that were scaled down do not restart.
 func (p *Pool) Restart(name string) error {
 	var worker *entry
 	var ending []runEnding
@@ -91,8 +90,8 @@ func (p *Pool) Restart(name string) error {
 	return nil
 }
 
-// restart ends a replica's run, or its wait, and makes it begin another; one that has ended begins anew. It returns a
-// channel that is closed once the run under way is over, or nil if there is none. The pool's lock is held.
+// restart ends a replica's run or its wait, and makes it run again. It returns a channel that is closed when the current run
+// is over, or nil if there is no run. The pool's lock is held.
 func restart(r *replica, after *afterwards) (over <-chan struct{}) {
 	if r.machine.IsScaledDown() {
 		return nil
@@ -120,7 +119,7 @@ type runEnding struct {
 	over <-chan struct{}
 }
 
-// awaitAll returns those whose run is not over when ctx ends.
+// awaitAll waits for the end of runs. It returns the replicas whose run is not over when ctx ends.
 func awaitAll(ctx context.Context, ending []runEnding) (stuck []straggler) {
 	for _, e := range ending {
 		select {
@@ -150,7 +149,7 @@ func command(p *Pool, call, name string, do func(*entry) error) error {
 		err = ErrNotStarted
 	case p.phase == phaseStopped:
 		err = ErrPoolStopped
-	case e.removed: // it only has to come to its end
+	case e.removed:
 		err = errRemoved
 	default:
 		err = do(e)
@@ -164,7 +163,7 @@ func command(p *Pool, call, name string, do func(*entry) error) error {
 // errNoReplicas answers commands that need a replica.
 var errNoReplicas = fmt.Errorf("it is scaled down to no replica: scale it up")
 
-// errRemoved answers commands for a worker that only has to come to its end.
+// errRemoved answers commands for a worker that was removed and has not ended yet.
 var errRemoved = fmt.Errorf("%w, it was removed", ErrUnknownWorker)
 
 // findEntry returns the worker of that name.

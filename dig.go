@@ -48,8 +48,7 @@ func attach(made any, opts []Option) any {
 	return &groupWithOptions{g, opts}
 }
 
-// poolDependencies are what a pool may be given by a container, whichever kind. Where two fields stand for the same thing,
-// the pointer (or the SDK's own type) wins.
+// poolDependencies are the dependencies of a pool. Of two fields for the same thing, the pointer (or the type of the SDK) wins.
 type poolDependencies struct {
 	dig.In
 
@@ -63,7 +62,7 @@ type poolDependencies struct {
 	Registry          *prometheus.Registry     `optional:"true"`
 }
 
-// workerDependencies are the workers of a container, and what wraps them.
+// workerDependencies are the workers, groups and middleware of a container.
 type workerDependencies struct {
 	dig.In
 
@@ -110,8 +109,8 @@ func (d *poolDependencies) options() []PoolOption {
 	return opts
 }
 
-// RunDig makes a pool of the container's workers, and runs it until ctx ends or an essential worker is
-// done: see [Pool.Run]. It uses what [Module] uses, if the container has it.
+// RunDig makes a pool with the workers of a container, and runs it: see [Pool.Run]. It uses the same dependencies as [Module],
+// if the container has them.
 func RunDig(ctx context.Context, c *dig.Container) error {
 	var pool *Pool
 	err := c.Invoke(func(d poolDependencies, workers workerDependencies) (err error) {

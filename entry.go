@@ -12,20 +12,20 @@ import (
 	"github.com/workerfx/workerfx/internal/order"
 )
 
-// entry is a worker in a pool: what it runs, how, and its replicas. The pool's lock guards what changes.
+// entry is a worker in a pool: its body, its settings and its replicas. The pool's lock guards the fields that change.
 type entry struct {
 	*settings
 
 	pool   *Pool
 	name   string
-	body   Worker // with the middleware around it
-	parent *run   // of a child; nil for all others
+	body   Worker // with its middleware
+	parent *run   // nil unless the worker is a child
 
-	first   replica    // replica 0, which always is there
-	more    []*replica // the others in their order; replaced, never changed
-	wanted  int32      // replicas
-	paused  bool       // as new replicas are to be
-	removed bool       // it is to be forgotten once it has stopped
+	first   replica    // replica 0, which always exists
+	more    []*replica // the other replicas in their order; replaced, never changed
+	wanted  int32      // the number of replicas
+	paused  bool       // new replicas are paused
+	removed bool       // it was removed, and leaves the pool when it has stopped
 	retired *totals    // of replicas that were scaled down and are gone, or nil
 
 	node  *order.Node[*entry] // in the start order; nil if no worker comes after another
@@ -47,7 +47,7 @@ func (e *entry) replicas() iter.Seq[*replica] {
 	}
 }
 
-// isOpen tells whether the entry may get new goroutines.
+// isOpen tells whether the entry is part of the pool, so that its replicas may start.
 func (e *entry) isOpen() bool { return e.pool.entries[e.name] == e && !e.removed }
 
 // start starts the replicas.
@@ -70,7 +70,7 @@ func (e *entry) hasEnded() bool {
 	return true
 }
 
-// root is the entry itself or, of a child, the one that its ancestors began with.
+// root is the entry itself, or the first ancestor of a child.
 func (e *entry) root() *entry {
 	for e.parent != nil {
 		e = e.parent.replica.entry
@@ -78,7 +78,7 @@ func (e *entry) root() *entry {
 	return e
 }
 
-// base is the context whose values the worker's runs have. It does not end.
+// base is the context with the values of the worker's runs. It does not end.
 func (e *entry) base() context.Context {
 	if e.parent != nil {
 		return context.WithoutCancel(e.parent)
@@ -97,12 +97,12 @@ func (e *entry) value(key any) any {
 // origin is where a worker comes from.
 type origin struct {
 	name    string   // of the group, or of the parent
-	child   bool     // it is a parent's name
+	child   bool     // name is that of a parent
 	options []Option // of the group
 }
 
-// newEntry puts together a worker and all that is said about it: the pool's defaults, its group's
-// options, its own, those given where it is added and, last, the configuration for its name.
+// newEntry makes the entry of a worker. Settings come from the pool's defaults, the options of the group, those of the worker,
+// those that are given to Add, and the configuration for the worker's name. The last one wins.
 func newEntry(p *Pool, from origin, w Worker, addOptions []Option) (*entry, error) {
 	if w == nil {
 		return nil, errNilWorker
@@ -144,11 +144,11 @@ func newSettings(defaults settings, opts ...[]Option) (*settings, error) {
 	return &s, s.apply(all)
 }
 
-// finishSettings applies what the configuration says about the worker, and checks the result. Workers
-// about which nothing is said share the pool's defaults.
+// finishSettings applies the configuration for the worker's name, and checks the settings. Workers without options and
+// without such a configuration share the pool's defaults.
 func finishSettings(p *Pool, name string, s *settings, from origin) (*settings, error) {
 	overrides := p.config.overrides(name)
-	if from.child { // what is said about the parent is not about the child
+	if from.child { // the configuration of the parent is not for the child
 		overrides = nil
 		if override, ok := p.config.Workers[name]; ok {
 			overrides = []WorkerConfig{override}
@@ -168,7 +168,7 @@ func finishSettings(p *Pool, name string, s *settings, from origin) (*settings, 
 	return s, errors.Join(s.validate(name), s.validateOrigin(name, from))
 }
 
-// nameIn is the name that a worker, or a group, has in its pool.
+// nameIn returns the name of a worker or a group in its pool.
 func nameIn(group string, s *settings, v any) (name string, err error) {
 	if s != nil && s.name != nil {
 		name = *s.name
@@ -185,7 +185,7 @@ func nameIn(group string, s *settings, v any) (name string, err error) {
 	return name, names.Check(name)
 }
 
-// givenName is what an error calls a worker that is too broken to be asked.
+// givenName is the name of a worker in errors about its body and its options.
 func givenName(body Worker) string {
 	if named, ok := body.(*namedWorker); ok && named != nil {
 		return named.name
@@ -193,7 +193,7 @@ func givenName(body Worker) string {
 	return names.OfType(body)
 }
 
-// plainBody returns the function inside a worker made of a name and a function.
+// plainBody returns the function inside a worker of [NewWorker].
 func plainBody(w Worker) Worker {
 	if named, ok := w.(*namedWorker); ok {
 		return named.RunFunc
@@ -201,7 +201,7 @@ func plainBody(w Worker) Worker {
 	return w
 }
 
-// newGroup puts together the workers that a group configures.
+// newGroup makes the entries of a group's workers.
 func newGroup(p *Pool, g Group, opts []Option) ([]*entry, error) {
 	for wrapped, ok := g.(*groupWithOptions); ok; wrapped, ok = g.(*groupWithOptions) {
 		g, opts = wrapped.Group, slices.Concat(wrapped.opts, opts)
@@ -238,5 +238,5 @@ func newGroup(p *Pool, g Group, opts []Option) ([]*entry, error) {
 	return entries, nil
 }
 
-// unnamed keeps a group's name from becoming that of its workers.
+// unnamed is an option that removes the group's name from the settings of its workers.
 func unnamed(s *settings) { s.name = nil }

@@ -11,10 +11,10 @@ import (
 // execute makes one run, from its begin to the plan for the next.
 func (r *replica) execute() todo {
 	now := time.Now()
-	run := newRun(r, r.pool.ids.next(r.pool, now)) // the generator may be the user's code: not with the lock held
+	run := newRun(r, r.pool.ids.next(r.pool, now)) // without the lock, as the generator may be the user's code
 	var after afterwards
 	r.pool.mu.Lock()
-	next := r.look(now, &after) // something may have come between
+	next := r.look(now, &after) // again, as a command may have come since
 	if next.do == lifecycle.Run {
 		r.beginRun(run, now)
 	}
@@ -26,7 +26,7 @@ func (r *replica) execute() todo {
 	}
 	run.label()
 	r.pool.log.runStarted(run)
-	if announce { // no earlier: a run that fails at once should seem ready for as short a time as possible
+	if announce { // as late as possible, as a run that fails at once was never ready
 		r.announce()
 	}
 	return r.finish(r.call(run))
@@ -40,8 +40,8 @@ func (r *replica) beginRun(run *run, now time.Time) {
 	r.record.begin(run, begin, now)
 }
 
-// call calls the worker's Run. The user's code runs here, also the methods of the error that it returns. If that code
-// ends the goroutine, call does not return: see first.
+// call calls the worker's Run, and the methods of the error that it returns. If that code ends the goroutine, call does not
+// return: see first.
 func (r *replica) call(run *run) (o outcome) {
 	returned := false
 	defer func() {
@@ -54,7 +54,7 @@ func (r *replica) call(run *run) (o outcome) {
 	return o
 }
 
-// first is what a goroutine does first: it finishes the run that ended the goroutine before it, if one did.
+// first is the first step of a goroutine. If a run has ended the goroutine before it, it finishes that run.
 func (r *replica) first() todo {
 	r.pool.mu.Lock()
 	running := r.machine.IsRunning()
@@ -65,8 +65,8 @@ func (r *replica) first() todo {
 	return r.next()
 }
 
-// finish concludes the current run, and plans the next. It does all that it can while it has the lock: ten thousand
-// schedules may tick at the same moment, and wait for the lock.
+// finish ends the current run, and plans the next one. It takes the lock once for all of that, as ten thousand schedules may
+// tick at the same moment.
 func (r *replica) finish(o outcome) todo {
 	run := r.run
 	run.cancelAs(endedLife, context.Canceled)
@@ -89,7 +89,7 @@ func (r *replica) finish(o outcome) todo {
 	r.pool.mu.Unlock()
 	after.do()
 	r.pool.log.runEnded(run, o, v, pause)
-	if done { // others learn of it once it is in the log
+	if done { // others hear of it when it is in the log
 		next = r.next()
 	}
 	return next

@@ -12,15 +12,15 @@ import (
 	"github.com/workerfx/workerfx/internal/text"
 )
 
-// Trouble is what is wrong with a replica of a worker.
+// Trouble is a kind of problem of a replica.
 type Trouble int
 
 // The kinds of trouble.
 const (
-	TroubleFailed   Trouble = iota + 1 // it was given up: there is no other attempt
+	TroubleFailed   Trouble = iota + 1 // it failed, and there is no other attempt
 	TroubleFailing                     // its last run failed, and it waits for its next attempt or tick
 	TroubleStuck                       // its run missed its heartbeat or outlasted its timeout
-	TroubleNotReady                    // it has not said that it is ready, or waits for workers it comes after
+	TroubleNotReady                    // its run has not called Ready, or it waits for workers that it comes after
 )
 
 var troubleNames = map[Trouble]string{
@@ -35,20 +35,20 @@ func (t Trouble) String() string {
 	return "unknown"
 }
 
-// Problem is one replica's trouble.
+// Problem is a problem of one replica.
 type Problem struct {
 	Worker  string
 	Replica int
 	Trouble Trouble
 	// Since is when it began.
 	Since time.Time
-	// Err tells more: the last failure, or an error that wraps [ErrStuck]. It may be nil.
+	// Err is the last failure, or an error that wraps [ErrStuck]. It may be nil.
 	Err error
 
-	text string // of Err, which is the user's code, or what there is to say without one
+	text string // of Err, or what to say without Err
 }
 
-// String is one line about the problem.
+// String describes the problem in one line.
 func (p Problem) String() string {
 	line := fmt.Sprintf("worker %q is %v since %s", names.Replica(p.Worker, p.Replica), p.Trouble, p.Since.Format(time.RFC3339))
 	if p.text != "" {
@@ -57,8 +57,7 @@ func (p Problem) String() string {
 	return line
 }
 
-// HealthError tells what is wrong with a pool's workers. The errors in it are found by [errors.Is] and
-// [errors.As].
+// HealthError has the problems of a pool's workers. [errors.Is] and [errors.As] find the errors of the problems.
 type HealthError struct {
 	// Problems are sorted by worker, then replica. A replica may have more than one.
 	Problems []Problem
@@ -88,14 +87,14 @@ func (e *HealthError) Unwrap() []error {
 	return errs
 }
 
-// Has tells whether one of the problems is of that kind.
+// Has tells whether there is a problem of this kind.
 func (e *HealthError) Has(t Trouble) bool {
 	return slices.ContainsFunc(e.Problems, func(p Problem) bool { return p.Trouble == t })
 }
 
-// Health returns nil, or a *[HealthError] that tells which workers have failed or are failing, are stuck, or
-// are not ready ([WithReadiness], [WithAfter]). Before the pool's start it is [ErrNotStarted], and once the pool was
-// asked to stop it wraps [ErrPoolStopped].
+// Health returns nil if all workers are well. Else it returns a *[HealthError] with the workers that have failed, are
+// failing, are stuck or are not ready ([WithReadiness], [WithAfter]). Before the pool's start it returns [ErrNotStarted].
+// After [Pool.Stop] was called, the error wraps [ErrPoolStopped].
 func (p *Pool) Health() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -109,7 +108,7 @@ func (p *Pool) Health() error {
 	return problems
 }
 
-// unready tells which of the workers that matter are not ready.
+// unready returns an error with the workers that matter and are not ready.
 func (p *Pool) unready(matters func(*entry) bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -119,7 +118,7 @@ func (p *Pool) unready(matters func(*entry) bool) error {
 	return problemsOf(sortedEntries(p), unreadyOf(matters))
 }
 
-// problemsOf collects what find adds about each replica. The pool's lock is held, and in all that follows.
+// problemsOf collects the problems that find adds for each replica. The pool's lock is held here and in the functions below.
 func problemsOf(entries []*entry, find func(r *replica, add func(Problem))) error {
 	var found []Problem
 	for _, e := range entries {
@@ -136,7 +135,7 @@ func problemsOf(entries []*entry, find func(r *replica, add func(Problem))) erro
 	return &HealthError{Problems: found}
 }
 
-// unreadyOf finds why workers that matter are not ready.
+// unreadyOf returns a function that adds why a replica is not ready, if its worker matters.
 func unreadyOf(matters func(*entry) bool) func(r *replica, add func(Problem)) {
 	return func(r *replica, add func(Problem)) {
 		switch {
@@ -149,7 +148,7 @@ func unreadyOf(matters func(*entry) bool) func(r *replica, add func(Problem)) {
 	}
 }
 
-// healthOf adds what is wrong with the replica.
+// healthOf adds the problems of a replica.
 func healthOf(r *replica, add func(Problem)) {
 	status, rec := r.machine.Status(), &r.record
 	switch {
@@ -169,7 +168,7 @@ func healthOf(r *replica, add func(Problem)) {
 	}
 }
 
-// notReady tells since when the replica is not ready, and what it waits for.
+// notReady is the problem of a replica that is not ready: since when, and what it waits for.
 func notReady(r *replica) Problem {
 	rec := &r.record
 	since := rec.startedAt.Round(0)

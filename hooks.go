@@ -12,7 +12,7 @@ import (
 	"github.com/workerfx/workerfx/internal/text"
 )
 
-// hook is a set of the user's code that a replica asks between its runs.
+// hook is a set of user code that a replica calls between its runs.
 type hook uint8
 
 const (
@@ -20,8 +20,8 @@ const (
 	hookSchedule
 )
 
-// callHook calls the user's code, unless it has misbehaved. It is not ok if the code panics, or has ended the goroutine when it
-// was asked last.
+// callHook calls user code. It is not ok if the code panics, or if an earlier call panicked or ended the goroutine: then the
+// code is not called again.
 func callHook(r *replica, h hook, name string, call func()) (ok bool) {
 	if r.asked&h != 0 {
 		r.asked &^= h
@@ -46,7 +46,7 @@ func callHook(r *replica, h hook, name string, call func()) (ok bool) {
 	return true
 }
 
-// answersItself tells whether the library's own code has the answer, which may be asked with the pool's lock held.
+// answersItself tells whether the answer needs no user code, so that the pool's lock may be held.
 func answersItself(s *settings, q lifecycle.Question) bool {
 	if q.Failures == 0 {
 		_, own := s.schedule.(interval)
@@ -59,14 +59,14 @@ func answersItself(s *settings, q lifecycle.Question) bool {
 	return false
 }
 
-// answer is what the backoff or the schedule answers.
+// answer is the answer of a backoff or a schedule.
 type answer struct {
 	pause time.Duration  // of the backoff
-	tick  lifecycle.Tick // of the schedule; zero if there is none any more
+	tick  lifecycle.Tick // of the schedule; zero if there is no tick any more
 	err   error          // the schedule is broken
 }
 
-// ask asks the worker's backoff or schedule. The default backoff stands in for a broken one.
+// ask asks the worker's backoff or schedule. The default backoff replaces a broken one.
 func ask(r *replica, q lifecycle.Question) (a answer) {
 	if q.Failures == 0 {
 		if !callHook(r, hookSchedule, "schedule", func() { a.tick = nextTick(r.schedule, r.jitter, q) }) {
@@ -90,7 +90,7 @@ var errBrokenSchedule = errors.New("schedule is broken")
 // idGenerator makes execution IDs.
 type idGenerator struct {
 	custom func() string // the user's; nil: xid
-	broken atomic.Bool   // it misbehaved: xid stands in for it
+	broken atomic.Bool   // custom misbehaved: use xid
 }
 
 func (g *idGenerator) next(p *Pool, now time.Time) string {
@@ -100,7 +100,7 @@ func (g *idGenerator) next(p *Pool, now time.Time) string {
 	return g.ask(p, now)
 }
 
-// ask asks the user's generator. One that panics, ends the goroutine or returns no ID is not asked again.
+// ask calls the user's generator. If it panics, ends the goroutine or returns no ID, it is not called again.
 func (g *idGenerator) ask(p *Pool, now time.Time) (id string) {
 	answered := false
 	defer func() {

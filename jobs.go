@@ -16,11 +16,11 @@ type jobLoop struct {
 	parts    *parts          // nil outside of a pool
 	counts   *jobCounts
 	watchdog *watchdog // nil if no heartbeat is expected
-	open     int64     // jobs handed out whose end is not counted yet
+	open     int64     // jobs that began and are not counted yet
 	release  func()    // frees what jobContext took; nil for nothing
 }
 
-// jobCounts are the jobs of one replica. Its own goroutine counts, others read.
+// jobCounts counts the jobs of one replica. The goroutine of the run writes, others read.
 type jobCounts struct{ succeeded, failed atomic.Int64 }
 
 func newJobLoop(ctx context.Context) *jobLoop {
@@ -49,7 +49,7 @@ func jobCountsOf(r *replica) *jobCounts {
 	return h.jobs
 }
 
-// over tells whether the body is to end.
+// over tells whether the body has to end.
 func (l *jobLoop) over() bool {
 	select {
 	case <-l.stop:
@@ -59,7 +59,7 @@ func (l *jobLoop) over() bool {
 	return l.parts != nil && l.parts.drained.Load()
 }
 
-// why is what the body returns when it ends because it is to.
+// why is the error of a body that ends because it has to.
 func (l *jobLoop) why() error {
 	if err := context.Cause(l.ctx); err != nil {
 		return err
@@ -67,7 +67,7 @@ func (l *jobLoop) why() error {
 	return ErrStopping
 }
 
-// began notes that n jobs were handed out.
+// began notes that n jobs begin.
 func (l *jobLoop) began(n int) {
 	l.open = int64(n)
 	l.beat()
@@ -86,8 +86,8 @@ func (l *jobLoop) succeeded() {
 	l.open = 0
 }
 
-// failed passes on the error of a job. The job did well if that is just ErrDoNotRestart, and counts as
-// neither if it skipped or obeyed.
+// failed returns the error of a job. The job succeeded if that is the bare ErrDoNotRestart. It does not count if it skipped or
+// obeyed.
 func (l *jobLoop) failed(err error) error {
 	over := l.ctx.Err()
 	switch {
@@ -99,8 +99,8 @@ func (l *jobLoop) failed(err error) error {
 	return err
 }
 
-// end counts the job that ended the run, if one did, and frees what jobContext took. What runs on, a middleware around
-// the body perhaps, learns by its context that it is to end.
+// end counts the job that ended the run, if one did, and frees what jobContext took. Middleware around the body may go on: it
+// learns from its context that it has to end.
 func (l *jobLoop) end() {
 	l.counts.failed.Add(l.open)
 	if l.run != nil {
@@ -119,7 +119,7 @@ func (l *jobLoop) end() {
 	}
 }
 
-// keep notes where the body keeps what a failed attempt leaves.
+// keep sets where the body keeps the items that a failed attempt leaves.
 func (l *jobLoop) keep(d redelivery) {
 	if l.run != nil {
 		mu := &l.run.replica.pool.mu
@@ -139,8 +139,8 @@ func (l *jobLoop) leave(n int) {
 	}
 }
 
-// jobContext returns the context of the jobs: that of the run, but it does not end when the worker is asked to stop. It
-// ends when the run does, at the latest once nobody waits for the worker any more.
+// jobContext returns the context of the jobs. It is that of the run, but it does not end when the worker is asked to stop. It
+// ends with the run, and at the latest when no one waits for the worker any more.
 func (l *jobLoop) jobContext() context.Context {
 	if l.run == nil {
 		return context.WithoutCancel(l.ctx)
@@ -148,7 +148,7 @@ func (l *jobLoop) jobContext() context.Context {
 	r := l.run.replica
 	hard, cancel := context.WithCancelCause(r.pool.jobs)
 	stopTimer := func() {}
-	if end, bounded := l.run.Deadline(); bounded { // of the run, also once it was asked to stop
+	if end, bounded := l.run.Deadline(); bounded {
 		hard, stopTimer = context.WithDeadlineCause(hard, end, runTimeoutError(r.runTimeout))
 	}
 	unlink := context.AfterFunc(l.ctx, func() {
@@ -183,8 +183,8 @@ func (c *outlivingContext) Value(key any) any {
 	return c.values.Value(key)
 }
 
-// timeToStop is how long the jobs of a run that was asked to end may go on, a little less than others wait
-// for it. If the pool stops, and the worker has no stop timeout, it is the pool that bounds it.
+// timeToStop is how long the jobs of a run that was asked to end may go on: a little less than others wait for it. If the
+// pool stops and the worker has no stop timeout, there is no limit here: the pool ends the jobs.
 func timeToStop(r *replica) (d time.Duration, bounded bool) {
 	r.pool.mu.Lock()
 	defer r.pool.mu.Unlock()

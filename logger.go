@@ -21,7 +21,7 @@ const (
 	fieldStack       = "stack"
 )
 
-// lastResort is where a pool without a logger says what must not stay unseen: on stderr, and only errors.
+// lastResort is the logger of a pool that was given none. It writes errors to stderr.
 func lastResort() zerolog.Logger {
 	return zerolog.New(os.Stderr).Level(zerolog.ErrorLevel).With().Timestamp().Logger()
 }
@@ -30,7 +30,7 @@ func lastResort() zerolog.Logger {
 type poolLog struct {
 	zerolog.Logger
 
-	sparse bool // without a logger of the app: a worker that panics all the time is not worth a line each time
+	sparse bool // log only some of many failures in a row, as the app gave no logger
 }
 
 func newPoolLog(logger *zerolog.Logger, pool string) poolLog {
@@ -46,7 +46,7 @@ func newPoolLog(logger *zerolog.Logger, pool string) poolLog {
 	return l
 }
 
-// line writes one line, with what fill adds, if its level is enabled.
+// line writes one line, with the fields that fill adds, if its level is enabled.
 func (l *poolLog) line(level zerolog.Level, message string, fill func(*zerolog.Event)) {
 	defer func() { _ = recover() }() // a broken sink must not break the pool
 	if e := l.WithLevel(level); e != nil {
@@ -55,7 +55,7 @@ func (l *poolLog) line(level zerolog.Level, message string, fill func(*zerolog.E
 	}
 }
 
-// runStarted says that a run began.
+// runStarted logs that a run began.
 func (l *poolLog) runStarted(r *run) {
 	if !l.enabled(zerolog.DebugLevel) {
 		return
@@ -63,7 +63,7 @@ func (l *poolLog) runStarted(r *run) {
 	l.line(zerolog.DebugLevel, "worker started", func(e *zerolog.Event) { logRun(e, r) })
 }
 
-// runEnded says how a run ended and what follows. pause is the time until a next attempt.
+// runEnded logs how a run ended and what follows. pause is the time until the next attempt.
 func (l *poolLog) runEnded(r *run, o outcome, v lifecycle.Verdict, pause time.Duration) {
 	level, message := zerolog.DebugLevel, "worker succeeded"
 	switch {
@@ -96,8 +96,8 @@ func (l *poolLog) runEnded(r *run, o outcome, v lifecycle.Verdict, pause time.Du
 	})
 }
 
-// brokenHook says that code of the user's beside the worker itself misbehaved, and is done without. why
-// is what it panicked with, nil if it ended the goroutine.
+// brokenHook logs that a backoff or a schedule misbehaved and is not called again. why is the value of its panic, or nil if
+// it ended the goroutine.
 func (l *poolLog) brokenHook(r *replica, hook string, why any) {
 	how := "ended the goroutine"
 	if why != nil {
@@ -109,7 +109,7 @@ func (l *poolLog) brokenHook(r *replica, hook string, why any) {
 	})
 }
 
-// worthALine thins out the lines about failures in a row where nobody asked for lines: 1, 2, 4, 8 and so on.
+// worthALine picks the failures in a row that a sparse log shows: 1, 2, 4, 8 and so on.
 func (l *poolLog) worthALine(failures int) bool {
 	return !l.sparse || failures&(failures-1) == 0
 }
@@ -118,7 +118,7 @@ func (l *poolLog) enabled(level zerolog.Level) bool {
 	return level >= l.GetLevel() && level >= zerolog.GlobalLevel()
 }
 
-// logFields says which run a line is about, or only which replica if it has had none.
+// logFields adds the run that a line is about, or only the replica if it has had no run.
 func logFields(e *zerolog.Event, r *replica, last *run) {
 	if last != nil {
 		logRun(e, last)
@@ -139,7 +139,7 @@ func logIndex(e *zerolog.Event, r *replica) {
 	}
 }
 
-// lost says that a replica does not begin, as a worker that it comes after has failed for good.
+// lost logs that a replica does not start, as a worker that it comes after has failed for good.
 func (l *poolLog) lost(r *replica, last *run, before *entry) {
 	l.line(zerolog.ErrorLevel, "worker does not start: it comes after one that failed", func(e *zerolog.Event) {
 		logFields(e, r, last)
@@ -147,7 +147,7 @@ func (l *poolLog) lost(r *replica, last *run, before *entry) {
 	})
 }
 
-// stuck says where a run hangs that gives no sign of life.
+// stuck logs the stack of a run that is stuck.
 func (l *poolLog) stuck(r *run, err error, stack string) {
 	l.line(zerolog.ErrorLevel, "worker is stuck", func(e *zerolog.Event) {
 		logRun(e, r)
@@ -155,7 +155,7 @@ func (l *poolLog) stuck(r *run, err error, stack string) {
 	})
 }
 
-// groupStopped says that the others of a replica's group stop for good, because it failed for good or peer did not stop.
+// groupStopped logs that the others of a replica's group stop for good, as it failed for good or peer did not stop.
 func (l *poolLog) groupStopped(r *replica, last *run, peer *replica) {
 	l.line(zerolog.ErrorLevel, "worker failed, its group stops", func(e *zerolog.Event) {
 		logFields(e, r, last)
@@ -165,7 +165,7 @@ func (l *poolLog) groupStopped(r *replica, last *run, peer *replica) {
 	})
 }
 
-// unhandled says that items which were received are not handled any more, unless somebody restarts the worker.
+// unhandled logs that items were received and not handled. Only a restart of the worker would handle them.
 func (l *poolLog) unhandled(r *run, items int) {
 	l.line(zerolog.ErrorLevel, "worker ended with items that were not handled", func(e *zerolog.Event) {
 		logRun(e, r)
@@ -173,7 +173,7 @@ func (l *poolLog) unhandled(r *run, items int) {
 	})
 }
 
-// poolStarted says how many workers run, and which the configuration keeps out.
+// poolStarted logs how many workers run, and which the configuration excludes.
 func (l *poolLog) poolStarted(workers int, excluded []string) {
 	l.line(zerolog.InfoLevel, "worker pool started", func(e *zerolog.Event) {
 		e.Int("workers", workers)
@@ -183,19 +183,19 @@ func (l *poolLog) poolStarted(workers int, excluded []string) {
 	})
 }
 
-// poolStopped says that all workers have stopped.
+// poolStopped logs that all workers have stopped.
 func (l *poolLog) poolStopped() {
 	l.line(zerolog.InfoLevel, "worker pool stopped", func(*zerolog.Event) {})
 }
 
-// essentialEnded says why the pool stops.
+// essentialEnded logs why the pool stops.
 func (l *poolLog) essentialEnded(worker string, err error) {
 	l.line(zerolog.ErrorLevel, "essential worker is done, the pool stops", func(e *zerolog.Event) {
 		e.Str(fieldWorker, worker).Str(zerolog.ErrorFieldName, text.OneLine(err.Error()))
 	})
 }
 
-// stragglers says where each worker hangs that did not stop.
+// stragglers logs the stack of each worker that did not stop.
 func (l *poolLog) stragglers(err *StopError) {
 	for _, s := range err.Stragglers {
 		l.line(zerolog.ErrorLevel, "worker did not stop in time", func(e *zerolog.Event) {
@@ -204,7 +204,7 @@ func (l *poolLog) stragglers(err *StopError) {
 	}
 }
 
-// brokenGenerator says that the ID generator misbehaved, and was done without.
+// brokenGenerator logs that the ID generator misbehaved and is not called again.
 func (l *poolLog) brokenGenerator(value any) {
 	how := "returned no ID, or ended the goroutine"
 	if value != nil {

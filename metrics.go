@@ -18,15 +18,14 @@ const (
 	statusError     = "error"
 )
 
-// defaultBuckets are the upper bounds of the histogram of run times: from a quick job to an hour.
+// defaultBuckets are the upper bounds of the histogram of run times: from a short job to an hour.
 var defaultBuckets = []time.Duration{
 	5 * time.Millisecond, 25 * time.Millisecond, 100 * time.Millisecond, 500 * time.Millisecond,
 	time.Second, 5 * time.Second, 30 * time.Second, time.Minute, 10 * time.Minute, time.Hour,
 }
 
-// collector reads the reports of a pool's workers when Prometheus asks, so that a run costs the
-// metrics nothing. It describes nothing up front: a pool with the label "pool" and one without may
-// then share a registry, and workers come and go.
+// collector reads the records of a pool's workers when Prometheus collects, so that metrics cost a run nothing. It describes
+// no metrics before: so a pool with the label "pool" and a pool without it can share a registry.
 type collector struct {
 	pool *Pool
 
@@ -57,7 +56,7 @@ func newCollector(p *Pool, config MetricsConfig, pool string) *collector {
 	}
 }
 
-// Describe sends nothing, see collector.
+// Describe sends nothing: see collector.
 func (*collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect sends the metrics of every worker.
@@ -127,7 +126,7 @@ type totals struct {
 	good, bad            *histogram
 }
 
-// totalsOf are the sums over the replicas of a worker, those that are gone included.
+// totalsOf are the sums over the replicas of a worker. Replicas that are gone count, too.
 func totalsOf(e *entry) totals {
 	e.pool.mu.Lock()
 	defer e.pool.mu.Unlock()
@@ -173,14 +172,14 @@ func (t *totals) add(r *replica) {
 	}
 }
 
-// histogram counts runs by how long they took: one count for each bucket and one for what is longer.
-// A nil histogram has counted nothing.
+// histogram counts runs by how long they took, with a count for each bucket and one for longer runs. A nil histogram has
+// counted nothing.
 type histogram struct {
 	sum    time.Duration
 	counts []uint64
 }
 
-// observe counts a run, and returns h or, for a nil h, a new histogram.
+// observe counts a run. It returns h, or a new histogram if h is nil.
 func (h *histogram) observe(took time.Duration, buckets []time.Duration) *histogram {
 	if h == nil {
 		h = &histogram{counts: make([]uint64, len(buckets)+1)}
@@ -194,7 +193,7 @@ func (h *histogram) observe(took time.Duration, buckets []time.Duration) *histog
 	return h
 }
 
-// plus returns a new histogram with the counts of both, or nil if both are.
+// plus returns a new histogram with the counts of both, or nil if both are nil.
 func (h *histogram) plus(o *histogram) *histogram {
 	if o == nil {
 		return h
@@ -209,9 +208,9 @@ func (h *histogram) plus(o *histogram) *histogram {
 	return sum
 }
 
-// slot is a pool's place in a registry. It has no metrics itself, but two slots of one name cannot both
-// be registered, which the metrics themselves, undescribed, would only show at the first scrape. A
-// pool that has stopped leaves its slot to the next one of its name.
+// slot is a pool's place in a registry. It has no metrics of its own, but it is described: so a second pool of the same name
+// is an error when it registers, and not at the first scrape. A pool of the same name may take the slot of a pool that has
+// stopped.
 type slot struct {
 	desc  *prometheus.Desc
 	taken atomic.Pointer[collector]
@@ -227,7 +226,7 @@ func newSlot(c *collector, config Config) *slot {
 func (s *slot) Describe(out chan<- *prometheus.Desc) { out <- s.desc }
 func (*slot) Collect(chan<- prometheus.Metric)       {}
 
-// free gives the slot up.
+// free makes the slot empty.
 func (s *slot) free() { s.taken.Store(nil) }
 
 // slotMetrics are the metrics of the pool in the slot.
@@ -241,8 +240,7 @@ func (s slotMetrics) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// register puts a pool's metrics into a registry. It fails if a pool of the same name is there and has
-// not stopped.
+// register puts a pool's metrics into a registry. It fails if the registry has a pool of the same name that has not stopped.
 func register(registerer prometheus.Registerer, c *collector, config Config) (*slot, error) {
 	s := newSlot(c, config)
 	err := registerer.Register(s)
@@ -259,7 +257,7 @@ func register(registerer prometheus.Registerer, c *collector, config Config) (*s
 	return s, nil
 }
 
-// takeOver puts a pool into the slot of one that has stopped.
+// takeOver puts a pool into the slot of a pool that has stopped.
 func takeOver(existing prometheus.Collector, c *collector) (*slot, error) {
 	s, ok := existing.(*slot)
 	if ok {

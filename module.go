@@ -10,22 +10,21 @@ import (
 	"go.uber.org/fx"
 )
 
-// Module gives an Fx app a *[Pool] with all workers that [ProvideWorker] and [UseWorker] contribute. The
-// pool starts and stops with the app, whether or not anybody asks for it. The start waits for the workers
-// with [WithReadiness], within the app's start timeout: what they need must have started by then.
+// Module gives an Fx app a *[Pool] with the workers of [ProvideWorker] and [UseWorker]. The pool starts and stops with the
+// app. The start waits for workers with [WithReadiness], within the app's start timeout.
 //
-// Constructors of workers may take the *Pool, as all others may. The pool's hooks come behind those of all that its workers
-// need: it starts after them, and stops before them.
+// Any constructor may take the *Pool, also the constructor of a worker. The pool starts after everything that its workers
+// need, and stops before it.
 //
-// It works alone. If the app provides them, it uses a [Config] or *Config; a zerolog.Logger or *zerolog.Logger;
-// a trace.TracerProvider or *sdktrace.TracerProvider; a prometheus.Registerer or *prometheus.Registry.
+// Module needs nothing from the app. If the app provides them, it uses a [Config] or *Config; a zerolog.Logger or
+// *zerolog.Logger; a trace.TracerProvider or *sdktrace.TracerProvider; a prometheus.Registerer or *prometheus.Registry.
 var Module = fx.Module("worker",
 	fx.Provide(newAppPool),
 	fx.Invoke(runAppPool),
 )
 
-// Params is what [New] needs. All but Lifecycle and Shutdowner may be left out. Where two fields
-// stand for the same thing, the pointer (or the SDK's own type) wins.
+// Params is what [New] needs. Only Lifecycle and Shutdowner are required. Of two fields for the same thing, the pointer (or the
+// type of the SDK) wins.
 type Params struct {
 	fx.In
 
@@ -53,9 +52,9 @@ type Result struct {
 	Pool *Pool
 }
 
-// New makes a pool of the params' workers and hooks it into their lifecycle. All errors in workers and
-// configuration are reported at once. An app with more than one pool calls it with Params of its own,
-// and gives each pool a [Config] with its own Name.
+// New makes a pool with the workers of p, and appends its hooks to the lifecycle of p. It reports all errors in workers and
+// configuration at once. An app with more than one pool calls New with Params of its own, and gives each pool a [Config] with
+// its own Name.
 func New(p Params) (Result, error) {
 	pool, err := newAppPool(poolDependencies{
 		Config: p.Config, ConfigPointer: p.ConfigPointer, Logger: p.Logger, LoggerPointer: p.LoggerPointer,
@@ -72,7 +71,8 @@ func New(p Params) (Result, error) {
 	return Result{Pool: pool}, nil
 }
 
-// newAppPool makes a pool without workers, so that what workers need may need the pool. It ends the app when it fails.
+// newAppPool makes a pool without workers, so that their constructors may take the pool. When an essential worker ends, the
+// pool shuts down the app.
 func newAppPool(d poolDependencies, shutdowner fx.Shutdowner) (*Pool, error) {
 	pool, err := NewPool(d.options()...)
 	if err != nil {
@@ -92,7 +92,7 @@ func runAppPool(pool *Pool, workers workerDependencies, lifecycle fx.Lifecycle) 
 		return err
 	}
 	lifecycle.Append(fx.Hook{OnStart: pool.startReady, OnStop: func(ctx context.Context) error {
-		ctx, cancel := shortOf(ctx) // Fx skips the stop hooks behind one that used up its budget
+		ctx, cancel := shortOf(ctx) // Fx skips the other stop hooks when one has used up all the time
 		defer cancel()
 		return pool.Stop(ctx)
 	}})

@@ -8,17 +8,17 @@ import (
 	"github.com/workerfx/workerfx/internal/order"
 )
 
-// WithAfter makes the worker's first run wait until the named workers are ready, and makes them stop only
-// once it has stopped. A name is that of a worker, or of a group for all of its workers; workers of one
-// group may leave the group's name out: a name is looked for in the own group first. A worker without [WithReadiness] is ready when its first run
-// begins. The worker does not start behind one that has failed for good; one that the configuration keeps
-// out of this process, or that was removed, holds nobody up. Unknown names and cycles are errors of
-// [Pool.Start]. Given more than once, the names add up. A child cannot come after others.
+// WithAfter makes the worker's first run wait until the named workers are ready. When the pool stops, they stop after the
+// worker. A name is that of a worker, or of a group for all of its workers. Within a group the group's name may be left out.
+// A worker without [WithReadiness] is ready when its first run begins. If a named worker fails for good, the worker does not
+// start. A named worker that the configuration excludes from this process, or that was removed, is not waited for. Unknown
+// names and cycles are errors of [Pool.Start]. If the option is given more than once, all names count. A child cannot come
+// after others.
 func WithAfter(names ...string) Option {
 	return func(s *settings) { s.after = append(slices.Clip(s.after), names...) }
 }
 
-// orderAll puts all workers of a pool that starts into their order.
+// orderAll makes the start order of all workers of a pool.
 func orderAll(p *Pool) error {
 	p.order = nil
 	entries := sortedEntries(p)
@@ -33,7 +33,7 @@ func orderAll(p *Pool) error {
 
 func comesAfterOthers(e *entry) bool { return len(e.after) > 0 }
 
-// orderNew puts workers into the order of a pool. Without workers that come after others there is none.
+// orderNew adds workers to the start order of a pool. The first worker that comes after others makes the order.
 func orderNew(p *Pool, entries []*entry) error {
 	graph := p.order
 	if graph == nil {
@@ -43,7 +43,7 @@ func orderNew(p *Pool, entries []*entry) error {
 		graph = order.New[*entry](ErrUnknownWorker, func(name string) bool {
 			return slices.ContainsFunc(p.excluded, func(worker string) bool { return names.IsIn(worker, name) })
 		})
-		entries = sortedEntries(p) // the first order has all of them
+		entries = sortedEntries(p) // a new order has all workers
 	}
 	nodes := make([]*order.Node[*entry], 0, len(entries))
 	for _, e := range entries {
@@ -65,8 +65,8 @@ func (e *entry) predecessors() []*order.Node[*entry] {
 	return e.node.Predecessors()
 }
 
-// waitsFor returns the worker that r, a replica of e, still has to wait for, or nil. One that failed for good comes
-// first, and is logged.
+// waitsFor returns a worker that r, a replica of e, has to wait for, or nil. If a worker has failed for good, it returns that
+// one, and logs it.
 func (e *entry) waitsFor(r *replica, after *afterwards) (found *entry) {
 	var lost *entry
 	for _, node := range e.predecessors() {
@@ -85,11 +85,11 @@ func (e *entry) waitsFor(r *replica, after *afterwards) (found *entry) {
 	if lost != e.lost {
 		e.lost = lost
 		if lost != nil {
-			e.pool.readiness.setbacks++
+			e.pool.readiness.failures++
 		}
 		run := r.run
 		after.log(func() {
-			defer r.announce() // not earlier, so that the log tells of causes first
+			defer r.announce() // after the line, so that the log has causes first
 			if lost != nil {
 				e.pool.log.lost(r, run, lost)
 			}
@@ -98,7 +98,7 @@ func (e *entry) waitsFor(r *replica, after *afterwards) (found *entry) {
 	return found
 }
 
-// lookAtPredecessors makes the replicas look again that wait for other workers.
+// lookAtPredecessors wakes the replicas that wait for other workers.
 func (e *entry) lookAtPredecessors() {
 	for r := range e.replicas() {
 		if r.machine.IsEntering() {
@@ -107,13 +107,13 @@ func (e *entry) lookAtPredecessors() {
 	}
 }
 
-// mayStop tells whether e may stop while the pool does: all that come after it have. A child stops when its parent does.
+// mayStop tells whether all workers that come after e have stopped. A child stops with its parent.
 func (e *entry) mayStop() bool {
 	node := e.root().node
 	return node == nil || !slices.ContainsFunc(node.Dependents(), func(o *order.Node[*entry]) bool { return !o.Value.isOver() })
 }
 
-// isOver tells whether nothing of e runs any more, or nobody waits for what does.
+// isOver tells whether all replicas of e have ended or were abandoned.
 func (e *entry) isOver() bool {
 	for r := range e.replicas() {
 		if !r.machine.HasExited() && !r.abandoned {
@@ -123,7 +123,7 @@ func (e *entry) isOver() bool {
 	return true
 }
 
-// stopPredecessors asks those to stop that waited for e to, if the pool stops.
+// stopPredecessors stops the workers that e comes after, if the pool stops and nothing else keeps them.
 func (e *entry) stopPredecessors(after *afterwards) {
 	p := e.pool
 	if p.phase != phaseStopped {

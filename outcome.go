@@ -10,21 +10,21 @@ import (
 	"github.com/workerfx/workerfx/internal/safecall"
 )
 
-// outcome tells how a run ended, before anybody decides what follows from it.
+// outcome tells how a run ended. The machine decides what follows from it.
 type outcome struct {
 	kind     lifecycle.Outcome
 	panicked bool
 	ownError bool // the run was stuck, and ended with an error of its own
 	err      error
-	text     string // of err: to ask the error again would be to call the user's code
+	text     string // of err, as Error is the user's code
 }
 
-// classify sorts the error that a run returned.
+// classify returns the outcome of a run that returned err.
 func classify(err error, r *run) outcome {
 	if err == nil {
 		return outcome{kind: lifecycle.Succeeded}.orStuck(r)
 	}
-	if err == ErrDoNotRestart { //nolint:errorlint // only the bare sentinel says that nothing went wrong
+	if err == ErrDoNotRestart { //nolint:errorlint // the bare sentinel means success
 		return outcome{kind: lifecycle.Finished}
 	}
 	ended := r.Err()
@@ -38,7 +38,7 @@ func classify(err error, r *run) outcome {
 		kind = lifecycle.Obeyed
 	case ended != nil && (errors.Is(err, ended) || errors.Is(err, context.Cause(r))):
 		kind = lifecycle.Obeyed
-		if err == ended { //nolint:errorlint // a bare ctx.Err() tells less than its cause
+		if err == ended { //nolint:errorlint // the cause tells more than a bare ctx.Err()
 			err = context.Cause(r)
 		}
 	}
@@ -46,8 +46,8 @@ func classify(err error, r *run) outcome {
 	return outcome{kind: kind, err: err, text: text}.orStuck(r)
 }
 
-// panicked is the outcome of a run that panicked with a value. A run that ends its goroutine has it too, and nobody sees
-// it. It must be called by the deferred function that recovered the value.
+// panicked is the outcome of a run that panicked with a value. The deferred function that recovered the value must call it.
+// A run that ends its goroutine has this outcome, too, but it is not used: see first.
 func panicked(r *run, value any) outcome {
 	caught := catchPanic(value, 1)
 	o := failure(r, caught, caught.Error())
@@ -60,8 +60,8 @@ func failure(r *run, err error, text string) outcome {
 	return outcome{kind: lifecycle.Failed, err: err, text: text}.orStuck(r)
 }
 
-// orStuck returns the outcome of a run whose context ended because the run was stuck: however it ended then, it did not do
-// what it was for, and has to run again. An error that says that there is to be no other run still says so.
+// orStuck changes the outcome of a run whose context ended because the run was stuck. However the run ended then, the worker
+// has to run again, unless the run returned [ErrDoNotRestart].
 func (o outcome) orStuck(r *run) outcome {
 	life := r.life.Load()
 	if life == nil || o.kind != lifecycle.Succeeded && o.kind != lifecycle.Obeyed && o.kind != lifecycle.Failed {
@@ -73,7 +73,7 @@ func (o outcome) orStuck(r *run) outcome {
 	}
 	o.ownError = o.kind == lifecycle.Failed
 	o.kind = lifecycle.Stuck
-	if o.err == nil || o.err == cause { //nolint:errorlint // to open the error is to call the user's code
+	if o.err == nil || o.err == cause { //nolint:errorlint // errors.Is would call the user's code
 		o.err, o.text = cause, cause.Error()
 		return o
 	}
@@ -91,8 +91,8 @@ type stuckError struct {
 func (e *stuckError) Error() string   { return e.text }
 func (e *stuckError) Unwrap() []error { return []error{e.cause, e.err} }
 
-// withUnhandled adds to an outcome that its run left items for the next one. Such a run did not just obey, whatever
-// error it returned.
+// withUnhandled adds to an outcome that the run left items for the next attempt. Such a run did not just obey, whatever error
+// it returned.
 func (o outcome) withUnhandled(items int) outcome {
 	if o.err == nil {
 		return o
@@ -105,7 +105,7 @@ func (o outcome) withUnhandled(items int) outcome {
 	return o
 }
 
-// unhandledError is the error of a run that left items for the next one.
+// unhandledError is the error of a run that left items for the next attempt.
 type unhandledError struct {
 	error
 
@@ -115,12 +115,12 @@ type unhandledError struct {
 func (e *unhandledError) Error() string { return e.text }
 func (e *unhandledError) Unwrap() error { return e.error }
 
-// PanicError is a panic of a worker's Run. Open it with [errors.As]; the error that reports and logs
-// carry formats the stack only then. If the panic's value was an error, errors.Is and errors.As see it.
+// PanicError is the error of a run that panicked. Get it with [errors.As]: the stack is formatted only then. If the value of
+// the panic is an error, errors.Is and errors.As find it.
 type PanicError struct {
-	// Value is what was panicked with.
+	// Value is the value of the panic.
 	Value any
-	// Stack is the panicking goroutine's stack, innermost frame first.
+	// Stack is the stack of the goroutine that panicked, innermost frame first.
 	Stack []byte
 
 	text string
@@ -140,16 +140,16 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// caughtPanic is a panic as the pool keeps it, with frames that are not formatted: that costs a fraction of a formatted
-// stack. It turns into a *PanicError when somebody asks for one.
+// caughtPanic is a panic with frames that are not formatted. That costs a fraction of a formatted stack. [errors.As] makes a
+// *PanicError of it.
 type caughtPanic struct {
 	frames safecall.Frames
 	format sync.Once // fills in public.Stack
 	public PanicError
 }
 
-// catchPanic keeps a recovered value. It is called by the deferred function that recovered it, or with between functions
-// between that one and this, while the panicking frames are still on the stack.
+// catchPanic keeps a recovered value and its frames. The deferred function that recovered the value must call it, through as
+// many functions as between says.
 func catchPanic(value any, between int) *caughtPanic {
 	return &caughtPanic{frames: safecall.PanicFrames(between + 1), public: PanicError{Value: value, text: safecall.PanicText(value)}}
 }

@@ -16,10 +16,10 @@ import (
 	"github.com/workerfx/workerfx/internal/order"
 )
 
-// Pool starts, watches and stops workers. [NewPool] makes one; under Fx, [Module] does and starts it
-// with the app. All methods may be called from any goroutine at any time, also from within a worker.
+// Pool starts, watches and stops workers. [NewPool] makes a pool. Under Fx, [Module] makes it, and starts and stops it with
+// the app. All methods may be called from any goroutine at any time, also from a worker.
 type Pool struct {
-	// Set by NewPool, and not changed later.
+	// Set before the pool starts, and not changed later.
 	config           Config
 	logger           zerolog.Logger // of runs
 	log              poolLog        // of the pool itself
@@ -34,14 +34,14 @@ type Pool struct {
 
 	// Set by Start, before the first run.
 	base       context.Context // of every run; it does not end
-	jobs       context.Context // of jobs that may outlive the end of their run's context; it ends once Stop gives up
+	jobs       context.Context // of jobs that may live on after their run's context; it ends at the end of Stop
 	cancelJobs context.CancelCauseFunc
 
-	stopped      chan struct{} // closed once the pool is stopped and no goroutine is left to wait for
-	premature    chan struct{} // closed when an essential worker ended too early
-	stopReturned chan struct{} // closed once a call of Stop has returned
+	stopped      chan struct{} // closed when the pool is stopped and has no goroutine to wait for any more
+	premature    chan struct{} // closed when an essential worker has ended
+	stopReturned chan struct{} // closed when a call of Stop has returned
 
-	eventsReported atomic.Int64 // by the last Executions, as a hint for the next
+	eventsReported atomic.Int64 // by the last call of Executions, as a hint for the next
 
 	// mu guards the fields below and all that changes in the pool's workers: entries, replicas with their machines and
 	// records, groups, and the parts of runs. No user code runs and nothing waits while it is held.
@@ -49,8 +49,8 @@ type Pool struct {
 	phase        phase
 	startedAt    time.Time
 	entries      map[string]*entry
-	byName       []*entry // the entries by name; nil if it has to be made anew
-	excluded     []string // names that the configuration keeps out of this process
+	byName       []*entry // the entries by name; nil after a change
+	excluded     []string // names of workers that the configuration excludes from this process
 	order        *order.Graph[*entry]
 	goroutines   int      // of replicas, that Stop waits for
 	abandoned    bool     // a replica outlasted its stop timeout
@@ -71,8 +71,8 @@ const (
 	phaseStopped // or stopping
 )
 
-// NewPool makes a pool without workers. It fails if the configuration is not valid, or if the registry
-// has a pool of the same name already.
+// NewPool makes a pool without workers. It fails if the configuration is not valid, or if the registry already has a pool of
+// the same name.
 func NewPool(opts ...PoolOption) (*Pool, error) {
 	var o poolOptions
 	for _, opt := range opts {
@@ -131,9 +131,9 @@ func (p *Pool) setDefaults() error {
 // Collector returns the pool's metrics, for a pool that was given no registerer.
 func (p *Pool) Collector() prometheus.Collector { return p.collector }
 
-// Start starts all workers and returns. Their contexts have the values of ctx, but do not end with it:
-// they end with [Pool.Stop]. It fails with [ErrPoolStarted], with [ErrPoolStopped], if the configuration
-// names a worker that is not there, or if ctx has ended.
+// Start starts all workers and returns. The contexts of runs have the values of ctx, but do not end with it: they end at
+// [Pool.Stop]. Start fails with [ErrPoolStarted], with [ErrPoolStopped], if the configuration names an unknown worker, or if
+// ctx has ended.
 func (p *Pool) Start(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("pool %q: start: %w", p.config.Name, context.Cause(ctx))
@@ -148,7 +148,7 @@ func (p *Pool) Start(ctx context.Context) error {
 	return err
 }
 
-// startAll starts all workers, and returns how many and which were left out.
+// startAll starts all workers. It returns their number, and the names of excluded workers.
 func (p *Pool) startAll(ctx context.Context) (workers int, excluded []string, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -171,7 +171,7 @@ func (p *Pool) startAll(ctx context.Context) (workers int, excluded []string, er
 	return len(p.entries), slices.Clone(p.excluded), nil
 }
 
-// checkConfiguredNames refuses a configuration that speaks of workers that are not there.
+// checkConfiguredNames returns an error if the configuration names unknown workers.
 func (p *Pool) checkConfiguredNames() error {
 	if len(p.config.Workers) == 0 && len(p.config.Only) == 0 && len(p.config.Except) == 0 {
 		return nil
@@ -183,9 +183,9 @@ func (p *Pool) checkConfiguredNames() error {
 	return p.config.checkNames(names)
 }
 
-// Run starts the pool, waits until ctx ends, an essential worker ends or somebody else stops the pool, and stops it. It
-// returns nil after a clean stop. Else it returns the errors of the start, of the essential worker, of workers that
-// failed while they stopped, and of the stop, joined. The stop may take as long as [Config.StopTimeout] says.
+// Run starts the pool, waits until ctx ends, an essential worker ends or [Pool.Stop] was called elsewhere, and stops the
+// pool. It returns nil after a clean stop. Else it returns the errors of the start, of the essential worker, of workers that
+// failed while they stopped, and of the stop, joined. The stop may take [Config.StopTimeout].
 func (p *Pool) Run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return p.Stop(context.WithoutCancel(ctx))
@@ -204,21 +204,21 @@ func (p *Pool) Run(ctx context.Context) error {
 	return p.endOfRun(p.Stop(bounded))
 }
 
-// endOfRun is what Run returns after a stop.
+// endOfRun is the result of Run after a stop.
 func (p *Pool) endOfRun(stop error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return errors.Join(p.failure, errors.Join(p.stopFailures...), stop)
 }
 
-// stopResult is what the first call of Stop returned.
+// stopResult is the result of the first call of Stop.
 func (p *Pool) stopResult() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.stopError
 }
 
-// hasStopped tells whether the pool was asked to stop and nothing of it runs any more.
+// hasStopped tells whether the pool was stopped and no worker runs any more.
 func (p *Pool) hasStopped() bool {
 	select {
 	case <-p.stopped:
@@ -228,8 +228,8 @@ func (p *Pool) hasStopped() bool {
 	}
 }
 
-// afterwards collects what has to follow from a change, and must not happen while the pool's lock is held: the end of
-// contexts, which may call the user's code, and lines in the log.
+// afterwards collects what must wait until the pool's lock is free: ends of contexts, which may call the user's code, and
+// lines in the log.
 type afterwards struct {
 	runs  []*run
 	lines []func()

@@ -23,26 +23,26 @@ func WithConfig(config Config) PoolOption {
 	return func(o *poolOptions) { o.config = config }
 }
 
-// WithLogger sets the logger of the pool and of its workers' contexts. Without one, workers log nothing
-// and the pool only writes failures, to stderr.
+// WithLogger sets the logger of the pool and of its workers' contexts. Without a logger, workers log nothing, and the pool
+// writes only failures, to stderr.
 func WithLogger(logger zerolog.Logger) PoolOption {
 	return func(o *poolOptions) { o.logger = &logger }
 }
 
-// WithTracerProvider sets where the tracers of workers come from. The default, also for nil, is the
-// global provider. See [AnnotateTracerProvider] for what is done to it.
+// WithTracerProvider sets the provider of the workers' tracers. The default, also for nil, is the global provider. Spans get
+// attributes: see [AnnotateTracerProvider].
 func WithTracerProvider(provider trace.TracerProvider) PoolOption {
 	return func(o *poolOptions) { o.tracerProvider = provider }
 }
 
-// WithRegisterer registers the pool's metrics. The default, also for nil, is to register them nowhere.
+// WithRegisterer registers the pool's metrics. By default, also for nil, they are not registered: see [Pool.Collector].
 func WithRegisterer(registerer prometheus.Registerer) PoolOption {
 	return func(o *poolOptions) { o.registerer = registerer }
 }
 
-// WithIDGenerator sets what makes execution IDs. It is called from many goroutines, once for each run.
-// The default makes an xid: 20 characters that sort by time. It also stands in for a generator that
-// panics or returns an empty ID.
+// WithIDGenerator sets the function that makes execution IDs. It is called once for each run, from many goroutines. The
+// default makes an xid: 20 characters that sort by time. If the function panics or returns an empty ID, the pool logs that and
+// uses the default from then on.
 func WithIDGenerator(generate func() string) PoolOption {
 	return func(o *poolOptions) { o.generateID = generate }
 }

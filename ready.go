@@ -10,14 +10,14 @@ import (
 	"github.com/workerfx/workerfx/internal/lifecycle"
 )
 
-// WithReadiness makes a worker count as ready only once it has called [Ready], instead of when its first
-// run begins. Each run has to call it anew. Under Fx the app's start waits for workers with it.
+// WithReadiness makes the worker ready when its run calls [Ready], instead of when its first run begins. Each run has to call
+// Ready again. Under Fx the start of the app waits for workers with this option.
 func WithReadiness() Option {
 	return func(s *settings) { s.readiness = true }
 }
 
-// Ready says that the run that ctx belongs to can do its work: see [WithReadiness]. It has no effect on other
-// workers, outside of a run, and if called again.
+// Ready says that the run that ctx belongs to can do its work: see [WithReadiness]. It has no effect without that option,
+// outside of a run, and if it is called again.
 func Ready(ctx context.Context) {
 	r := runOf(ctx)
 	if r == nil || !r.replica.readiness {
@@ -34,17 +34,16 @@ func Ready(ctx context.Context) {
 	r.replica.changed()
 }
 
-// Ready waits until every worker is ready: its first run has begun or, with [WithReadiness], its current run
-// has called [Ready]. Ready, too, are a worker that waits for a tick of its schedule, unless the last one
-// failed, one that has succeeded and one that is paused or has no replicas. Before the pool's start it
-// waits for that. It fails when ctx ends, and at once if a worker cannot become ready by itself, with a
-// *[HealthError] that tells which are not ready; and with [ErrPoolStopped].
+// Ready waits until every worker is ready. A worker is ready when its first run has begun; with [WithReadiness] when its
+// current run has called [Ready]. A worker is also ready while it waits for a tick, unless its last run failed, when it has
+// succeeded, while it is paused, and without replicas. Ready also waits for the start of the pool. It fails when ctx ends, and
+// at once if a worker cannot become ready by itself. The error is then a *[HealthError] that names the workers that are not
+// ready. It is [ErrPoolStopped] when the pool stops.
 func (p *Pool) Ready(ctx context.Context) error {
 	return p.awaitReady(ctx, func(*entry) bool { return true })
 }
 
-// startReady starts the pool and waits for the workers that say when they are ready. It stops the pool if
-// they are not in time.
+// startReady starts the pool and waits for the workers with [WithReadiness]. It stops the pool if they are not ready in time.
 func (p *Pool) startReady(ctx context.Context) error {
 	saysSo := func(e *entry) bool { return e.readiness }
 	if err := p.Start(ctx); err != nil || !slices.ContainsFunc(p.sorted(), saysSo) {
@@ -59,13 +58,13 @@ func (p *Pool) startReady(ctx context.Context) error {
 	return err
 }
 
-// readiness tells those who wait for workers to be ready that something changed. The pool's lock guards it.
+// readiness wakes goroutines that wait for workers to be ready. The pool's lock guards it.
 type readiness struct {
-	setbacks int           // how often a replica became one that cannot be ready
-	change   chan struct{} // closed at the next change; nil unless somebody waits for it
+	failures int           // how often a replica failed for good
+	change   chan struct{} // closed at the next change; nil unless a goroutine waits for it
 }
 
-// changed lets those look again who wait.
+// changed wakes the goroutines that wait.
 func (r *readiness) changed() {
 	if r.change != nil {
 		close(r.change)
@@ -73,9 +72,9 @@ func (r *readiness) changed() {
 	}
 }
 
-// awaitReady waits until those workers are ready that matter.
+// awaitReady waits until all workers that matter are ready.
 func (p *Pool) awaitReady(ctx context.Context, matters func(*entry) bool) error {
-	w := readyWait{pool: p, matters: matters, setbacks: -1}
+	w := readyWait{pool: p, matters: matters, failures: -1}
 	for {
 		changed, done, err := w.look()
 		if done {
@@ -93,11 +92,11 @@ func (p *Pool) awaitReady(ctx context.Context, matters func(*entry) bool) error 
 type readyWait struct {
 	pool     *Pool
 	matters  func(*entry) bool
-	from     int // the workers before it were ready when last looked at
-	setbacks int // that there were when last looked for
+	from     int // the index of the first worker that was not ready at the last look
+	failures int // of the pool's readiness, at the last look
 }
 
-// look tells whether the wait is over, and when to look again.
+// look tells whether the wait is over. If not, it returns a channel that is closed when to look again.
 func (w *readyWait) look() (changed <-chan struct{}, done bool, err error) {
 	p := w.pool
 	p.mu.Lock()
@@ -107,8 +106,8 @@ func (w *readyWait) look() (changed <-chan struct{}, done bool, err error) {
 		return nil, true, errors.Join(ErrPoolStopped, p.failure)
 	case p.base != nil && w.allReady():
 		return nil, true, nil
-	case p.base != nil && p.readiness.setbacks != w.setbacks:
-		w.setbacks = p.readiness.setbacks
+	case p.base != nil && p.readiness.failures != w.failures:
+		w.failures = p.readiness.failures
 		cannot := func(e *entry) bool { return w.matters(e) && e.hasFailed() }
 		if slices.ContainsFunc(sortedEntries(p), cannot) {
 			return nil, true, problemsOf(sortedEntries(p), unreadyOf(w.matters))
@@ -120,10 +119,10 @@ func (w *readyWait) look() (changed <-chan struct{}, done bool, err error) {
 	return p.readiness.change, false, nil
 }
 
-// allReady tells whether all workers are ready that matter. It goes on where it left off.
+// allReady tells whether all workers that matter are ready. It begins with the worker that was not ready at the last look.
 func (w *readyWait) allReady() bool {
 	entries := sortedEntries(w.pool)
-	for range 2 { // they may have changed since, and those before it too
+	for range 2 { // the workers before it may have changed since
 		for ; w.from < len(entries); w.from++ {
 			if e := entries[w.from]; w.matters(e) && !e.isReady() {
 				return false
@@ -134,7 +133,7 @@ func (w *readyWait) allReady() bool {
 	return true
 }
 
-// changed tells those who wait for the replica's worker that it may be ready now, or never will.
+// changed wakes all who wait for the replica's worker, as it may be ready now, or may never be.
 func (r *replica) changed() {
 	if r.node != nil {
 		for _, dependent := range r.node.Dependents() {
@@ -145,7 +144,7 @@ func (r *replica) changed() {
 	r.pool.readiness.changed()
 }
 
-// announce is changed for those who do not hold the pool's lock.
+// announce calls changed with the pool's lock, which the caller does not hold.
 func (r *replica) announce() {
 	r.pool.mu.Lock()
 	defer r.pool.mu.Unlock()
@@ -162,13 +161,13 @@ func (e *entry) isReady() bool {
 	return true
 }
 
-// isReady tells whether the replica can do its work now, as far as anybody expects it to.
+// isReady tells whether the replica is ready: see [Pool.Ready].
 func (r *replica) isReady() bool {
 	saidSo := r.run != nil && r.run.parts != nil && (r.run.parts.ready || r.run.parts.standby > 0)
 	return r.machine.IsReady(saidSo)
 }
 
-// hasFailed tells whether the worker cannot become ready unless somebody does something about it.
+// hasFailed tells whether the worker cannot become ready by itself.
 func (e *entry) hasFailed() bool {
 	for r := range e.replicas() {
 		if r.hasFailed() {
@@ -184,7 +183,7 @@ func (r *replica) hasFailed() bool {
 	case r.machine.IsScaledDown():
 		return false
 	case status == lifecycle.Pending:
-		return r.lost != nil && r.lost.hasFailed() // it may not have any more
+		return r.lost != nil && r.lost.hasFailed() // r.lost may have been restarted
 	default:
 		return status == lifecycle.Error
 	}

@@ -7,37 +7,37 @@ import (
 	"github.com/workerfx/workerfx/internal/lifecycle"
 )
 
-// record is what a replica shows of itself, beside its machine. A process may have a hundred thousand of them, so it
-// holds only what every replica has.
+// record is what reports show of a replica, beside its machine. A process may have a hundred thousand replicas: so it has
+// only what every replica needs.
 type record struct {
 	run        *run      // the current run, else the last one; nil before the first
-	maxEvents  int       // how many are kept
-	startedAt  time.Time // of the current run, else of the last one
-	finishedAt instant   // of the last run; none while one is under way
-	succeeded  instant   // when a run last did
-	history    *history  // nil until there is something to tell
+	maxEvents  int       // how many events are kept
+	startedAt  time.Time // of the current run, else of the last run
+	finishedAt instant   // of the last run; none during a run
+	succeeded  instant   // when a run last succeeded
+	history    *history  // nil until it is needed
 	unwritten  runEvents // events of the last run that are not in the history yet
 }
 
-// history is what there is to tell of a replica that has done more than start and stop.
+// history is the part of a record that only some replicas need: those that did more than start and stop.
 type history struct {
 	err     error   // the last failure; nil after a success
-	errText string  // its text: to ask the error again would be to call the user's code
+	errText string  // its text, as Error is the user's code
 	failing instant // when the first failure after the last success came
 
 	panics  int64
 	stuck   *stuck  // nil unless the run is
-	heldBy  string  // what the replica waits for before its next run, beside time
+	heldBy  string  // the worker or the group that the replica waits for
 	waiting instant // when it began to wait for its first run; none if it did not
 
 	jobs *jobCounts // nil unless the body handles many jobs in one run
 
-	good, bad *histogram // how long runs took that ended by themselves
+	good, bad *histogram // of the times of runs that ended by themselves
 
 	events eventRing
 }
 
-// stuck tells since when a run is stuck, and why one thinks so.
+// stuck tells since when a run is stuck, and why.
 type stuck struct {
 	since instant
 	err   error
@@ -46,7 +46,7 @@ type stuck struct {
 // instant is a time in nanoseconds since 1970; 0 is none.
 type instant int64
 
-// instantOf returns t, or the last instant there is if t is later: that is in 2262.
+// instantOf returns t, or the last possible instant (in 2262) if t is later.
 func instantOf(t time.Time) instant {
 	switch {
 	case t.IsZero():
@@ -64,8 +64,8 @@ func (i instant) time() time.Time {
 	return time.Unix(0, int64(i))
 }
 
-// runEvents are the two events that every run has. They wait here, without a time and a text of their
-// own, until another event comes: most workers run once and then need no ring at all.
+// runEvents are the two events that every run has. They stay here until another event comes. So a worker that runs once needs
+// no history.
 type runEvents struct {
 	begin, end eventKind
 }
@@ -78,7 +78,7 @@ func (rec *record) lastFailure() error {
 	return rec.history.err
 }
 
-// failure tells of the last failure, and since when runs fail.
+// failure returns the last failure as a problem.
 func (rec *record) failure(t Trouble) Problem {
 	h := rec.history
 	if h == nil {
@@ -87,7 +87,7 @@ func (rec *record) failure(t Trouble) Problem {
 	return Problem{Trouble: t, Since: h.failing.time(), Err: h.err, text: h.errText}
 }
 
-// recordStep writes down what the replica does until its next run. before is the status that it had.
+// recordStep records what a replica does until its next run. before is its status before the step.
 func recordStep(r *replica, step lifecycle.Step, before lifecycle.Status, predecessor *entry, now time.Time) {
 	if step.Deferred {
 		r.note(eventDeferred, r.deferredStart.String(), now)
@@ -106,7 +106,7 @@ func recordStep(r *replica, step lifecycle.Step, before lifecycle.Status, predec
 	recordHold(r, step.HeldBy, predecessor, now)
 }
 
-// recordHold writes down what keeps the replica from its next run.
+// recordHold records what keeps a replica from its next run.
 func recordHold(r *replica, by lifecycle.HeldBy, predecessor *entry, now time.Time) {
 	text := ""
 	switch by {
@@ -130,7 +130,7 @@ func recordHold(r *replica, by lifecycle.HeldBy, predecessor *entry, now time.Ti
 	h.heldBy = text
 }
 
-// begin writes down that a run began.
+// begin records the begin of a run.
 func (rec *record) begin(run *run, begin lifecycle.Start, now time.Time) {
 	switch {
 	case begin.Restarted:
@@ -149,7 +149,7 @@ func (rec *record) begin(run *run, begin lifecycle.Start, now time.Time) {
 	rec.unwritten.begin = eventStarted
 }
 
-// end writes down how a run ended.
+// end records the end of a run.
 func (rec *record) end(o outcome, v lifecycle.Verdict, ran time.Duration, now time.Time) {
 	rec.finishedAt = instantOf(now)
 	switch {
@@ -170,19 +170,19 @@ func (rec *record) end(o outcome, v lifecycle.Verdict, ran time.Duration, now ti
 	if rec.history != nil {
 		rec.history.stuck = nil
 	}
-	if !v.Asked && v.Outcome != lifecycle.Skipped { // one that was asked to stop only tells how long the app was up
+	if !v.Asked && v.Outcome != lifecycle.Skipped { // the time of a run that was asked to stop means nothing
 		rec.needHistory().observe(v.Outcome.IsGood(), ran, rec.run.replica.pool.buckets)
 	}
 }
 
-// wait writes down that the replica waits for its next attempt.
+// wait records the wait for the next attempt.
 func (rec *record) wait(pause time.Duration, now time.Time) {
 	if pause > 0 {
 		rec.note(eventWaiting, pause.String(), now)
 	}
 }
 
-// fail writes down an error that no run returned.
+// fail records an error that no run returned.
 func (rec *record) fail(err error, text string, now time.Time) {
 	h := rec.needHistory()
 	if h.err == nil {
@@ -208,7 +208,7 @@ func (rec *record) writeEvents() {
 	rec.unwritten = runEvents{}
 }
 
-// runEvents returns the run's events that are not in the history yet; those that are have no kind.
+// runEvents returns the events of the last run that are not in the history yet. An event without a kind is none.
 func (rec *record) runEvents() (begin, end event) {
 	if rec.unwritten.begin != eventNone {
 		begin = event{kind: rec.unwritten.begin, id: rec.run.id, at: instantOf(rec.startedAt)}
@@ -237,7 +237,7 @@ func (rec *record) runID() string {
 	return rec.run.id
 }
 
-// beginWait writes down that the wait for the first run begins, unless it has.
+// beginWait records the begin of the wait for the first run.
 func (h *history) beginWait(now time.Time) {
 	if h.waiting == 0 {
 		h.waiting = instantOf(now)

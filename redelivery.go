@@ -5,39 +5,39 @@ import (
 	"sync/atomic"
 )
 
-// redelivery is what a pool asks of a [kept] of any type.
+// redelivery is the part of a [kept] that does not depend on the type of its items.
 type redelivery interface {
 	handToOthers()
 	hasForOthers() bool
 }
 
-// kept has the items that a failed attempt did not handle, for the next attempt of any replica.
+// kept keeps the items that a failed attempt did not handle, for the next attempt of any replica.
 type kept[T any] struct {
-	call      chan struct{} // tells a replica that waits for items to take one from here
+	call      chan struct{} // wakes a replica that waits for items
 	n         atomic.Int64
-	forOthers atomic.Bool // the replica that left items is gone: another one is to take them
+	forOthers atomic.Bool // the replica that left items is gone: another replica has to take them
 	mu        sync.Mutex  // guards items
 	items     []T
 }
 
 func newKept[T any]() kept[T] { return kept[T]{call: make(chan struct{}, 1)} }
 
-// tell makes a replica look that waits for items: the one that left some here will not come back.
+// tell wakes a replica that waits for items.
 func (k *kept[T]) tell() {
 	select {
 	case k.call <- struct{}{}:
-	default: // one has been told already, and will tell the next
+	default: // a replica was told already, and will tell the next
 	}
 }
 
-// tellIfAny makes another replica look if there is something: one that ends may have been told of it.
+// tellIfAny wakes another replica if there are items. A replica that ends calls it, as it may have been told of them.
 func (k *kept[T]) tellIfAny() {
 	if k.n.Load() > 0 {
 		k.tell()
 	}
 }
 
-// takeFor is take for a job loop that is not over: one that is begins nothing new, but for what its run is for.
+// takeFor is take for a job loop. A loop that is over takes nothing, but for its first item.
 func (k *kept[T]) takeFor(l *jobLoop, first bool) (item T, ok bool) {
 	if !first && k.n.Load() > 0 && l.over() {
 		return item, false
@@ -45,13 +45,13 @@ func (k *kept[T]) takeFor(l *jobLoop, first bool) (item T, ok bool) {
 	return k.take()
 }
 
-// handToOthers makes another replica take what the caller left.
+// handToOthers makes another replica take the items that the caller left.
 func (k *kept[T]) handToOthers() {
 	k.forOthers.Store(true)
 	k.tell()
 }
 
-// hasForOthers tells whether there is something that another replica is to take.
+// hasForOthers tells whether there are items that another replica has to take.
 func (k *kept[T]) hasForOthers() bool { return k.forOthers.Load() && k.n.Load() > 0 }
 
 func (k *kept[T]) put(item T) {
@@ -61,7 +61,7 @@ func (k *kept[T]) put(item T) {
 	k.n.Store(int64(len(k.items)))
 }
 
-// take returns what has been kept longest.
+// take returns the oldest item.
 func (k *kept[T]) take() (item T, ok bool) {
 	if k.n.Load() == 0 {
 		return item, false
@@ -82,8 +82,8 @@ func (k *kept[T]) take() (item T, ok bool) {
 	return item, true
 }
 
-// handOver says what becomes of the items that a replica's last run did not handle, as there is no next one: other
-// replicas may take them, but not after a stop. The run may be nil.
+// handOver hands the items that a replica's last run did not handle to other replicas, if the replica was scaled down. Else it
+// logs them. The run may be nil.
 func handOver(last *run, scaledDown bool) {
 	if last == nil {
 		return
@@ -108,8 +108,8 @@ func handOver(last *run, scaledDown bool) {
 	}
 }
 
-// reviveForItems makes a replica that is done, as there was nothing to do any more, take the items of one that was scaled
-// down, unless there is another that looks for them.
+// reviveForItems restarts a replica that has succeeded, so that it takes the items of a replica that was scaled down. It does
+// nothing if another replica still runs.
 func reviveForItems(e *entry) {
 	e.pool.mu.Lock()
 	defer e.pool.mu.Unlock()

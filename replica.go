@@ -9,8 +9,8 @@ import (
 	"github.com/workerfx/workerfx/internal/names"
 )
 
-// replica is one of the copies of a worker. Its goroutine asks its machine what to do, and does it. The pool's lock
-// guards the fields, but for those of the goroutine's own.
+// replica is one of the copies of a worker. Its goroutine asks its machine what to do, and does it. The pool's lock guards
+// all fields but the last two.
 type replica struct {
 	*entry
 	record
@@ -18,15 +18,15 @@ type replica struct {
 	index   int32
 	machine lifecycle.Machine
 
-	timer     *time.Timer   // wakes the goroutine: when its time is over, or when something changed; nil before the first wait
-	ended     chan struct{} // closed once the goroutine has ended; nil unless somebody waits for that
-	runOver   chan struct{} // closed once the current run is over; nil unless somebody waits for that
+	timer     *time.Timer   // wakes the goroutine when its wait is over; nil before the first wait
+	ended     chan struct{} // closed when the goroutine has ended; nil unless someone waits for that
+	runOver   chan struct{} // closed when the current run is over; nil unless someone waits for that
 	stopAt    instant       // when it was asked to stop
-	abandoned bool          // it outlasted its stop timeout: Stop does not wait for it any more
+	abandoned bool          // its stop timeout has passed: Stop does not wait for it any more
 
-	// Of the replica's goroutine alone.
-	asked  hook // the user's code that is being asked, until it has answered
-	broken hook // the user's code that misbehaved, and is not asked again
+	// Only the replica's goroutine uses these.
+	asked  hook // the user's code that was called and has not returned yet
+	broken hook // the user's code that misbehaved and is not called again
 }
 
 func newReplica(e *entry, index int32) *replica {
@@ -42,7 +42,7 @@ func (r *replica) start() {
 
 // live is the replica's goroutine.
 func (r *replica) live() {
-	pprof.SetGoroutineLabels(context.Background()) // not those of the goroutine that started it
+	pprof.SetGoroutineLabels(context.Background()) // remove the labels of the goroutine that started this one
 	r.loop()
 }
 
@@ -50,7 +50,7 @@ func (r *replica) live() {
 func (r *replica) loop() {
 	exited := false
 	defer func() {
-		if !exited { // user code ended this goroutine (Goexit)
+		if !exited { // the user's code ended this goroutine (Goexit)
 			go r.loop()
 		}
 	}()
@@ -71,7 +71,7 @@ func (r *replica) loop() {
 	}
 }
 
-// todo is what the goroutine does next.
+// todo is the next thing that the goroutine does.
 type todo struct {
 	do  lifecycle.Action
 	end *ending // how the replica ends, if it exits
@@ -88,7 +88,7 @@ func (r *replica) next() todo {
 	return next
 }
 
-// look is next with the pool's lock held.
+// look does the work of next. The pool's lock is held.
 func (r *replica) look(now time.Time, after *afterwards) todo {
 	if r.pool.phase == phaseStopped {
 		r.askToStop(now)
@@ -101,7 +101,7 @@ func (r *replica) look(now time.Time, after *afterwards) todo {
 		step = r.machine.Next(now, facts)
 	}
 	if step.StopGroup {
-		giveUpOnGroup(r, now, after)
+		failAsGroupRuns(r, now, after)
 	}
 	recordStep(r, step, status, predecessor, now)
 	if step.Status != status {
@@ -118,7 +118,7 @@ func (r *replica) look(now time.Time, after *afterwards) todo {
 	return todo{do: step.Do}
 }
 
-// facts are what the machine has to know of other replicas, and the worker that the replica waits for, if any.
+// facts returns what the machine has to know of other workers. predecessor is a worker that the replica waits for, or nil.
 func (r *replica) facts(after *afterwards) (f lifecycle.Facts, predecessor *entry) {
 	if r.machine.IsEntering() {
 		predecessor = r.waitsFor(r, after)
@@ -128,10 +128,10 @@ func (r *replica) facts(after *afterwards) (f lifecycle.Facts, predecessor *entr
 	return f, predecessor
 }
 
-// never is a time that only a change ends.
+// never is the duration of a wait that only a call of wake ends.
 const never = time.Duration(-1)
 
-// setTimer makes the timer wake the goroutine in d, or earlier if something changes.
+// setTimer makes the timer wake the goroutine after d. wake may do it earlier.
 func (r *replica) setTimer(d time.Duration) {
 	switch {
 	case r.timer == nil:
@@ -144,8 +144,8 @@ func (r *replica) setTimer(d time.Duration) {
 	}
 }
 
-// wake makes the goroutine look again, if it waits. Resetting its timer costs a waiting replica nothing, a channel
-// beside the timer would cost each 100 bytes.
+// wake ends the goroutine's wait, so that it asks the machine again. It uses the timer: a channel for this would cost each
+// replica 100 bytes.
 func (r *replica) wake() {
 	if r.timer != nil && !r.machine.IsRunning() {
 		r.timer.Reset(0)
@@ -160,7 +160,7 @@ func (r *replica) askToStop(now time.Time) {
 	}
 }
 
-// ask asks what the machine wants to know.
+// ask answers the machine's question.
 func (r *replica) ask() todo {
 	var after afterwards
 	r.pool.mu.Lock()
@@ -170,8 +170,8 @@ func (r *replica) ask() todo {
 	return r.next()
 }
 
-// plan asks the backoff or the schedule when the next run is due. The pool's lock is held, but not while it asks the user's
-// code.
+// plan asks the backoff or the schedule when the next run is due. The pool's lock is held, but it is free while the user's
+// code runs.
 func (r *replica) plan(now time.Time, after *afterwards) {
 	q := r.machine.Question(now)
 	if answersItself(r.settings, q) {
@@ -184,7 +184,7 @@ func (r *replica) plan(now time.Time, after *afterwards) {
 	r.take(a, q, now, after)
 }
 
-// take takes an answer.
+// take gives an answer to the machine.
 func (r *replica) take(a answer, q lifecycle.Question, now time.Time, after *afterwards) {
 	switch {
 	case q.Failures > 0:
@@ -204,20 +204,20 @@ func (r *replica) take(a answer, q lifecycle.Question, now time.Time, after *aft
 
 // ending is how a replica's goroutine ends.
 type ending struct {
-	byItself   bool // nobody asked for it
-	abandoned  bool // nobody waits for it
+	byItself   bool // it was not asked to end
+	abandoned  bool // Stop does not wait for it any more
 	scaledDown bool
 	failure    Problem
 	run        *run // the last one; nil if there was none
 }
 
-// end is the end of the replica's goroutine. From here on it may get another one.
+// end ends the replica's goroutine. From here on the replica may get a new goroutine.
 func (r *replica) end(after *afterwards) *ending {
 	if r.timer != nil {
 		r.timer.Stop()
 	}
 	if r.machine.Status() == lifecycle.Error {
-		r.pool.readiness.setbacks++
+		r.pool.readiness.failures++
 	}
 	if r.ended != nil {
 		close(r.ended)
@@ -230,7 +230,7 @@ func (r *replica) end(after *afterwards) *ending {
 	}
 }
 
-// leave tells others that the goroutine has ended, even if the log sink ends it early.
+// leave tells others that the goroutine has ended, also if a log sink ends the goroutine in here.
 func (r *replica) leave(end *ending) {
 	defer left(r, end)
 	if end.byItself && r.essential {
@@ -239,7 +239,7 @@ func (r *replica) leave(end *ending) {
 	handOver(end.run, end.scaledDown)
 }
 
-// hasEndedChan returns a channel that is closed once the goroutine has ended.
+// hasEndedChan returns a channel that is closed when the goroutine has ended.
 func (r *replica) hasEndedChan() <-chan struct{} {
 	if r.ended == nil {
 		r.ended = make(chan struct{})
@@ -258,5 +258,5 @@ func (r *replica) revive() {
 	}
 }
 
-// displayName is how the replica is called where one string must do.
+// displayName is the name of the worker with the number of the replica.
 func (r *replica) displayName() string { return names.Replica(r.name, int(r.index)) }

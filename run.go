@@ -10,37 +10,36 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// run is one run of a replica, and its context: the only layer that the run adds to its pool's context. It
-// knows the keys that zerolog, pprof and context itself look for and answers for them, so that none of
-// them costs a layer of its own; what a run never asks for is never made.
+// run is one run of a replica, and its context. It is the only layer that a run adds to the context of the pool: it answers
+// for the keys of zerolog, pprof and context itself. Most of its parts are made when they are first needed.
 type run struct {
 	replica  *replica
 	id       string
 	attempt  int
-	labels   any       // what pprof keeps in a context
-	watchdog *watchdog // nil if nothing is expected of the run
+	labels   any       // the value for the key of pprof
+	watchdog *watchdog // nil if the worker has neither heartbeat nor run timeout
 	over     bool      // guarded by the pool's lock
 
-	// Made when first asked for:
+	// Made when they are first needed.
 	logger atomic.Pointer[zerolog.Logger]
 	life   atomic.Pointer[lifetime]
 	parts  *parts // guarded by the pool's lock, and so are its fields
 }
 
-// parts are what a run has beside its context. Few runs have any.
+// parts are the parts of a run that few runs have.
 type parts struct {
 	children map[string]*entry // by their short names
 
-	drain       chan struct{} // closed when the run is to finish, or is over; nil unless somebody listens
+	drain       chan struct{} // closed when the run has to finish, or is over; nil unless someone listens
 	drainClosed bool
 	drained     atomic.Bool // the run was asked to finish; jobs read it without the lock
 	endsByJob   bool        // the run's body handles jobs, and ends between two of them when it is drained
 	listens     bool        // the worker called Draining
-	cut         *time.Timer // ends the context of a run that was given time to finish; nil if none was
-	cutAt       time.Time   // when it does
+	cut         *time.Timer // ends the context of a run that has time to finish; nil if it has none
+	cutAt       time.Time   // when cut ends the context
 
 	ready   bool // the run called Ready
-	standby int  // how many in it wait for their turn to work
+	standby int  // how many calls of Standby have not ended
 
 	redelivery redelivery // the items that the body's attempts share; nil if it handles no items
 	unhandled  int        // items that the run left for the next attempt
@@ -54,15 +53,15 @@ func (r *run) part() *parts {
 	return r.parts
 }
 
-// lifetime is the part of a run's context that ends.
+// lifetime is the context inside of a run that ends.
 type lifetime struct {
 	context.Context
 
 	end context.CancelCauseFunc
 }
 
-// Runs that end before anybody asks for their lifetime share these two. A lifetime of its own costs more than all the rest
-// of a run that fails at once.
+// Runs that end before someone needs their lifetime share these two. To make a lifetime costs more than the rest of a run
+// that fails at once.
 var endedLife, stoppedLife = endedWith(context.Canceled), endedWith(ErrStopping)
 
 func endedWith(cause error) *lifetime {
@@ -75,7 +74,7 @@ func newRun(r *replica, id string) *run {
 	return &run{replica: r, id: id}
 }
 
-// begin starts the clocks of the run. The pool's lock is held.
+// begin starts the run timeout and the watchdog. The pool's lock is held.
 func (r *run) begin(now time.Time) {
 	if r.replica.runTimeout > 0 {
 		r.life.Store(r.newLifetime().limit(r.replica.runTimeout))
@@ -88,7 +87,7 @@ func (r *run) newLifetime() *lifetime {
 	return &lifetime{ctx, end}
 }
 
-// limit returns the lifetime with an end after d.
+// limit returns the lifetime with a timeout.
 func (l *lifetime) limit(d time.Duration) *lifetime {
 	ctx, stopTimer := context.WithTimeoutCause(l.Context, d, runTimeoutError(d))
 	return &lifetime{ctx, func(cause error) {
@@ -97,7 +96,7 @@ func (l *lifetime) limit(d time.Duration) *lifetime {
 	}}
 }
 
-// lifetime returns the part of the context that ends, and makes it if need be.
+// lifetime returns the context that ends, and makes it if need be.
 func (r *run) lifetime() *lifetime {
 	if life := r.life.Load(); life != nil {
 		return life
@@ -106,8 +105,8 @@ func (r *run) lifetime() *lifetime {
 	return r.life.Load()
 }
 
-// end waits until the run's children have ended too. It returns how many items the run left for the next attempt. The
-// pool's lock is held, but not while it waits.
+// end ends the run, and waits until its children have ended. It returns how many items the run left for the next attempt. The
+// pool's lock is held, but it is free during the wait.
 func (r *run) end() (unhandled int) {
 	r.over = true
 	if p := r.parts; p != nil {
@@ -120,17 +119,17 @@ func (r *run) end() (unhandled int) {
 		}
 		unhandled = p.unhandled
 	}
-	r.watchdog.end() // not earlier: while it waits for a child, the run may outlast its timeout
+	r.watchdog.end() // last, as the run may outlast its timeout while it waits for a child
 	return unhandled
 }
 
-// isCurrent tells whether the run goes on, or still waits for its children. The pool's lock is held.
+// isCurrent tells whether the run goes on, or waits for its children. The pool's lock is held.
 func (r *run) isCurrent() bool { return r.replica.run == r && r.replica.machine.IsRunning() }
 
-// cancel ends the context because the worker is to stop.
+// cancel ends the context because the worker stops.
 func (r *run) cancel() { r.cancelAs(stoppedLife, ErrStopping) }
 
-// fail ends the context because of what is wrong with the run.
+// fail ends the context because the run is stuck.
 func (r *run) fail(cause error) { r.lifetime().end(cause) }
 
 func (r *run) cancelAs(life *lifetime, cause error) {
@@ -139,7 +138,7 @@ func (r *run) cancelAs(life *lifetime, cause error) {
 	}
 }
 
-// Deadline is there if the worker has a run timeout.
+// Deadline returns the end of the run timeout, if there is one.
 func (r *run) Deadline() (time.Time, bool) {
 	if life := r.life.Load(); life != nil {
 		return life.Deadline()
@@ -147,7 +146,7 @@ func (r *run) Deadline() (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// Done is closed when the run is over, or asked to stop.
+// Done is closed when the run is over or has to stop.
 func (r *run) Done() <-chan struct{} { return r.lifetime().Done() }
 
 // Err is nil until Done is closed.
@@ -166,12 +165,12 @@ var (
 	cancelKey = keyAskedFor(func(ctx context.Context) { _ = context.Cause(ctx) })
 )
 
-// Value answers for the run's own keys, and passes all others on.
+// Value answers for the keys of the run. It passes other keys on to the context of the pool or of the parent.
 func (r *run) Value(key any) any {
 	switch key {
 	case runKey{}:
 		return r
-	case jobKey{}: // not that of the parent, whose child the run may be
+	case jobKey{}: // a child has no part in a job of its parent
 		return nil
 	case loggerKey:
 		return r.ctxLogger()
@@ -198,7 +197,7 @@ func runOf(ctx context.Context) *run {
 	return r
 }
 
-// keyAskedFor returns the key, private to another package, that ask looks up in a context.
+// keyAskedFor returns the key that ask looks up in a context. The key is private to another package.
 func keyAskedFor(ask func(context.Context)) any {
 	probe := &keyProbe{Context: context.Background()}
 	ask(probe)
@@ -211,7 +210,7 @@ type keyProbe struct {
 	key any
 }
 
-// Err makes the probe one that has ended, so that those who look for a cause do.
+// Err makes the probe a context that has ended, so that context.Cause looks for a cause.
 func (*keyProbe) Err() error { return context.Canceled }
 
 func (p *keyProbe) Value(key any) any {
@@ -219,7 +218,7 @@ func (p *keyProbe) Value(key any) any {
 	return nil
 }
 
-// label gives the run's labels to its context and to the goroutine, which is the caller's.
+// label gives the run's pprof labels to its context and to the goroutine of the caller.
 func (r *run) label() {
 	labels := pprof.Labels(fieldWorker, r.replica.name, fieldExecutionID, r.id)
 	r.labels = pprof.WithLabels(context.Background(), labels).Value(labelsKey)

@@ -5,18 +5,17 @@ import (
 	"slices"
 )
 
-// WithReplicas runs n copies of the worker side by side. The default is 1; 0 begins with none.
+// WithReplicas runs n copies of the worker side by side. The default is 1. With 0 the worker runs when it is scaled up.
 func WithReplicas(n int) Option {
 	return func(s *settings) { s.replicas = n }
 }
 
-// WithReplicaLimits sets the bounds of [Pool.Scale]. The default is 0 and 0; 0 as
-// the most is no limit.
+// WithReplicaLimits sets the limits of [Pool.Scale]. The defaults are 0 and 0; most = 0 is no limit.
 func WithReplicaLimits(least, most int) Option {
 	return func(s *settings) { s.minReplicas, s.maxReplicas = least, most }
 }
 
-// limitOfReplicas is far above what makes sense, and far below what an int32 holds.
+// limitOfReplicas is the limit where none is set.
 const limitOfReplicas = 1 << 20
 
 func (s *settings) validateReplicas(worker string, errs *[]error) {
@@ -37,7 +36,7 @@ func (s *settings) validateReplicas(worker string, errs *[]error) {
 	}
 }
 
-// mostReplicas is the worker's own limit, else the one for all.
+// mostReplicas is the worker's own limit, else the limit for all workers.
 func (s *settings) mostReplicas() int {
 	if s.maxReplicas > 0 {
 		return s.maxReplicas
@@ -45,19 +44,19 @@ func (s *settings) mostReplicas() int {
 	return limitOfReplicas
 }
 
-// Scale sets how many replicas of a worker run, and does not wait: a replica that is too many ends after
-// the job it is at, or its context ends if it does not handle jobs. With none the worker is paused. It
-// fails with [ErrUnknownWorker], [ErrNotStarted], [ErrPoolStopped], [ErrMinReplicas] or [ErrMaxReplicas].
+// Scale sets how many replicas of a worker run. It does not wait. A surplus replica ends after its current job; if its body
+// does not handle jobs, its context ends. With 0 replicas the worker is paused. Scale fails with [ErrUnknownWorker],
+// [ErrNotStarted], [ErrPoolStopped], [ErrMinReplicas] or [ErrMaxReplicas].
 func (p *Pool) Scale(name string, replicas int) error {
 	return p.scale("scale", name, func(int) int { return replicas })
 }
 
-// More is [Pool.Scale] by one replica up.
+// More adds a replica: see [Pool.Scale].
 func (p *Pool) More(name string) error {
 	return p.scale("more", name, func(n int) int { return n + 1 })
 }
 
-// Less is [Pool.Scale] by one replica down.
+// Less removes a replica: see [Pool.Scale].
 func (p *Pool) Less(name string) error {
 	return p.scale("less", name, func(n int) int { return n - 1 })
 }
@@ -79,7 +78,7 @@ func (p *Pool) scale(call, name string, wanted func(now int) int) error {
 	return err
 }
 
-// scaleTo makes n replicas run, and ends all others. The pool's lock is held.
+// scaleTo makes n replicas run, and ends the others. The pool's lock is held.
 func scaleTo(e *entry, n int32, after *afterwards) {
 	e.wanted = n
 	present := make(map[int32]bool)
@@ -128,8 +127,8 @@ func scaleDown(r *replica, after *afterwards) {
 	}
 }
 
-// dropIfScaledDown forgets a replica that was scaled down and has ended; its counts stay with the worker. The pool's lock
-// is held.
+// dropIfScaledDown removes a replica that was scaled down and has ended. Its counts stay with the worker. The pool's lock is
+// held.
 func dropIfScaledDown(r *replica) {
 	e := r.entry
 	if r.index == 0 || r.index < e.wanted || !r.machine.HasExited() || !r.machine.IsScaledDown() {

@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// Stop asks all workers to stop and waits until they have, or until ctx ends. No run begins once it
-// was called. The contexts of runs end at once, or later if they listen to [Draining]; a worker that others
-// come after ([WithAfter]) is asked once those have stopped, or time is short. A worker that has not stopped
-// when ctx ends, or within its own stop timeout, is named in a *[StopError], with the stack it hangs in.
-// Stop may be called again, from many goroutines, and before Start, which then fails.
+// Stop stops all workers, and waits until they have stopped or ctx ends. From then on no run begins. The context of a run
+// ends at once, or later if the run called [Draining]. A worker that others come after ([WithAfter]) stops when those have
+// stopped, or when nine tenths of the time have passed. A *[StopError] names each worker that has not stopped when ctx ends
+// or its own stop timeout has passed, with the stack in which it hangs. Stop may be called again, from many goroutines, and
+// before Start, which then fails.
 func (p *Pool) Stop(ctx context.Context) (err error) {
 	early, cancel := shortOf(ctx)
 	defer cancel()
 	p.askToStop(p.stopDeadlineOf(early))
 	defer context.AfterFunc(early, p.cancelAll)()
 	stragglers := p.awaitStop(ctx)
-	p.giveUpJobs()
+	p.cancelJobContexts()
 	if stragglers != nil {
 		err = stragglers
 		waitFor(ctx, func() { p.log.stragglers(stragglers) })
@@ -35,7 +35,7 @@ func (p *Pool) isFirstToSayStopped() bool {
 	return first
 }
 
-// returnFromStop tells Run that a call of Stop returns, and with what.
+// returnFromStop tells Run that a call of Stop returns, and its error.
 func (p *Pool) returnFromStop(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -47,8 +47,8 @@ func (p *Pool) returnFromStop(err error) {
 	}
 }
 
-// waitFor waits until write, which writes to the log, has returned, but no longer than ctx allows and a
-// moment more: a log sink that hangs must not keep the process from ending.
+// waitFor waits until write has written to the log, but no longer than until ctx ends and a moment more. A log sink that
+// hangs must not keep the process from its end.
 func waitFor(ctx context.Context, write func()) {
 	const moment = 100 * time.Millisecond
 	written := make(chan struct{})
@@ -67,8 +67,8 @@ func waitFor(ctx context.Context, write func()) {
 	}
 }
 
-// shortOf returns ctx with an end a tenth of its time before its own, a second at most: what comes
-// after it still has its turn then.
+// shortOf returns ctx with an earlier deadline: by a tenth of the time that is left, at most a second. That time is for what
+// comes after it.
 func shortOf(ctx context.Context) (context.Context, context.CancelFunc) {
 	end, bounded := ctx.Deadline()
 	if !bounded {
@@ -77,13 +77,13 @@ func shortOf(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, end.Add(-margin(time.Until(end))))
 }
 
-// margin is how much sooner than d something must end that others wait for until then.
+// margin is the part of d that is kept for what comes after it.
 func margin(d time.Duration) time.Duration { return min(d/10, time.Second) }
 
-// deadline is the time there is for a stop.
+// deadline is the time for a stop.
 type deadline struct{ from, until time.Time }
 
-// stopDeadlineOf is the time from now to the end of ctx, or the pool's own stop timeout if it has none.
+// stopDeadlineOf is the time from now to the deadline of ctx. Without a deadline it is the pool's stop timeout.
 func (p *Pool) stopDeadlineOf(ctx context.Context) deadline {
 	d := deadline{from: time.Now()}
 	if end, bounded := ctx.Deadline(); bounded {
@@ -94,7 +94,7 @@ func (p *Pool) stopDeadlineOf(ctx context.Context) deadline {
 	return d
 }
 
-// grace is how long a run may go on before its context ends.
+// grace is how long a run that drains may go on before its context ends: three quarters of the time.
 func (d deadline) grace(stopTimeout time.Duration) time.Duration {
 	left := d.until.Sub(d.from)
 	if stopTimeout > 0 {
@@ -103,9 +103,9 @@ func (d deadline) grace(stopTimeout time.Duration) time.Duration {
 	return left - left/4
 }
 
-// cancelAll ends the contexts of all that still runs, and of all jobs, while there is time left to notice that.
+// cancelAll ends the contexts of all runs and jobs while there is time left for them to notice.
 func (p *Pool) cancelAll() {
-	p.giveUpJobs()
+	p.cancelJobContexts()
 	now := time.Now()
 	var after afterwards
 	p.mu.Lock()
@@ -118,8 +118,8 @@ func (p *Pool) cancelAll() {
 	after.do()
 }
 
-// giveUpJobs ends the contexts of jobs that outlive the context of their run.
-func (p *Pool) giveUpJobs() {
+// cancelJobContexts ends the contexts of jobs that live on after the context of their run.
+func (p *Pool) cancelJobContexts() {
 	p.mu.Lock()
 	cancel := p.cancelJobs
 	p.mu.Unlock()
@@ -128,7 +128,7 @@ func (p *Pool) giveUpJobs() {
 	}
 }
 
-// askToStop asks all workers to stop and does not wait; some are asked once others have stopped.
+// askToStop asks all workers to stop, and does not wait. A worker that others come after is asked when those have stopped.
 func (p *Pool) askToStop(d deadline) {
 	var after afterwards
 	p.mu.Lock()
@@ -148,7 +148,7 @@ func (p *Pool) askToStop(d deadline) {
 	after.do()
 }
 
-// askToStop asks the worker's replicas to stop: their runs are to finish, or their waits end. The pool's lock is held.
+// askToStop asks the worker's replicas to stop: their runs or their waits end. The pool's lock is held.
 func (e *entry) askToStop(d deadline, after *afterwards) {
 	for r := range e.replicas() {
 		r.askToStop(d.from)
@@ -160,14 +160,14 @@ func (e *entry) askToStop(d deadline, after *afterwards) {
 	}
 }
 
-// closeIfStopped says that the pool has stopped, if it has. The pool's lock is held.
+// closeIfStopped closes stopped if the pool has stopped. The pool's lock is held.
 func (p *Pool) closeIfStopped() {
 	if p.phase == phaseStopped && p.goroutines <= 0 && !p.hasStopped() {
 		close(p.stopped)
 	}
 }
 
-// awaitStop waits until no replica is left to wait for. It returns a *StopError if one still runs.
+// awaitStop waits until no replica has to be waited for any more. It returns a *StopError if a replica still runs.
 func (p *Pool) awaitStop(ctx context.Context) *StopError {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -181,15 +181,15 @@ func (p *Pool) awaitStop(ctx context.Context) *StopError {
 		case <-p.stopped:
 			return p.stragglers()
 		case <-ctx.Done():
-			p.cancelAll() // also those that had to wait for others to stop first: they run on, too
+			p.cancelAll() // also workers that were not asked yet, as others come after them
 			return p.stragglers()
 		case <-overdue:
 		}
 	}
 }
 
-// abandonOverdue gives up on the replicas whose own stop timeout has passed, and returns the time until the
-// next one's does, if there is one.
+// abandonOverdue abandons the replicas whose own stop timeout has passed. It returns the time until the next stop timeout
+// passes, if there is one.
 func (p *Pool) abandonOverdue() (left time.Duration, bounded bool) {
 	now := time.Now()
 	var after afterwards
@@ -218,7 +218,7 @@ func (p *Pool) abandonOverdue() (left time.Duration, bounded bool) {
 	return left, bounded
 }
 
-// stopTimeLeft is how much of the stop timeout is left: all of it before the replica is asked to stop.
+// stopTimeLeft is the rest of the stop timeout. Before the replica is asked to stop it is all of it.
 func stopTimeLeft(r *replica, now time.Time) time.Duration {
 	if !r.machine.IsStopping() {
 		return r.stopTimeout
@@ -226,7 +226,7 @@ func stopTimeLeft(r *replica, now time.Time) time.Duration {
 	return r.stopAt.time().Add(r.stopTimeout).Sub(now)
 }
 
-// left is called when a replica's goroutine has ended. The replica may have another one by now.
+// left updates the pool when a replica's goroutine has ended. The replica may have a new goroutine already.
 func left(r *replica, end *ending) {
 	e, p := r.entry, r.pool
 	var after afterwards
@@ -251,7 +251,7 @@ func left(r *replica, end *ending) {
 func (p *Pool) stragglers() *StopError {
 	p.mu.Lock()
 	var found []straggler
-	if !p.hasStopped() || p.abandoned { // else nobody is left to look for
+	if !p.hasStopped() || p.abandoned { // else all have stopped
 		for _, e := range p.entries {
 			found = append(found, e.stragglers()...)
 		}

@@ -11,14 +11,14 @@ import (
 	"github.com/workerfx/workerfx/internal/safecall"
 )
 
-// Strategy says which workers of a [Group] are run again when one of them fails and has another attempt.
+// Strategy says which workers of a [Group] restart when one of them fails and has another attempt.
 type Strategy int
 
 // The strategies.
 const (
-	OneForOne  Strategy = iota // only the one that failed
-	OneForAll                  // all of the group
-	RestForOne                 // it, and those that come after it in what Workers returned
+	OneForOne  Strategy = iota // only the worker that failed
+	OneForAll                  // all workers of the group
+	RestForOne                 // the worker that failed, and the workers behind it in the result of Workers
 )
 
 var strategyNames = [...]string{"one for one", "one for all", "rest for one"}
@@ -31,18 +31,18 @@ func (s Strategy) String() string {
 	return strategyNames[s]
 }
 
-// WithStrategy makes the workers of a group share their failures. It is an option of a group, or of a worker
-// in one for that worker's failures. Before the one that failed is run again, the others stop, as they do at
-// [Pool.Stop]; they begin anew with it, in the order of [WithAfter]. One that does not stop in
-// time (its stop timeout, else [Config.StopTimeout]) makes it fail for good. When it fails for good, the others stop for good, too; if
-// one of them is essential, so does the pool. Workers that are done, or paused, stay so; an operator's
-// Restart is about one worker only, and other replicas of the one that failed go on. The default is [OneForOne].
+// WithStrategy sets which workers of a group restart together. It is an option of a group, or of one worker in a group for
+// the failures of that worker. Before the worker that failed runs again, the others stop, as at [Pool.Stop]. Then they run
+// again with it, in the order of [WithAfter]. The worker fails for good if another worker does not stop in time (within its
+// stop timeout, else [Config.StopTimeout]). When a worker fails for good, the others stop for good; if one of them is
+// essential, the pool stops. Workers that are done or paused stay so. Other replicas of the worker that failed go on.
+// [Pool.Restart] restarts one worker only. The default is [OneForOne].
 func WithStrategy(strategy Strategy) Option {
 	return func(s *settings) { s.strategy = strategy }
 }
 
-// groupMember is a worker's place in a group whose workers share failures. The methods of a nil member do nothing. The
-// pool's lock is held in all of them.
+// groupMember is a worker's place in a group whose workers share failures. Its methods may be called on nil, and do nothing
+// then. The pool's lock is held in all of them.
 type groupMember struct {
 	*sharedGroup
 
@@ -55,7 +55,7 @@ type sharedGroup struct {
 	failures *group.Group[*replica]
 }
 
-// shareFailures makes a group's workers share their failures if one of them asks for it.
+// shareFailures makes a sharedGroup of a group's workers if one of them has a strategy other than [OneForOne].
 func shareFailures(members []*entry) {
 	if !slices.ContainsFunc(members, func(e *entry) bool { return e.strategy != OneForOne }) {
 		return
@@ -70,7 +70,7 @@ func shareFailures(members []*entry) {
 	}
 }
 
-// holdOthers makes those wait that share the failures of r, which failed and has another attempt, and ends their runs.
+// holdOthers stops the replicas that share the failures of r, and makes them wait. r failed and has another attempt.
 func (g *groupMember) holdOthers(r *replica, after *afterwards) {
 	if g != nil && r.strategy != OneForOne {
 		g.failures.Failed(r, g.index, time.Now())
@@ -78,7 +78,7 @@ func (g *groupMember) holdOthers(r *replica, after *afterwards) {
 	}
 }
 
-// update holds the replicas that have to wait for one that failed, and releases all others.
+// update holds the replicas that have to wait for a failed replica, and releases the others.
 func (g *groupMember) update(after *afterwards) {
 	for i, e := range g.members {
 		for r := range e.replicas() {
@@ -104,7 +104,8 @@ func endRunForGroup(r *replica, after *afterwards) {
 	r.wake()
 }
 
-// stopOthers stops those for good that share the failures of r, which failed for good, also because peer did not stop.
+// stopOthers stops the replicas for good that share the failures of r. r failed for good; if peer is not nil, it failed as
+// peer did not stop.
 func (g *groupMember) stopOthers(r, peer *replica, after *afterwards) {
 	if g == nil || r.strategy == OneForOne {
 		return
@@ -125,31 +126,31 @@ func (g *groupMember) stopOthers(r, peer *replica, after *afterwards) {
 	after.log(func() { r.pool.log.groupStopped(r, run, peer) })
 }
 
-// holdNew holds a replica that begins, if it has to wait for another one.
+// holdNew holds a replica that starts, if it has to wait for another replica.
 func (g *groupMember) holdNew(r *replica) {
 	if g != nil && g.failures.MustWait(r, g.index) {
 		r.machine.Hold()
 	}
 }
 
-// releaseOthers releases those that wait for r, which is about to run again. It tells whether there may be any.
+// releaseOthers releases the replicas that wait for r, which is about to run again. It returns false if there are none.
 func (g *groupMember) releaseOthers(r *replica, after *afterwards) bool {
 	if g == nil || !g.failures.Leads(r) {
 		return false
 	}
-	g.failures.Clear() // other failures can only be those of its own replicas, or of those that wait for it
+	g.failures.Clear() // other failures are those of r's worker, or of replicas that wait for r
 	g.update(after)
 	return true
 }
 
-// forget ends the wait for a replica that ends.
+// forget releases the replicas that wait for a replica that ends.
 func (g *groupMember) forget(r *replica, after *afterwards) {
 	if g != nil && g.failures.Forget(r) {
 		g.update(after)
 	}
 }
 
-// wakeFailed makes those look again that failed and wait for others, one of which is r, to stop.
+// wakeFailed wakes the failed replicas, which may wait for r to stop.
 func (g *groupMember) wakeFailed(r *replica) {
 	if g == nil {
 		return
@@ -161,8 +162,8 @@ func (g *groupMember) wakeFailed(r *replica) {
 	}
 }
 
-// stopsBy is when the members must have stopped that still run although r, which failed, waits for them; zero if none
-// runs.
+// stopsBy is the time at which a member must have stopped that r waits for. r has failed. The time is zero if r waits for no
+// member.
 func (g *groupMember) stopsBy(r *replica) (by time.Time) {
 	if peer := g.stillRunning(r); peer != nil {
 		by = g.failures.AskedToStop(peer.group.index).Add(orDefault(peer.stopTimeout, r.pool.config.stopTimeout()))
@@ -170,7 +171,7 @@ func (g *groupMember) stopsBy(r *replica) (by time.Time) {
 	return by
 }
 
-// stillRunning returns a member that still runs although r, which failed, waits for it; nil if there is none.
+// stillRunning returns a replica that still runs and that r, which has failed, waits for. It returns nil if there is none.
 func (g *groupMember) stillRunning(r *replica) *replica {
 	if g == nil || !g.failures.Leads(r) {
 		return nil
@@ -185,8 +186,8 @@ func (g *groupMember) stillRunning(r *replica) *replica {
 	return nil
 }
 
-// giveUpOnGroup records that a replica failed for good, as a member of its group did not stop, and stops the others.
-func giveUpOnGroup(r *replica, now time.Time, after *afterwards) {
+// failAsGroupRuns records that a replica failed for good, as another member of its group did not stop. It stops the others.
+func failAsGroupRuns(r *replica, now time.Time, after *afterwards) {
 	peer := r.group.stillRunning(r)
 	failure := r.record.failure(TroubleFailed)
 	shown := fmt.Sprintf("worker %q of its group did not stop; %s", peer.name, failure.text)

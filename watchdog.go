@@ -118,7 +118,7 @@ func (w *watchdog) work() {
 	}
 }
 
-// idle counts who waits in the run. The lock is held.
+// idle counts the goroutines of the run that wait. The pool's lock is held.
 func (w *watchdog) idle(change int32) {
 	if w == nil {
 		return
@@ -133,14 +133,14 @@ func (w *watchdog) idle(change int32) {
 	}
 }
 
-// end is called when the run and its children are over. The lock is held.
+// end stops the watchdog, after the end of the run and its children. The pool's lock is held.
 func (w *watchdog) end() {
 	if w != nil {
 		w.timer.Stop()
 	}
 }
 
-// silenceLeft is how long the run may go on without a sign of life, or forever.
+// silenceLeft is how long the run may go on without a heartbeat.
 func (w *watchdog) silenceLeft() time.Duration {
 	heartbeat := w.run.replica.heartbeat
 	if heartbeat == 0 || w.waits.Load() > 0 || w.alarm.Load() || w.run.over {
@@ -149,17 +149,17 @@ func (w *watchdog) silenceLeft() time.Duration {
 	return time.Duration(w.touched.Load()) + heartbeat - time.Since(w.start)
 }
 
-// timeLeft is how long the run may go on at all, or forever.
+// timeLeft is how long the run may go on in total.
 func (w *watchdog) timeLeft() time.Duration {
 	timeout := w.run.replica.runTimeout
 	if timeout == 0 || w.late {
 		return forever
 	}
-	grace := min(max(timeout/10, 100*time.Millisecond), time.Second) // to notice the end of its context
-	return min(timeout-time.Since(w.start), forever-grace) + grace   // which may be too long to count
+	grace := min(max(timeout/10, 100*time.Millisecond), time.Second) // the run's time to notice the end of its context
+	return min(timeout-time.Since(w.start), forever-grace) + grace   // without overflow
 }
 
-// nextLook is when the run may be stuck.
+// nextLook is the time until the run may be stuck.
 func (w *watchdog) nextLook() time.Duration { return min(w.silenceLeft(), w.timeLeft()) }
 
 // look is called when the run may be stuck.
