@@ -130,5 +130,5 @@ func (r *run) wasAsked(how lifecycle.Outcome) bool {
 		}
 	}
 	life := r.life.Load()
-	return life != nil && context.Cause(life) == ErrStopping //nolint:errorlint // cancel gives it as it is
+	return life != nil && life != endedLife && context.Cause(life) == ErrStopping //nolint:errorlint // cancel gives it as it is
 }

@@ -8,41 +8,52 @@ import (
 	"github.com/workerfx/workerfx/internal/lifecycle"
 )
 
-// execute makes one run, from its begin to the plan for the next.
-func (r *replica) execute() todo {
-	now := time.Now()
-	run := newRun(r, r.pool.ids.next(r.pool, now)) // without the lock, as the generator may be the user's code
-	var after afterwards
-	r.pool.mu.Lock()
-	next := r.look(now, &after) // again, as a command may have come since
-	if next.do == lifecycle.Run {
-		r.beginRun(run, now)
-	}
-	announce := r.node != nil || r.group != nil || r.pool.readiness.change != nil
-	r.pool.mu.Unlock()
-	after.do()
-	if next.do != lifecycle.Run {
-		return next
+// execute makes one run, to the plan for the next. It begins the run if it is nil.
+func (r *replica) execute(run *run) todo {
+	if run == nil {
+		next := r.beginWithID()
+		if next.do != lifecycle.Run {
+			return next
+		}
+		run = next.run
 	}
 	run.label()
 	r.pool.log.runStarted(run)
-	if announce { // as late as possible, as a run that fails at once was never ready
-		r.announce()
+	if run.awaited {
+		r.announce() // as late as possible, as a run that fails at once was never ready
 	}
 	return r.finish(r.call(run))
 }
 
-// beginRun tells the machine and the record that a run begins.
-func (r *replica) beginRun(run *run, now time.Time) {
+// beginWithID begins a run with an ID of the user's generator.
+func (r *replica) beginWithID() (next todo) {
+	now := time.Now()
+	id := r.pool.ids.next(r.pool, now)
+	var after afterwards
+	r.pool.mu.Lock()
+	next = r.look(now, &after) // again, as a command may have come since
+	if next.do == lifecycle.Run && next.run == nil {
+		next.run = r.begin(id, now)
+	}
+	r.pool.mu.Unlock()
+	after.do()
+	return next
+}
+
+// begin begins a run, as the machine has just said. The pool's lock is held.
+func (r *replica) begin(id string, now time.Time) *run {
 	begin := r.machine.Began()
-	run.attempt = begin.Attempt
+	run := &run{replica: r, id: id, attempt: begin.Attempt}
+	run.awaited = r.node != nil || r.group != nil || r.pool.readiness.change != nil
 	run.begin(now)
 	r.record.begin(run, begin, now)
+	return run
 }
 
 // call calls the worker's Run, and the methods of the error that it returns. If that code ends the goroutine, call does not
 // return: see first.
 func (r *replica) call(run *run) (o outcome) {
+	run.called = true
 	returned := false
 	defer func() {
 		if !returned {
@@ -54,15 +65,19 @@ func (r *replica) call(run *run) (o outcome) {
 	return o
 }
 
-// first is the first step of a goroutine. If a run has ended the goroutine before it, it finishes that run.
+// first is the first step of a goroutine. If user code has ended the goroutine before it, there may be a run to call or to
+// finish.
 func (r *replica) first() todo {
 	r.pool.mu.Lock()
-	running := r.machine.IsRunning()
+	running, run := r.machine.IsRunning(), r.run
 	r.pool.mu.Unlock()
-	if running {
-		return r.finish(failure(r.run, ErrGoexit, ErrGoexit.Error()))
+	switch {
+	case !running:
+		return r.next()
+	case !run.called: // the log sink ended the goroutine
+		return todo{do: lifecycle.Run, run: run}
 	}
-	return r.next()
+	return r.finish(failure(run, ErrGoexit, ErrGoexit.Error()))
 }
 
 // finish ends the current run, and plans the next one. It takes the lock once for all of that, as ten thousand schedules may

@@ -93,6 +93,9 @@ type idGenerator struct {
 	broken atomic.Bool   // custom misbehaved: use xid
 }
 
+// isOwn tells whether IDs come from the library, so that the pool's lock may be held.
+func (g *idGenerator) isOwn() bool { return g.custom == nil }
+
 func (g *idGenerator) next(p *Pool, now time.Time) string {
 	if g.custom == nil || g.broken.Load() {
 		return xid.NewWithTime(now).String()

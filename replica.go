@@ -57,7 +57,7 @@ func (r *replica) loop() {
 	for next := r.first(); ; {
 		switch next.do {
 		case lifecycle.Run:
-			next = r.execute()
+			next = r.execute(next.run)
 		case lifecycle.Ask:
 			next = r.ask()
 		case lifecycle.Exit:
@@ -74,6 +74,7 @@ func (r *replica) loop() {
 // todo is the next thing that the goroutine does.
 type todo struct {
 	do  lifecycle.Action
+	run *run    // the run that has begun; nil if the goroutine has to begin one
 	end *ending // how the replica ends, if it exits
 }
 
@@ -107,15 +108,20 @@ func (r *replica) look(now time.Time, after *afterwards) todo {
 	if step.Status != status {
 		r.changed()
 	}
+	next := todo{do: step.Do}
 	switch step.Do {
+	case lifecycle.Run:
+		if r.pool.ids.isOwn() {
+			next.run = r.begin(r.pool.ids.next(r.pool, now), now)
+		}
 	case lifecycle.Sleep:
 		r.setTimer(step.Until.Sub(now))
 	case lifecycle.Wait:
 		r.setTimer(never)
 	case lifecycle.Exit:
-		return todo{step.Do, r.end(after)}
+		next.end = r.end(after)
 	}
-	return todo{do: step.Do}
+	return next
 }
 
 // facts returns what the machine has to know of other workers. predecessor is a worker that the replica waits for, or nil.

@@ -18,6 +18,8 @@ type run struct {
 	attempt  int
 	labels   any       // the value for the key of pprof
 	watchdog *watchdog // nil if the worker has neither heartbeat nor run timeout
+	awaited  bool      // others may wait for its begin
+	called   bool      // Run was called; only the replica's goroutine uses it
 	over     bool      // guarded by the pool's lock
 
 	// Made when they are first needed.
@@ -68,10 +70,6 @@ func endedWith(cause error) *lifetime {
 	ctx, end := context.WithCancelCause(context.Background())
 	end(cause)
 	return &lifetime{ctx, end}
-}
-
-func newRun(r *replica, id string) *run {
-	return &run{replica: r, id: id}
 }
 
 // begin starts the run timeout and the watchdog. The pool's lock is held.
