@@ -28,26 +28,27 @@ func (r *replica) execute(run *run) todo {
 // beginWithID begins a run with an ID of the user's generator.
 func (r *replica) beginWithID() (next todo) {
 	now := time.Now()
-	id := r.pool.ids.next(r.pool, now)
+	run := r.newRun(now)
 	var after afterwards
 	r.pool.mu.Lock()
-	next = r.look(now, &after) // again, as a command may have come since
-	if next.do == lifecycle.Run && next.run == nil {
-		next.run = r.begin(id, now)
-	}
+	next = r.look(now, run, &after) // again, as a command may have come since
 	r.pool.mu.Unlock()
 	after.do()
 	return next
 }
 
+// newRun returns a run that has not begun.
+func (r *replica) newRun(now time.Time) *run {
+	return &run{replica: r, id: r.pool.ids.next(r.pool, now)}
+}
+
 // begin begins a run, as the machine has just said. The pool's lock is held.
-func (r *replica) begin(id string, now time.Time) *run {
+func (r *replica) begin(run *run, now time.Time) {
 	begin := r.machine.Began()
-	run := &run{replica: r, id: id, attempt: begin.Attempt}
+	run.attempt = begin.Attempt
 	run.awaited = r.node != nil || r.group != nil || r.pool.readiness.change != nil
 	run.begin(now)
 	r.record.begin(run, begin, now)
-	return run
 }
 
 // call calls the worker's Run, and the methods of the error that it returns. If that code ends the goroutine, call does not
@@ -86,11 +87,16 @@ func (r *replica) finish(o outcome) todo {
 	run := r.run
 	run.cancelAs(endedLife, context.Canceled)
 	var after afterwards
+	now := time.Now()
+	spare := r.spareRun(now)
 	r.pool.mu.Lock()
-	if unhandled := run.end(); unhandled > 0 {
+	unhandled, waited := run.end()
+	if waited {
+		now, spare = time.Now(), nil
+	}
+	if unhandled > 0 {
 		o = o.withUnhandled(unhandled)
 	}
-	now := time.Now()
 	v := r.endRun(o, now, &after)
 	if r.machine.IsAsking() {
 		r.plan(now, &after)
@@ -99,15 +105,24 @@ func (r *replica) finish(o outcome) todo {
 	var next todo
 	done := r.machine.Status().Done()
 	if !done {
-		next = r.look(now, &after)
+		next = r.look(now, spare, &after)
 	}
 	r.pool.mu.Unlock()
 	after.do()
 	r.pool.log.runEnded(run, o, v, pause)
+	r.restartsAtOnce = next.do == lifecycle.Run
 	if done { // others hear of it when it is in the log
 		next = r.next()
 	}
 	return next
+}
+
+// spareRun returns the run that may follow at once, if the last one did. It is made without the pool's lock.
+func (r *replica) spareRun(now time.Time) *run {
+	if !r.restartsAtOnce || !r.pool.ids.isOwn() {
+		return nil
+	}
+	return r.newRun(now)
 }
 
 // endRun tells the machine and the record that the current run is over.

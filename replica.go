@@ -10,7 +10,7 @@ import (
 )
 
 // replica is one of the copies of a worker. Its goroutine asks its machine what to do, and does it. The pool's lock guards
-// all fields but the last two.
+// all fields but the last three.
 type replica struct {
 	*entry
 	record
@@ -27,6 +27,8 @@ type replica struct {
 	// Only the replica's goroutine uses these.
 	asked  hook // the user's code that was called and has not returned yet
 	broken hook // the user's code that misbehaved and is not called again
+
+	restartsAtOnce bool // the last run followed without a wait
 }
 
 func newReplica(e *entry, index int32) *replica {
@@ -83,14 +85,14 @@ func (r *replica) next() todo {
 	now := time.Now()
 	var after afterwards
 	r.pool.mu.Lock()
-	next := r.look(now, &after)
+	next := r.look(now, nil, &after)
 	r.pool.mu.Unlock()
 	after.do()
 	return next
 }
 
-// look does the work of next. The pool's lock is held.
-func (r *replica) look(now time.Time, after *afterwards) todo {
+// look does the work of next. If a run begins, it is spare, or a new one if spare is nil. The pool's lock is held.
+func (r *replica) look(now time.Time, spare *run, after *afterwards) todo {
 	if r.pool.phase == phaseStopped {
 		r.askToStop(now)
 	}
@@ -111,9 +113,13 @@ func (r *replica) look(now time.Time, after *afterwards) todo {
 	next := todo{do: step.Do}
 	switch step.Do {
 	case lifecycle.Run:
-		if r.pool.ids.isOwn() {
-			next.run = r.begin(r.pool.ids.next(r.pool, now), now)
+		if spare == nil && r.pool.ids.isOwn() {
+			spare = r.newRun(now)
 		}
+		if spare != nil {
+			r.begin(spare, now)
+		}
+		next.run = spare
 	case lifecycle.Sleep:
 		r.setTimer(step.Until.Sub(now))
 	case lifecycle.Wait:

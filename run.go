@@ -103,22 +103,22 @@ func (r *run) lifetime() *lifetime {
 	return r.life.Load()
 }
 
-// end ends the run, and waits until its children have ended. It returns how many items the run left for the next attempt. The
-// pool's lock is held, but it is free during the wait.
-func (r *run) end() (unhandled int) {
+// end ends the run, and waits until its children have ended. It returns how many items the run left for the next attempt, and
+// whether it waited. The pool's lock is held, but it is free during the wait.
+func (r *run) end() (unhandled int, waited bool) {
 	r.over = true
 	if p := r.parts; p != nil {
 		p.closeDrain()
 		if p.cut != nil {
 			p.cut.Stop()
 		}
-		if len(p.children) > 0 {
+		if waited = len(p.children) > 0; waited {
 			r.endChildren()
 		}
 		unhandled = p.unhandled
 	}
 	r.watchdog.end() // last, as the run may outlast its timeout while it waits for a child
-	return unhandled
+	return unhandled, waited
 }
 
 // isCurrent tells whether the run goes on, or waits for its children. The pool's lock is held.
