@@ -139,7 +139,7 @@ func stopAndWait(ctx context.Context, e *entry) error {
 		}
 	}
 	p.mu.Lock()
-	stragglers := e.stragglers()
+	stragglers := stragglersOf(e)
 	if len(stragglers) == 0 {
 		forget(e)
 	}

@@ -87,6 +87,26 @@ func badValue(worker, field string, value any, why string) error {
 	return fmt.Errorf("worker %q: %s %v: %s", text.Cut(worker, text.MaxName), field, value, why)
 }
 
+// straggler is a replica that was asked to stop and has not.
+type straggler struct {
+	*replica
+
+	runID string
+}
+
+// stragglersOf returns the replicas of a worker that were asked to stop and have not. The pool's lock is held.
+func stragglersOf(e *entry) (found []straggler) {
+	if e.pool.base == nil {
+		return nil
+	}
+	for r := range e.replicas() {
+		if (r.machine.IsStopping() || r.machine.IsScaledDown()) && !r.machine.HasExited() {
+			found = append(found, straggler{r, r.runID()})
+		}
+	}
+	return found
+}
+
 // takeStacks takes the stacks of all runs.
 func takeStacks() goroutines.Profile { return goroutines.Take(fieldExecutionID, replicaFrame) }
 

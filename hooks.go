@@ -66,8 +66,8 @@ type answer struct {
 	err   error          // the schedule is broken
 }
 
-// ask asks the worker's backoff or schedule. The default backoff replaces a broken one.
-func ask(r *replica, q lifecycle.Question) (a answer) {
+// answerOf asks a worker's backoff or schedule. The default backoff replaces a broken one.
+func answerOf(r *replica, q lifecycle.Question) (a answer) {
 	if q.Failures == 0 {
 		if !callHook(r, hookSchedule, "schedule", func() { a.tick = nextTick(r.schedule, r.jitter, q) }) {
 			a.err = errBrokenSchedule
@@ -86,6 +86,48 @@ func ask(r *replica, q lifecycle.Question) (a answer) {
 }
 
 var errBrokenSchedule = errors.New("schedule is broken")
+
+// ask answers the machine's question.
+func (r *replica) ask() todo {
+	var after afterwards
+	r.pool.mu.Lock()
+	r.plan(time.Now(), &after)
+	r.pool.mu.Unlock()
+	after.do()
+	return r.next()
+}
+
+// plan asks the backoff or the schedule when the next run is due. The pool's lock is held, but it is free while the user's
+// code runs.
+func (r *replica) plan(now time.Time, after *afterwards) {
+	q := r.machine.Question(now)
+	if answersItself(r.settings, q) {
+		r.take(answerOf(r, q), q, now, after)
+		return
+	}
+	r.pool.mu.Unlock()
+	a := answerOf(r, q)
+	r.pool.mu.Lock()
+	r.take(a, q, now, after)
+}
+
+// take gives an answer to the machine.
+func (r *replica) take(a answer, q lifecycle.Question, now time.Time, after *afterwards) {
+	switch {
+	case q.Failures > 0:
+		r.machine.AnswerBackoff(now, a.pause)
+		r.record.wait(r.machine.Due().Sub(now), now)
+		r.group.holdOthers(r, after)
+	case a.err != nil:
+		r.machine.AnswerNone(0, true)
+		r.record.fail(a.err, a.err.Error(), now)
+		r.group.stopOthers(r, nil, after)
+	case a.tick.At.IsZero():
+		r.machine.AnswerNone(a.tick.Missed, false)
+	default:
+		r.machine.AnswerTick(q, a.tick)
+	}
+}
 
 // idGenerator makes execution IDs.
 type idGenerator struct {

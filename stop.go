@@ -253,29 +253,9 @@ func (p *Pool) stragglers() *StopError {
 	var found []straggler
 	if !p.hasStopped() || p.abandoned { // else all have stopped
 		for _, e := range p.entries {
-			found = append(found, e.stragglers()...)
+			found = append(found, stragglersOf(e)...)
 		}
 	}
 	p.mu.Unlock()
 	return stopErrorAbout(found)
-}
-
-// straggler is a replica that was asked to stop and has not.
-type straggler struct {
-	*replica
-
-	runID string
-}
-
-// stragglers returns the replicas that were asked to stop and have not. The pool's lock is held.
-func (e *entry) stragglers() (found []straggler) {
-	if e.pool.base == nil {
-		return nil
-	}
-	for r := range e.replicas() {
-		if (r.machine.IsStopping() || r.machine.IsScaledDown()) && !r.machine.HasExited() {
-			found = append(found, straggler{r, r.runID()})
-		}
-	}
-	return found
 }
