@@ -18,20 +18,20 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// diary notes what happens, in its order.
-type diary struct {
+// journal notes what happens, in its order.
+type journal struct {
 	mu    sync.Mutex
 	lines []string
 }
 
-func (d *diary) note(line string) {
+func (d *journal) note(line string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.lines = append(d.lines, line)
 }
 
 // read returns what was noted since it was last read.
-func (d *diary) read() []string {
+func (d *journal) read() []string {
 	synctest.Wait()
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -41,7 +41,7 @@ func (d *diary) read() []string {
 }
 
 // worker notes when its runs begin and end. It takes a second to become ready, and another to stop.
-func (d *diary) worker(name string, opts ...workerfx.Option) workerfx.Worker {
+func (d *journal) worker(name string, opts ...workerfx.Option) workerfx.Worker {
 	return workerfx.NewWorker(name, func(ctx context.Context) error {
 		d.note("+" + name)
 		workerfx.Wait(ctx, time.Second)
@@ -57,7 +57,7 @@ func after(names ...string) workerfx.Option { return workerfx.WithAfter(names...
 
 func TestAfterStartsOnceTheOthersAreReadyAndStopsBeforeThem(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var d diary
+		var d journal
 		pool := startPool(t, d.worker("a", after("b", "c")), d.worker("b", after("c")), d.worker("c"), d.worker("z"))
 		start := time.Now()
 		assert.ElementsMatch(t, []string{"+c", "+z"}, d.read())
@@ -118,7 +118,7 @@ func TestAfterWaitsForAllReplicas(t *testing.T) {
 
 func TestAfterAGroupIsAfterAllItsWorkers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var d diary
+		var d journal
 		pool := newPool(t, d.worker("last", after("db")), d.worker("database"))
 		require.NoError(t, pool.AddGroup(groupOf{d.worker("open"), d.worker("migrate", after("open"))}, workerfx.WithName("db")))
 		require.NoError(t, pool.Start(t.Context()))
@@ -263,7 +263,7 @@ func TestWorkersDoNotStartAfterOneThatFailedAndSaySo(t *testing.T) {
 	})
 }
 
-func TestRestartedPredecessorLetsItsFollowersStart(t *testing.T) {
+func TestRestartedPredecessorLetsItsDependentsStart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
 		pool := startPool(t, workerfx.NewWorker("a", untilStopped, after("b")), workerfx.NewWorker("c", untilStopped, after("a")),
@@ -308,7 +308,7 @@ func TestRemovedPredecessorHoldsNobodyUp(t *testing.T) {
 	}
 }
 
-func TestFollowerIsAddedRemovedScaledPausedAndRestartedWhileItWaits(t *testing.T) {
+func TestDependentIsAddedRemovedScaledPausedAndRestartedWhileItWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		open := make(chan struct{})
 		pool := startPool(t, workerfx.NewWorker("b", func(ctx context.Context) error {
@@ -331,7 +331,7 @@ func TestFollowerIsAddedRemovedScaledPausedAndRestartedWhileItWaits(t *testing.T
 		require.NoError(t, pool.Resume("a"))
 		assert.Equal(t, workerfx.StatusPending, execution(t, pool, "a").Status)
 		require.NoError(t, pool.Restart("a"))
-		assert.Zero(t, running(pool, "a"), "who starts it anew does not let it go ahead")
+		assert.Zero(t, running(pool, "a"), "who starts it again does not let it go ahead")
 		require.ErrorContains(t, pool.Trigger("a"), "pending")
 		assert.Zero(t, running(pool, "a"))
 		assert.Equal(t, []string{"a not ready", "a not ready", "b not ready"}, troubles(pool.Health()))
@@ -343,7 +343,7 @@ func TestFollowerIsAddedRemovedScaledPausedAndRestartedWhileItWaits(t *testing.T
 	})
 }
 
-func TestFollowerPausedWhileItWaitsBeginsWhenResumed(t *testing.T) {
+func TestDependentPausedWhileItWaitsBeginsWhenResumed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pool := startPool(t, workerfx.NewWorker("a", untilStopped, after("b")), workerfx.NewWorker("b", readyAfter(time.Second), workerfx.WithReadiness()))
 		synctest.Wait()
@@ -355,7 +355,7 @@ func TestFollowerPausedWhileItWaitsBeginsWhenResumed(t *testing.T) {
 	})
 }
 
-func TestFollowerWithADeferredStartWaitsForBoth(t *testing.T) {
+func TestDependentWithADeferredStartWaitsForBoth(t *testing.T) {
 	for _, deferral := range []time.Duration{time.Second, time.Minute} {
 		bubble(deferral.String(), t, func(t *testing.T) {
 			start := time.Now().Round(0)
@@ -374,7 +374,7 @@ func TestFollowerWithADeferredStartWaitsForBoth(t *testing.T) {
 	}
 }
 
-func TestScheduledFollowerSkipsTheTicksThatItWaited(t *testing.T) {
+func TestScheduledDependentSkipsTheTicksThatItWaited(t *testing.T) {
 	tests := map[string]struct {
 		opts []workerfx.Option
 		want []time.Duration
@@ -448,7 +448,7 @@ func TestChainWithAHangingMiddleStopsInOrderAndInTime(t *testing.T) {
 			release := make(chan struct{})
 			defer close(release)
 			var asked time.Time
-			var d diary
+			var d journal
 			opts := slices.Concat([]workerfx.Option{after("a")}, test.opts)
 			pool := startPool(t, d.worker("c", after("b")), hang(release, opts...), workerfx.NewWorker("a", func(ctx context.Context) error {
 				<-ctx.Done()
@@ -477,7 +477,7 @@ func TestChainWithAHangingMiddleStopsInOrderAndInTime(t *testing.T) {
 
 func TestStopWithoutTimeNamesAllThatRunInWhateverOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var d diary
+		var d journal
 		pool := startPool(t, d.worker("c", after("b")), d.worker("b", after("a")), d.worker("a"), workerfx.NewWorker("idle", untilStopped, workerfx.WithDeferredStart(time.Hour)))
 		time.Sleep(5 * time.Second)
 		d.read()
@@ -498,7 +498,7 @@ func TestStopWithoutTimeNamesAllThatRunInWhateverOrder(t *testing.T) {
 func TestStopInEveryPhaseOfAnOrder(t *testing.T) {
 	for seconds := range 6 {
 		bubble(fmt.Sprint(seconds), t, func(t *testing.T) {
-			var d diary
+			var d journal
 			pool := startPool(t, d.worker("c", after("b")), d.worker("b", after("a")), d.worker("a"))
 			time.Sleep(time.Duration(seconds) * time.Second)
 			started := d.read()
@@ -515,7 +515,7 @@ func TestStopInEveryPhaseOfAnOrder(t *testing.T) {
 	}
 }
 
-func TestPredecessorBeginsNoRunWhileItsFollowersStop(t *testing.T) {
+func TestPredecessorBeginsNoRunWhileItsDependentsStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var stopping atomic.Bool
 		body := func(context.Context) error {
@@ -535,7 +535,7 @@ func TestPredecessorBeginsNoRunWhileItsFollowersStop(t *testing.T) {
 
 func TestChildrenStopInTheirParentsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var d diary
+		var d journal
 		pool := startPool(t, d.worker("a", after("b")), workerfx.NewWorker("b", func(ctx context.Context) error {
 			if err := workerfx.AddChild(ctx, d.worker("c")); err != nil {
 				return err
@@ -551,9 +551,9 @@ func TestChildrenStopInTheirParentsTurn(t *testing.T) {
 	})
 }
 
-func TestChildrenOfAFollowerStopBeforeItsPredecessors(t *testing.T) {
+func TestChildrenOfADependentStopBeforeItsPredecessors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var d diary
+		var d journal
 		pool := startPool(t, d.worker("b"), workerfx.NewWorker("a", func(ctx context.Context) error {
 			if err := workerfx.AddChild(ctx, d.worker("c")); err != nil {
 				return err
@@ -581,8 +581,8 @@ func TestChildCannotComeAfterOthers(t *testing.T) {
 }
 
 func TestEssentialWorkersInAnOrder(t *testing.T) {
-	bubble("a predecessor that is done stops its followers", t, func(t *testing.T) {
-		var d diary
+	bubble("a predecessor that is done stops its dependents", t, func(t *testing.T) {
+		var d journal
 		pool := newPool(t, d.worker("a", after("b")), workerfx.NewWorker("b", func(context.Context) error {
 			time.Sleep(time.Minute)
 			return errBoom
@@ -592,8 +592,8 @@ func TestEssentialWorkersInAnOrder(t *testing.T) {
 		require.ErrorIs(t, err, errBoom)
 		assert.Equal(t, []string{"+a", "-a"}, d.read())
 	})
-	bubble("a follower that is done stops its predecessors", t, func(t *testing.T) {
-		var d diary
+	bubble("a dependent that is done stops its predecessors", t, func(t *testing.T) {
+		var d journal
 		pool := newPool(t, d.worker("b"), workerfx.NewWorker("a", fails, after("b"), workerfx.WithEssential()))
 		require.ErrorIs(t, pool.Run(t.Context()), workerfx.ErrExitedPrematurely)
 		assert.Equal(t, []string{"+b", "-b"}, d.read())
@@ -606,9 +606,9 @@ func TestEssentialWorkersInAnOrder(t *testing.T) {
 	})
 }
 
-func TestRemovedFollowerKeepsNobodyFromStopping(t *testing.T) {
+func TestRemovedDependentKeepsNobodyFromStopping(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var d diary
+		var d journal
 		pool := startPool(t, d.worker("b"), d.worker("a", after("b")))
 		require.NoError(t, pool.Ready(t.Context()))
 		require.NoError(t, pool.Remove(t.Context(), "a"))
@@ -621,7 +621,7 @@ func TestRemovedFollowerKeepsNobodyFromStopping(t *testing.T) {
 
 func TestRemoveDuringAStopKeepsTheOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var d diary
+		var d journal
 		pool := startPool(t, d.worker("b"), d.worker("a", after("b")))
 		require.NoError(t, pool.Ready(t.Context()))
 		go func() { _ = pool.Remove(context.Background(), "a") }()
@@ -630,9 +630,9 @@ func TestRemoveDuringAStopKeepsTheOrder(t *testing.T) {
 	})
 }
 
-func TestReplacedPredecessorStopsAfterItsFollowersToo(t *testing.T) {
+func TestReplacedPredecessorStopsAfterItsDependentsToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var d diary
+		var d journal
 		pool := startPool(t, d.worker("b"), d.worker("a", after("b")))
 		require.NoError(t, pool.Ready(t.Context()))
 		require.NoError(t, pool.Remove(t.Context(), "b"))
@@ -643,9 +643,9 @@ func TestReplacedPredecessorStopsAfterItsFollowersToo(t *testing.T) {
 	})
 }
 
-func TestReplacedPredecessorsStopAfterTheirFollowerInWhateverOrderTheyComeBack(t *testing.T) {
+func TestReplacedPredecessorsStopAfterTheirDependentInWhateverOrderTheyComeBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var d diary
+		var d journal
 		quick := func(name string) workerfx.Worker {
 			return workerfx.NewWorker(name, func(ctx context.Context) error {
 				defer d.note("-" + name)
@@ -664,7 +664,7 @@ func TestReplacedPredecessorsStopAfterTheirFollowerInWhateverOrderTheyComeBack(t
 	})
 }
 
-func TestReplacedPredecessorDoesNotCloseACircle(t *testing.T) {
+func TestReplacedPredecessorDoesNotCloseACycle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pool := startPool(t, workerfx.NewWorker("a", untilStopped), workerfx.NewWorker("b", untilStopped, after("a")),
 			workerfx.NewWorker("c", untilStopped, after("b")))
@@ -675,7 +675,7 @@ func TestReplacedPredecessorDoesNotCloseACircle(t *testing.T) {
 	})
 }
 
-func TestReplacedPredecessorIsForgottenByItsFollowers(t *testing.T) {
+func TestReplacedPredecessorIsForgottenByItsDependents(t *testing.T) {
 	pool := startPool(t, workerfx.NewWorker("b", untilStopped), workerfx.NewWorker("a", untilStopped, after("b")))
 	forgotten := make(chan struct{})
 	large := func() workerfx.RunFunc {

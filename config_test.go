@@ -254,7 +254,7 @@ func TestConfigErrorsNameWhatIsWrong(t *testing.T) {
 	}
 }
 
-func TestConfigReachesTheSupervisor(t *testing.T) {
+func TestConfigReachesTheWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pool := must(workerfx.NewPool(silent, workerfx.WithConfig(workerfx.Config{
 			Defaults: workerfx.WorkerConfig{MaxAttempts: new(2), Backoff: &workerfx.ExponentialBackoff{Initial: time.Minute}},

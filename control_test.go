@@ -216,7 +216,7 @@ func TestTriggerRunsNow(t *testing.T) {
 	})
 }
 
-func TestRestartBeginsAnew(t *testing.T) {
+func TestRestartBeginsAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var attempts []int
 		pool := startPool(t,

@@ -18,7 +18,7 @@ import (
 type drainLog struct{ start, drained, ended time.Time }
 
 // body returns the body of a run that notes both. It takes as long to finish once it is told, and does not
-// heed the end of its context before.
+// obey the end of its context before.
 func (l *drainLog) body(finish time.Duration) workerfx.RunFunc {
 	return func(ctx context.Context) error {
 		<-workerfx.Draining(ctx)
@@ -149,7 +149,7 @@ func TestStragglersOfADrainAreNamedInTime(t *testing.T) {
 	})
 }
 
-func TestSecondStopWithLessTimeHurries(t *testing.T) {
+func TestSecondStopWithLessTimeShortensTheDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l drainLog
 		pool := startPool(t, workerfx.NewWorker("w", l.untilEnded), workerfx.NewWorker("after", func(ctx context.Context) error { <-ctx.Done(); time.Sleep(30 * time.Second); return nil }, after("first")),
@@ -390,7 +390,7 @@ func TestChildrenDrainWithTheirParent(t *testing.T) {
 	})
 }
 
-func TestDrainingFollowerHoldsItsPredecessorsUp(t *testing.T) {
+func TestDrainingDependentHoldsItsPredecessorsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var l, first drainLog
 		pool := startPool(t, workerfx.NewWorker("a", l.body(5*time.Second), after("b")), workerfx.NewWorker("b", first.body(time.Second)))

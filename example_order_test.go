@@ -113,7 +113,7 @@ func ExamplePool_Health_problems() {
 		fx.Provide(zerolog.Nop, NewProbes),
 		workerfx.Module,
 		workerfx.ProvideWorker(NewPair, workerfx.WithName("pair"), workerfx.WithMaxAttempts(0),
-			workerfx.WithStrategy(workerfx.OneForAll)), // when one fails, the other begins anew with it
+			workerfx.WithStrategy(workerfx.OneForAll)), // when one fails, the other restarts with it
 		workerfx.ProvideWorker(func() workerfx.Worker {
 			return workerfx.NewWorker("broken", func(context.Context) error { return errors.New("no such table") })
 		}),

@@ -163,7 +163,7 @@ func TestFailingIsSinceTheFirstOfTheFailuresInARow(t *testing.T) {
 	})
 }
 
-func TestHealthTellsWhatAFollowerWaitsForSinceWhen(t *testing.T) {
+func TestHealthTellsWhatADependentWaitsForSinceWhen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pool := startPool(t, workerfx.NewWorker("b", untilStopped, workerfx.WithReadiness()))
 		time.Sleep(time.Hour)

@@ -185,7 +185,7 @@ func TestExpositionIsGolden(t *testing.T) {
 	})
 }
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // golden compares got with a file.
 func golden(t testing.TB, file string, got []byte) {

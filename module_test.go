@@ -221,7 +221,7 @@ func TestStopHookLeavesTimeForTheHooksBehindIt(t *testing.T) {
 
 func TestStartHookWaitsForWorkersWithReadiness(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var d diary
+		var d journal
 		behind := false
 		a := fx.New(fx.NopLogger, workerfx.Module,
 			workerfx.ProvideWorker(func() workerfx.Worker { return d.worker("api", after("db")) }),
@@ -246,13 +246,13 @@ func TestStartHookSaysWhoIsNotReadyWithinTheStartBudget(t *testing.T) {
 		a := fx.New(fx.NopLogger, workerfx.Module, fx.Populate(&pool),
 			workerfx.ProvideWorker(func() workerfx.Worker { return workerfx.NewWorker("silent", untilStopped, workerfx.WithReadiness()) }),
 			workerfx.ProvideWorker(func() workerfx.Worker {
-				return workerfx.NewWorker("follower", untilStopped, workerfx.WithReadiness(), after("silent"))
+				return workerfx.NewWorker("dependent", untilStopped, workerfx.WithReadiness(), after("silent"))
 			}),
 			workerfx.ProvideWorker(func() workerfx.Worker { return workerfx.NewWorker("quick", readyAfter(0), workerfx.WithReadiness()) }))
 		start := time.Now()
 		err := a.Start(within(t, 15*time.Second))
 		assert.Equal(t, 14*time.Second, time.Since(start), "within the budget, with time left to stop")
-		assert.Equal(t, []string{"follower not ready", "silent not ready"}, troubles(err))
+		assert.Equal(t, []string{"dependent not ready", "silent not ready"}, troubles(err))
 		require.ErrorContains(t, err, "workers are not ready")
 		require.ErrorContains(t, err, "waits for silent")
 		for _, e := range pool.Executions() {
@@ -281,7 +281,7 @@ func TestStartHookFailsAtOnceIfAWorkerCannotBecomeReady(t *testing.T) {
 
 func sleepThenFail(context.Context) error { time.Sleep(time.Second); return errBoom }
 
-func TestStartHookRefusesUnknownNamesAndCircles(t *testing.T) {
+func TestStartHookRefusesUnknownNamesAndCycles(t *testing.T) {
 	a := fx.New(fx.NopLogger, workerfx.Module, workerfx.ProvideWorker(newJob, after("databse")), fx.Supply(make(chan string, 9)))
 	require.ErrorIs(t, a.Start(t.Context()), workerfx.ErrUnknownWorker)
 

@@ -235,12 +235,12 @@ func TestScheduledWorkerWhoseLastTickFailedIsReadyOnceItsRunSaysSo(t *testing.T)
 			}
 			return readyAfter(time.Second)(ctx)
 		}, workerfx.WithReadiness(), workerfx.WithInterval(time.Minute), workerfx.WithMaxAttempts(2), static),
-			workerfx.NewWorker("follower", untilStopped, after("w"), workerfx.WithDeferredStart(time.Minute)))
+			workerfx.NewWorker("dependent", untilStopped, after("w"), workerfx.WithDeferredStart(time.Minute)))
 		time.Sleep(time.Minute + time.Second + time.Second/2) // the second attempt has begun
 		assert.False(t, isReady(pool))
 		time.Sleep(time.Second)
 		assert.True(t, isReady(pool))
-		assert.Equal(t, workerfx.StatusRunning, execution(t, pool, "follower").Status)
+		assert.Equal(t, workerfx.StatusRunning, execution(t, pool, "dependent").Status)
 		require.NoError(t, pool.Stop(context.Background()))
 	})
 }

@@ -15,17 +15,17 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// troupe is a group of workers that fail when they are told to, and note what they do.
-type troupe struct {
+// testGroup is a group of workers that fail when they are told to, and note what they do.
+type testGroup struct {
 	workers []workerfx.Worker
 	fails   map[string]chan error
 
-	mu    sync.Mutex // guards diary
-	diary []string
+	mu      sync.Mutex // guards journal
+	journal []string
 }
 
-func newTroupe(names ...string) *troupe {
-	g := &troupe{fails: make(map[string]chan error)}
+func newTestGroup(names ...string) *testGroup {
+	g := &testGroup{fails: make(map[string]chan error)}
 	for _, name := range names {
 		g.add(name)
 	}
@@ -33,7 +33,7 @@ func newTroupe(names ...string) *troupe {
 }
 
 // add adds a worker that takes a second to stop.
-func (g *troupe) add(name string, opts ...workerfx.Option) {
+func (g *testGroup) add(name string, opts ...workerfx.Option) {
 	fails := make(chan error)
 	g.fails[name] = fails
 	g.workers = append(g.workers, workerfx.NewWorker(name, func(ctx context.Context) error {
@@ -50,27 +50,27 @@ func (g *troupe) add(name string, opts ...workerfx.Option) {
 	}, opts...))
 }
 
-func (g *troupe) note(line string) {
+func (g *testGroup) note(line string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.diary = append(g.diary, line)
+	g.journal = append(g.journal, line)
 }
 
 // notes returns what was noted since it was last asked.
-func (g *troupe) notes() []string {
+func (g *testGroup) notes() []string {
 	synctest.Wait()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	notes := g.diary
-	g.diary = nil
+	notes := g.journal
+	g.journal = nil
 	return notes
 }
 
-func (*troupe) Name() string                 { return "g" }
-func (g *troupe) Workers() []workerfx.Worker { return g.workers }
+func (*testGroup) Name() string                 { return "g" }
+func (g *testGroup) Workers() []workerfx.Worker { return g.workers }
 
 // start starts a pool with the group, whose workers have attempts without end and ten seconds between them.
-func (g *troupe) start(t *testing.T, opts ...workerfx.Option) *workerfx.Pool {
+func (g *testGroup) start(t *testing.T, opts ...workerfx.Option) *workerfx.Pool {
 	t.Helper()
 	pool := newPool(t)
 	opts = append([]workerfx.Option{
@@ -96,7 +96,7 @@ func TestStrategySaysWhoIsRunAgain(t *testing.T) {
 	}
 	for _, test := range tests {
 		bubble(test.strategy.String(), t, func(t *testing.T) {
-			g := newTroupe("a", "b", "c")
+			g := newTestGroup("a", "b", "c")
 			pool := g.start(t, workerfx.WithStrategy(test.strategy))
 
 			g.fails["b"] <- errBoom
@@ -115,7 +115,7 @@ func TestStrategySaysWhoIsRunAgain(t *testing.T) {
 
 func TestTheOthersOfAGroupHaveStoppedBeforeOneRunsAgain(t *testing.T) {
 	bubble("", t, func(t *testing.T) {
-		g := newTroupe("a", "b")
+		g := newTestGroup("a", "b")
 		g.start(t, workerfx.WithStrategy(workerfx.OneForAll), workerfx.WithBackoff(workerfx.StaticBackoff{}))
 		g.fails["a"] <- errBoom
 		time.Sleep(500 * time.Millisecond)
@@ -127,9 +127,9 @@ func TestTheOthersOfAGroupHaveStoppedBeforeOneRunsAgain(t *testing.T) {
 	})
 }
 
-func TestAGroupBeginsAnewInItsOrder(t *testing.T) {
+func TestAGroupBeginsAgainInItsOrder(t *testing.T) {
 	bubble("", t, func(t *testing.T) {
-		g := newTroupe("db")
+		g := newTestGroup("db")
 		g.add("web", workerfx.WithAfter("db"))
 		pool := g.start(t, workerfx.WithStrategy(workerfx.OneForAll))
 		g.fails["web"] <- errBoom
@@ -141,7 +141,7 @@ func TestAGroupBeginsAnewInItsOrder(t *testing.T) {
 
 func TestAWorkerWhoseGroupDoesNotStopFailsForGood(t *testing.T) {
 	bubble("", t, func(t *testing.T) {
-		g := newTroupe("a")
+		g := newTestGroup("a")
 		release := make(chan struct{})
 		defer close(release)
 		g.workers = append(g.workers, workerfx.NewWorker("deaf", stubborn(release), workerfx.WithStopTimeout(3*time.Second)))
@@ -163,7 +163,7 @@ func TestAWorkerWhoseGroupDoesNotStopFailsForGood(t *testing.T) {
 
 func TestAWorkerThatIsGivenUpEndsItsGroup(t *testing.T) {
 	bubble("", t, func(t *testing.T) {
-		g := newTroupe("a", "b", "c")
+		g := newTestGroup("a", "b", "c")
 		pool := g.start(t, workerfx.WithStrategy(workerfx.RestForOne), workerfx.WithMaxAttempts(1))
 		g.fails["b"] <- errBoom
 		time.Sleep(time.Minute)
@@ -172,7 +172,7 @@ func TestAWorkerThatIsGivenUpEndsItsGroup(t *testing.T) {
 		require.Equal(t, workerfx.StatusError, execution(t, pool, "g/b").Status)
 		require.Equal(t, workerfx.StatusStopped, execution(t, pool, "g/c").Status)
 
-		require.NoError(t, pool.Restart("g/b"), "an operator may begin anew")
+		require.NoError(t, pool.Restart("g/b"), "an operator may begin again")
 		require.NoError(t, pool.Restart("g/c"))
 		require.ElementsMatch(t, []string{"b begins", "c begins"}, g.notes())
 	})
@@ -180,7 +180,7 @@ func TestAWorkerThatIsGivenUpEndsItsGroup(t *testing.T) {
 
 func TestAGroupThatEndsTakesThePoolWithItIfOneOfItIsEssential(t *testing.T) {
 	bubble("", t, func(t *testing.T) {
-		g := newTroupe("a")
+		g := newTestGroup("a")
 		g.add("b", workerfx.WithEssential())
 		pool := newPool(t)
 		require.NoError(t, pool.AddGroup(g, workerfx.WithStrategy(workerfx.OneForAll)))
@@ -197,7 +197,7 @@ func TestAGroupThatEndsTakesThePoolWithItIfOneOfItIsEssential(t *testing.T) {
 func TestTwoFailuresAtOnceMakeOneRestartOfTheGroup(t *testing.T) {
 	for _, strategy := range []workerfx.Strategy{workerfx.OneForAll, workerfx.RestForOne} {
 		bubble(strategy.String(), t, func(t *testing.T) {
-			g := newTroupe("a", "b", "c")
+			g := newTestGroup("a", "b", "c")
 			g.start(t, workerfx.WithStrategy(strategy))
 			g.fails["b"] <- errBoom
 			g.fails["a"] <- errBoom
@@ -211,7 +211,7 @@ func TestTwoFailuresAtOnceMakeOneRestartOfTheGroup(t *testing.T) {
 
 func TestAStopEndsTheRestartOfAGroupAtOnce(t *testing.T) {
 	bubble("", t, func(t *testing.T) {
-		g := newTroupe("a", "b")
+		g := newTestGroup("a", "b")
 		pool := g.start(t, workerfx.WithStrategy(workerfx.OneForAll), workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Hour}))
 		g.fails["a"] <- errBoom
 		time.Sleep(time.Minute)
@@ -222,9 +222,9 @@ func TestAStopEndsTheRestartOfAGroupAtOnce(t *testing.T) {
 	})
 }
 
-func TestAPausedWorkerStaysPausedWhenItsGroupBeginsAnew(t *testing.T) {
+func TestAPausedWorkerStaysPausedWhenItsGroupBeginsAgain(t *testing.T) {
 	bubble("", t, func(t *testing.T) {
-		g := newTroupe("a", "b")
+		g := newTestGroup("a", "b")
 		pool := g.start(t, workerfx.WithStrategy(workerfx.OneForAll))
 		require.NoError(t, pool.Pause("g/b"))
 		g.fails["a"] <- errBoom
@@ -238,7 +238,7 @@ func TestAPausedWorkerStaysPausedWhenItsGroupBeginsAnew(t *testing.T) {
 
 func TestAScheduledWorkerMissesNoMoreTicksThanItsGroupTakes(t *testing.T) {
 	bubble("", t, func(t *testing.T) {
-		g := newTroupe("a")
+		g := newTestGroup("a")
 		var ticks atomic.Int64
 		g.workers = append(g.workers, workerfx.NewWorker("tick", func(context.Context) error {
 			ticks.Add(1)
@@ -258,7 +258,7 @@ func TestAScheduledWorkerMissesNoMoreTicksThanItsGroupTakes(t *testing.T) {
 
 func TestAFailedWorkerThatIsRemovedLetsItsGroupGo(t *testing.T) {
 	bubble("", t, func(t *testing.T) {
-		g := newTroupe("a", "b")
+		g := newTestGroup("a", "b")
 		pool := g.start(t, workerfx.WithStrategy(workerfx.OneForAll))
 		g.fails["a"] <- errBoom
 		time.Sleep(5 * time.Second)
@@ -272,7 +272,7 @@ func TestAStrategyIsForAGroup(t *testing.T) {
 	err := pool.Add(workerfx.NewWorker("lonely", untilStopped, workerfx.WithStrategy(workerfx.OneForAll)))
 	require.EqualError(t, err, `worker "lonely": strategy one for all: is for workers of a Group, and this one is in none`)
 	for _, strategy := range []workerfx.Strategy{-1, 3} {
-		err := pool.AddGroup(newTroupe("a"), workerfx.WithStrategy(strategy))
+		err := pool.AddGroup(newTestGroup("a"), workerfx.WithStrategy(strategy))
 		require.EqualError(t, err, fmt.Sprintf(`worker "g/a": strategy %d: must be OneForOne, OneForAll or RestForOne`, strategy))
 	}
 }
@@ -280,7 +280,7 @@ func TestAStrategyIsForAGroup(t *testing.T) {
 func TestGroupsThatFailAtRandomNeverDoubleARun(t *testing.T) {
 	bubble("", t, func(t *testing.T) {
 		names := strings.Split("abcdefgh", "")
-		g := newTroupe(names...)
+		g := newTestGroup(names...)
 		pool := g.start(t, workerfx.WithStrategy(workerfx.RestForOne), workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: 300 * time.Millisecond}))
 		for i := range 500 {
 			select {

@@ -124,7 +124,7 @@ func TestAttemptsWithoutEndAndBackoffAreNoHotLoop(t *testing.T) {
 	})
 }
 
-func TestSuccessStartsAttemptsAnew(t *testing.T) {
+func TestSuccessResetsAttempts(t *testing.T) {
 	// A worker that succeeds is done, so the attempts of one that never does must not have an end.
 	synctest.Test(t, func(t *testing.T) {
 		runs := 0
@@ -142,7 +142,7 @@ func TestSuccessStartsAttemptsAnew(t *testing.T) {
 	})
 }
 
-func TestHealthyTimeStartsAttemptsAnew(t *testing.T) {
+func TestHealthyTimeResetsAttempts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		lasts := []time.Duration{0, 0, 2 * time.Minute, 0, 0, 0}
 		var attempts []int

@@ -14,7 +14,7 @@ type figures struct {
 
 // books checks that the metrics agree with each other, and with what they were before.
 type books struct {
-	lasting      map[string]bool // workers whose counters never begin anew
+	lasting      map[string]bool // workers whose counters never begin again
 	before       map[string]figures
 	inconsistent *faults
 }

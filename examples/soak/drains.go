@@ -6,7 +6,7 @@ import "sync/atomic"
 type drains struct {
 	inHand, finished atomic.Int64
 
-	cut faults // items whose run's context ended before they were finished, though no order ended it
+	cut faults // items whose run's context ended before they were finished, though no command ended it
 }
 
 func (d *drains) judge(v *verdict) {

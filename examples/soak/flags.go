@@ -13,7 +13,7 @@ type config struct {
 	workers  int
 	duration time.Duration // 0 = until Ctrl-C
 	every    time.Duration // a look at everything, and a line of progress
-	orders   float64       // the operator's, a second
+	commands float64       // the operator's, a second
 	seed     uint64
 	budget   time.Duration // of the stop
 }
@@ -28,7 +28,7 @@ func parseFlags(args []string, output io.Writer) (config, error) {
 	flags.IntVar(&c.workers, "workers", 10_000, "how many workers, replicas and children not counted")
 	flags.DurationVar(&c.duration, "for", 0, "how long; 0 is until Ctrl-C")
 	flags.DurationVar(&c.every, "every", 5*time.Second, "take samples and print a line of progress every so often")
-	flags.Float64Var(&c.orders, "orders", 200, "how many orders the operator gives a `second`, at most")
+	flags.Float64Var(&c.commands, "commands", 200, "how many commands the operator gives a `second`, at most")
 	flags.Uint64Var(&c.seed, "seed", 1, "of all chances")
 	flags.DurationVar(&c.budget, "budget", 15*time.Second, "how long the stop may take")
 	if err := flags.Parse(args); err != nil {
@@ -60,7 +60,7 @@ func (c config) validate() error {
 	refuse(c.workers < 1 || c.workers > maxWorkers, "flag -workers %d: must be between 1 and %d", c.workers, maxWorkers)
 	refuse(c.duration < 0, "flag -for %v: must not be negative", c.duration)
 	refuse(c.every <= 0, "flag -every %v: must be positive", c.every)
-	refuse(!(c.orders > 0 && c.orders <= 1e6), "flag -orders %v: must be above 0, and 1000000 at most", c.orders)
+	refuse(!(c.commands > 0 && c.commands <= 1e6), "flag -commands %v: must be above 0, and 1000000 at most", c.commands)
 	refuse(c.budget <= 0, "flag -budget %v: must be positive", c.budget)
 	return errors.Join(errs...)
 }

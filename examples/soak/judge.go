@@ -18,7 +18,7 @@ const (
 // verdict judges what was found.
 func (s *soak) verdict() *verdict {
 	f := s.watched
-	v := &verdict{title: fmt.Sprintf("%s workers for %s (seed %d): %s runs, %s failed, %s panicked, %s after a failure; %s jobs, %s failed; %s orders",
+	v := &verdict{title: fmt.Sprintf("%s workers for %s (seed %d): %s runs, %s failed, %s panicked, %s after a failure; %s jobs, %s failed; %s commands",
 		number(int64(s.workers)), roughly(f.took), s.config.seed, number(s.tracker.runs.Load()), number(f.sum.failed), number(f.sum.panics),
 		number(f.sum.restarted), number(f.sum.jobs), number(f.sum.failedJobs), number(s.operator.given.Load()))}
 	s.judgeItems(v)
@@ -27,7 +27,7 @@ func (s *soak) verdict() *verdict {
 	v.none("runs under way that no report shows", &f.unshown, "")
 	v.none("children that outlived their parent's run", &s.outlived, "")
 	s.judgeKinds(v)
-	v.none("orders not carried out", &s.operator.refused, " of %s", number(s.operator.given.Load()))
+	v.none("commands not carried out", &s.operator.refused, " of %s", number(s.operator.given.Load()))
 	v.none("metrics that contradict themselves", &f.inconsistent, " in %s gatherings", number(f.gathered))
 	s.judgeCounts(v)
 	judgeMemory(v, medians(warm(f.heap)))
@@ -40,12 +40,12 @@ func (s *soak) verdict() *verdict {
 func (s *soak) judgeKinds(v *verdict) {
 	p := &s.precedence
 	v.none("workers that were not ready when the app was", &p.unready, " of %s", number(p.awaited))
-	v.none("workers begun or stopped out of order", &p.broken, " of %s begun, %s stopped", number(p.starts.Load()), number(p.stops.Load()))
+	v.none("workers begun or stopped out of command", &p.broken, " of %s begun, %s stopped", number(p.starts.Load()), number(p.stops.Load()))
 	hung, told := s.hangs.close(s.end.asked)
 	v.none("hangs not told, or told twice or for no reason", &s.hangs.mistold, " of %s (told: %s)", number(hung), number(told))
 	v.none("hung runs not ended, or not followed by another", &s.hangs.unrelieved, " of %s", number(hung))
 	s.drains.judge(v)
-	q := &s.squads
+	q := &s.failureGroups
 	v.none("old runs beside a restart in their group", &q.beside, " in %s restarts", number(q.regrouped.Load()))
 	v.none("workers stopped for no failure in their group", &q.without, " of %s", number(q.stopped.Load()))
 	v.none("workers done as their group did not stop", &q.done, " of %s", number(int64(len(q.endless))))

@@ -103,10 +103,10 @@ func (d *drainer) finish(ctx context.Context, draining <-chan struct{}, hand []i
 	return nil
 }
 
-// cutShort says what becomes of items when the run's context ends before they are finished: an order may do that,
+// cutShort says what becomes of items when the run's context ends before they are finished: an command may do that,
 // and they are kept. Nothing else may, and they are lost.
 func (d *drainer) cutShort(ctx context.Context, hand []int64) (kept []int64) {
-	if d.unit.tracker.of(workerfx.CtxWorkerName(ctx)).isOrdered() {
+	if d.unit.tracker.of(workerfx.CtxWorkerName(ctx)).isCommanded() {
 		return hand
 	}
 	d.unit.drains.cut.manyf(int64(len(hand)), "%s: %d items in hand: %v", d.name, len(hand), context.Cause(ctx))

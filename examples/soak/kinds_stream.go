@@ -9,7 +9,7 @@ import (
 
 // stream is a producer, a channel and the body of a consumer, which may have replicas.
 type stream struct {
-	*ledger
+	*itemCounts
 
 	unit  *unit
 	name  string
@@ -18,7 +18,7 @@ type stream struct {
 }
 
 func newStream(u *unit) *stream {
-	s := &stream{ledger: newLedger(), unit: u, name: u.name, items: make(chan int64, 16)}
+	s := &stream{itemCounts: newItemCounts(), unit: u, name: u.name, items: make(chan int64, 16)}
 	u.streams = append(u.streams, s)
 	return s
 }

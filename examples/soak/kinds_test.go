@@ -26,7 +26,7 @@ func TestSharesMakeUpTheNumberOfWorkers(t *testing.T) {
 
 func TestOperatorKnowsItsTargetsInOneOrder(t *testing.T) {
 	targets := func() (names []string) {
-		s := newSoak(config{workers: 200, seed: 1, orders: 1, budget: time.Second})
+		s := newSoak(config{workers: 200, seed: 1, commands: 1, budget: time.Second})
 		require.NoError(t, fx.New(s.app(kinds)).Err())
 		for _, target := range s.operator.targets {
 			names = append(names, target.name)

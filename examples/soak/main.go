@@ -1,4 +1,4 @@
-// Soak runs thousands of workers of every kind at once, with failures, panics and orders at random, for as
+// Soak runs thousands of workers of every kind at once, with failures, panics and commands at random, for as
 // long as it is asked to, and then says whether the pool kept its promises.
 //
 //	soak -for 10m                 # ten minutes with 10,000 workers
@@ -75,10 +75,10 @@ func (s *soak) app(kinds []kind) fx.Option {
 		workerfx.ProvideWorker(func() *operator { return s.operator },
 			workerfx.WithReplicas(operators), workerfx.WithMaxAttempts(0)),
 	}
-	var groups []*crew
+	var groups []*workerGroup
 	for k, units := range share(kinds, s.config.workers) {
 		if k.group == nil {
-			options = append(options, workerfx.ProvideWorker(func() *crew { return newCrew(s, k, units) }))
+			options = append(options, workerfx.ProvideWorker(func() *workerGroup { return newWorkerGroup(s, k, units) }))
 			continue
 		}
 		for number := range units {

@@ -10,31 +10,31 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// operators is how many give orders side by side: some orders take a while.
+// operators is how many give commands side by side: some commands take a while.
 const operators = 64
 
-// operator is a worker that gives orders to others, at random. All its replicas share it.
+// operator is a worker that gives commands to others, at random. All its replicas share it.
 type operator struct {
 	*soak
 
 	dice    *dice
 	targets []*target // not changed once the app is made
 	given   atomic.Int64
-	refused faults // orders that should have been carried out
+	refused faults // commands that should have been carried out
 }
 
-// target is a worker that takes orders.
+// target is a worker that takes commands.
 type target struct {
 	name      string
 	worker    workerfx.Worker
 	most      int // replicas
-	orders    []order
+	commands  []command
 	replacing *sync.Mutex // held while it is being replaced, by all that must not be meanwhile
-	upset     func()      // called when an order has been given to it; nil = nobody wants to know
+	upset     func()      // called when an command has been given to it; nil = nobody wants to know
 }
 
-// order is something that the operator may ask of a worker.
-type order func(ctx context.Context, o *operator, t *target) error
+// command is something that the operator may ask of a worker.
+type command func(ctx context.Context, o *operator, t *target) error
 
 func newOperator(s *soak) *operator {
 	s.tracker.of("operator").most.Store(operators)
@@ -44,36 +44,36 @@ func newOperator(s *soak) *operator {
 // Name names the worker.
 func (*operator) Name() string { return "operator" }
 
-// Run gives orders until it is stopped, from when the app is up.
+// Run gives commands until it is stopped, from when the app is up.
 func (o *operator) Run(ctx context.Context) error {
 	select {
 	case <-o.up:
 	case <-ctx.Done():
 	}
-	each := operators / o.config.orders * float64(time.Second)
+	each := operators / o.config.commands * float64(time.Second)
 	for ctx.Err() == nil && len(o.targets) > 0 {
 		next := time.Now().Add(time.Duration(each * float64(o.dice.below(2001)) / 1000))
 		t := o.targets[o.dice.below(len(o.targets))]
-		o.note(ctx, o.give(ctx, t, t.orders[o.dice.below(len(t.orders))]))
+		o.note(ctx, o.give(ctx, t, t.commands[o.dice.below(len(t.commands))]))
 		o.given.Add(1)
 		workerfx.Wait(ctx, time.Until(next))
 	}
 	return ctx.Err()
 }
 
-// give gives an order, and lets those know for whom it is an excuse.
-func (o *operator) give(ctx context.Context, t *target, order order) error {
+// give gives an command, and lets those know for whom it is an excuse.
+func (o *operator) give(ctx context.Context, t *target, command command) error {
 	tally := o.tracker.of(t.name)
-	tally.ordered.Add(1)
-	tally.orders.Add(1)
-	defer tally.orders.Add(-1)
+	tally.commanded.Add(1)
+	tally.commands.Add(1)
+	defer tally.commands.Add(-1)
 	if t.upset != nil {
 		defer t.upset()
 	}
-	return order(ctx, o, t)
+	return command(ctx, o, t)
 }
 
-// note notes that an order was not carried out, unless that is as it should be: the worker is just being
+// note notes that an command was not carried out, unless that is as it should be: the worker is just being
 // replaced, or the pool stops.
 func (o *operator) note(ctx context.Context, err error) {
 	if err == nil || ctx.Err() != nil || errors.Is(err, workerfx.ErrUnknownWorker) || errors.Is(err, workerfx.ErrPoolStopped) {

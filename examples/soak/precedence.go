@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// precedence is what all chains have shown of the order in which their workers begin and stop.
+// precedence is what all chains have shown of the command in which their workers begin and stop.
 type precedence struct {
 	starts, stops atomic.Int64 // looked at
 	awaited       int64        // workers that the app's start waited for
@@ -24,7 +24,7 @@ type rank struct {
 
 	mu      sync.Mutex // guards what is below
 	running bool       // its function is being called
-	ready   bool       // it may be ready for the pool: it said so, or an order made it count as such, and no run began since
+	ready   bool       // it may be ready for the pool: it said so, or an command made it count as such, and no run began since
 	fell    int64      // when it was so last, in nanoseconds since 1970; 0 = it never was, or is
 }
 
@@ -50,7 +50,7 @@ func (r *rank) begin() {
 
 // wasReadySince tells whether the pool may have taken the worker for ready since then.
 func (r *rank) wasReadySince(then int64) bool {
-	if r.tally.isOrdered() { // looked at first: when the order is over, it has left its trace
+	if r.tally.isCommanded() { // looked at first: when the command is over, it has left its trace
 		return true
 	}
 	r.mu.Lock()
@@ -80,7 +80,7 @@ func (r *rank) isRunning() bool {
 
 // sawStop notes that the context of a run ended because the pool stops.
 func (r *rank) sawStop() {
-	if len(r.after) == 0 || r.tally.isOrdered() { // then it may be the order that ended it
+	if len(r.after) == 0 || r.tally.isCommanded() { // then it may be the command that ended it
 		return
 	}
 	r.book.stops.Add(1)

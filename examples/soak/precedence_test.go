@@ -26,7 +26,7 @@ func TestBeginBeforeOthersAreReadyIsAFault(t *testing.T) {
 		"never begun":                   {func(*rank, *rank) {}, true},
 		"not ready yet":                 {func(b, _ *rank) { b.begin() }, true},
 		"was ready before it was added": {func(b, a *rank) { b.begin(); b.countAsReady(); b.begin(); a.tally.anewAt.Store(now()) }, true},
-		"order under way":               {func(b, _ *rank) { b.begin(); b.tally.orders.Add(1) }, false},
+		"command under way":             {func(b, _ *rank) { b.begin(); b.tally.commands.Add(1) }, false},
 		"second run":                    {func(_, a *rank) { a.tally.begun.Add(1) }, false},
 	}
 	for name, c := range cases {
@@ -54,11 +54,11 @@ func TestStopBeforeOthersHaveIsAFault(t *testing.T) {
 	after.begin()
 	wrong := p.broken.count()
 	after.sawStop()
-	before.tally.orders.Add(1)
+	before.tally.commands.Add(1)
 	before.sawStop()
-	require.Equal(t, wrong, p.broken.count(), "nobody comes after it, or an order may have ended its run")
+	require.Equal(t, wrong, p.broken.count(), "nobody comes after it, or an command may have ended its run")
 
-	before.tally.orders.Add(-1)
+	before.tally.commands.Add(-1)
 	before.sawStop()
 	require.Equal(t, wrong+1, p.broken.count())
 	require.Contains(t, p.broken.examples(), "before was stopped before after was")

@@ -14,13 +14,13 @@ import (
 
 // soak is what all that takes part in one soak shares:
 //
-//	kinds ──► crews ──► workers ◄── orders ── operator
+//	kinds ──► groups ──► workers ◄── commands ── operator
 //	                      │ │ │
 //	       every run      │ │ └── every item ──► ledgers
 //	tracker ◄─────────────┘ │
 //	                        └── reports, metrics, heap, goroutines ──► watch
 //
-//	some runs ──► precedence, hangs, drains, squads
+//	some runs ──► precedence, hangs, drains, failureGroups
 //
 //	tracker, ledgers, all these, watch, the stop ──► verdict
 type soak struct {
@@ -43,11 +43,11 @@ type soak struct {
 	watched  *findings     // set once the watch is over
 	end      ending        // set once the app has stopped
 
-	outlived   faults // children that outlived their parent's run
-	precedence precedence
-	hangs      hangs
-	drains     drains
-	squads     squads
+	outlived      faults // children that outlived their parent's run
+	precedence    precedence
+	hangs         hangs
+	drains        drains
+	failureGroups failureGroups
 }
 
 // ending is how the stop went.
@@ -74,9 +74,9 @@ func newSoak(c config) *soak {
 	return s
 }
 
-// know makes the pool known, before anything runs, and adds the groups to it. The order of targets is as random
+// know makes the pool known, before anything runs, and adds the groups to it. The command of targets is as random
 // as that of value groups.
-func (s *soak) know(pool *workerfx.Pool, groups []*crew) error {
+func (s *soak) know(pool *workerfx.Pool, groups []*workerGroup) error {
 	s.pool = pool
 	for _, g := range groups {
 		if err := pool.AddGroup(g, g.kind.group...); err != nil {

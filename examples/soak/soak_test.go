@@ -20,10 +20,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func TestSoakOfAllKindsPasses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		v, progress := soaked(t, kinds, "-workers", "60", "-for", "2m", "-every", "2s", "-orders", "20")
+		v, progress := soaked(t, kinds, "-workers", "60", "-for", "2m", "-every", "2s", "-commands", "20")
 
 		require.False(t, v.failed(), "%s", written(v))
-		require.Regexp(t, ` orders \d\d`, progress)
+		require.Regexp(t, ` commands \d\d`, progress)
 		for _, what := range []string{"items lost", "ticks doubled", "runs begun after Stop", "live heap", "items in hand"} {
 			require.Equal(t, pass, lineOf(t, v, what).says)
 		}
@@ -94,18 +94,18 @@ func TestSoakWithABrokenWorkerFails(t *testing.T) {
 				})
 			}}, "workers whose runs, panics or jobs are miscounted", `^1 of 4$`,
 		},
-		"order that cannot be carried out": {
+		"command that cannot be carried out": {
 			kind{
-				orders: []order{func(_ context.Context, o *operator, t *target) error { return o.pool.Scale(t.name, -1) }},
-				make:   func(*unit) []post { return alone(untilStopped) },
-			}, "orders not carried out", `^[\d,]+ of [\d,]+$`,
+				commands: []command{func(_ context.Context, o *operator, t *target) error { return o.pool.Scale(t.name, -1) }},
+				make:     func(*unit) []post { return alone(untilStopped) },
+			}, "commands not carried out", `^[\d,]+ of [\d,]+$`,
 		},
 		"begins before others are ready": {
 			kind{make: func(u *unit) []post {
 				posts := newChain(u)
 				posts[1].options = restless(workerfx.WithReadiness())
 				return posts
-			}}, "workers begun or stopped out of order", `^[1-9] of 2 begun, 2 stopped$`,
+			}}, "workers begun or stopped out of command", `^[1-9] of 2 begun, 2 stopped$`,
 		},
 		"stops after others": {
 			kind{make: func(u *unit) []post {
@@ -115,7 +115,7 @@ func TestSoakWithABrokenWorkerFails(t *testing.T) {
 					posts[i].options = restless(workerfx.WithDeferredStart(time.Duration(i) * time.Second))
 				}
 				return posts
-			}}, "workers begun or stopped out of order", `^[1-9] of 2 begun, 2 stopped$`,
+			}}, "workers begun or stopped out of command", `^[1-9] of 2 begun, 2 stopped$`,
 		},
 		"not ready with the app": {
 			kind{make: func(u *unit) []post {
@@ -152,16 +152,16 @@ func TestSoakWithABrokenWorkerFails(t *testing.T) {
 			}}, "items in hand that a stop cut short", `^1 of 0`,
 		},
 		"runs on beside its group's restart": {
-			kind{make: newSquad(workerfx.OneForAll), group: sharing(workerfx.OneForOne)},
+			kind{make: newFailureGroup(workerfx.OneForAll), group: sharing(workerfx.OneForOne)},
 			"old runs beside a restart in their group", `^[1-9]\d* in [1-9]\d* restarts$`,
 		},
 		"stops with others of its group": {
-			kind{make: newSquad(workerfx.RestForOne), group: sharing(workerfx.OneForAll)},
+			kind{make: newFailureGroup(workerfx.RestForOne), group: sharing(workerfx.OneForAll)},
 			"workers stopped for no failure in their group", `^[1-9]\d* of [1-9]\d*$`,
 		},
 		"does not stop with its group": {
 			kind{make: func(u *unit) []post {
-				posts := newSquad(workerfx.OneForAll)(u)
+				posts := newFailureGroup(workerfx.OneForAll)(u)
 				posts[0].run = func(context.Context) error {
 					time.Sleep(time.Minute)
 					return nil

@@ -31,8 +31,8 @@ type tally struct {
 	begun, panics, jobs atomic.Int64
 	anewAt              atomic.Int64 // when it was last added again, in nanoseconds since 1970; 0 = never
 
-	orders  atomic.Int32 // of the operator that are under way
-	ordered atomic.Int64 // that ever were
+	commands  atomic.Int32 // of the operator that are under way
+	commanded atomic.Int64 // that ever were
 
 	mu      sync.Mutex // guards running
 	running []string   // execution IDs
@@ -60,8 +60,8 @@ func (t *tracker) startAnew(worker string) {
 	tally.anewAt.Store(time.Now().UnixNano())
 }
 
-// isOrdered tells whether the operator gives the worker an order now.
-func (w *tally) isOrdered() bool { return w.orders.Load() > 0 }
+// isCommanded tells whether the operator gives the worker an command now.
+func (w *tally) isCommanded() bool { return w.commands.Load() > 0 }
 
 func (t *tracker) middleware(next workerfx.RunFunc) workerfx.RunFunc {
 	return func(ctx context.Context) error {

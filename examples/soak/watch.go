@@ -91,7 +91,7 @@ func (w *watch) look() {
 	executions := w.pool.Executions()
 	f.goroutines = append(f.goroutines, point{at, float64(goroutines - w.before - alive(executions))})
 	w.checkShown(underWay, executions)
-	w.squads.check(executions)
+	w.failureGroups.check(executions)
 	f.ticks, f.missed = w.ticks.check(executions)
 	f.sum = w.books.check(w.registry)
 	f.gathered++
@@ -115,7 +115,7 @@ func (w *watch) checkShown(underWay map[string]string, executions []workerfx.Exe
 // report prints a line of progress.
 func (w *watch) report() {
 	f := &w.findings
-	_, _ = fmt.Fprintf(w.progress, "%8v  runs %d  failed %d  panics %d  jobs %d  orders %d  missed ticks %d  heap %s  goroutines %d\n",
+	_, _ = fmt.Fprintf(w.progress, "%8v  runs %d  failed %d  panics %d  jobs %d  commands %d  missed ticks %d  heap %s  goroutines %d\n",
 		time.Since(w.began).Round(time.Second), w.tracker.runs.Load(), f.sum.failed, f.sum.panics, f.sum.jobs,
 		w.operator.given.Load(), f.missed, megabytes(f.heap[len(f.heap)-1].value), runtime.NumGoroutine())
 }

@@ -111,9 +111,9 @@ func TestStopDoesNotWaitForARunThatNeverFinishesAndEndsItsContextInTime(t *testi
 	}
 }
 
-// ordersToFinish are those that have a run finish, what the worker is then if its run ends badly, and what it is if the
+// commandsToFinish are those that have a run finish, what the worker is then if its run ends badly, and what it is if the
 // run obeys; -1 if it is forgotten.
-var ordersToFinish = map[string]struct {
+var commandsToFinish = map[string]struct {
 	give       func(p *workerfx.Pool) error
 	bad, obeys workerfx.Status
 }{
@@ -125,17 +125,17 @@ var ordersToFinish = map[string]struct {
 
 func TestARunThatEndsBadlyWhileItFinishesIsOneFailure(t *testing.T) {
 	for name, broken := range brokenRuns() {
-		for what, order := range ordersToFinish {
+		for what, command := range commandsToFinish {
 			bubble(name+", "+what, t, func(t *testing.T) {
 				pool := startPool(t, workerfx.NewWorker("w", drained(broken.run), endless, second), workerfx.NewWorker("other", untilStopped))
 				registry := newRegistry(t, pool)
 				synctest.Wait()
 				begin := time.Now()
-				require.NoError(t, order.give(pool))
+				require.NoError(t, command.give(pool))
 				assert.Zero(t, time.Since(begin))
 				time.Sleep(time.Minute)
 				synctest.Wait()
-				if order.bad < 0 {
+				if command.bad < 0 {
 					assert.Equal(t, []string{"other"}, names(pool))
 					stop(t, pool)
 					return
@@ -144,9 +144,9 @@ func TestARunThatEndsBadlyWhileItFinishesIsOneFailure(t *testing.T) {
 				assert.EqualValues(t, 1, e.Runs, "no other begins")
 				assert.Contains(t, scrape(t, registry), fmt.Sprintf("worker_panics_total{worker=\"w\"} %v", broken.panics))
 				if name == "ErrStopping out of the blue" { // it is not
-					assert.Equal(t, order.obeys, e.Status)
+					assert.Equal(t, command.obeys, e.Status)
 				} else {
-					assert.Equal(t, order.bad, e.Status)
+					assert.Equal(t, command.bad, e.Status)
 					assert.EqualValues(t, 1, e.Failures)
 					assert.ErrorContains(t, e.Err, broken.says)
 				}
@@ -181,12 +181,12 @@ func TestARunThatAsksAtTheVeryMomentOfTheStopIsTold(t *testing.T) {
 }
 
 func TestGoroutinesThatAskAfterTheRunHasEndedAreToldAndChangeNothing(t *testing.T) {
-	for _, ties := range []bool{false, true} {
-		bubble(fmt.Sprint(ties), t, func(t *testing.T) {
+	for _, listens := range []bool{false, true} {
+		bubble(fmt.Sprint(listens), t, func(t *testing.T) {
 			var told atomic.Int64
 			var left context.Context
 			pool := startPool(t, workerfx.NewWorker("w", func(ctx context.Context) error {
-				if ties {
+				if listens {
 					_ = workerfx.Draining(ctx)
 				}
 				if left == nil {
@@ -205,14 +205,14 @@ func TestGoroutinesThatAskAfterTheRunHasEndedAreToldAndChangeNothing(t *testing.
 			begin := time.Now()
 			require.NoError(t, pool.Stop(within(t, time.Minute)))
 			took := time.Since(begin)
-			assert.Equal(t, ties, took > 0, "the next run does not listen for it, unless it does: %v", took)
+			assert.Equal(t, listens, took > 0, "the next run does not listen for it, unless it does: %v", took)
 		})
 	}
 }
 
 type unrelatedKey struct{}
 
-func TestDrainingOfAForeignContext(t *testing.T) {
+func TestDrainingOfAContextOutsideOfARun(t *testing.T) {
 	foreign := map[string]struct {
 		ctx  context.Context
 		told bool // at once
@@ -261,7 +261,7 @@ func TestDrainingOfNoContextIsAFailedAttempt(t *testing.T) {
 }
 
 func TestManyGoroutinesThatListenAreAllTold(t *testing.T) {
-	for what, order := range ordersToFinish {
+	for what, command := range commandsToFinish {
 		bubble(what, t, func(t *testing.T) {
 			var told atomic.Int64
 			pool := startPool(t, workerfx.NewWorker("w", func(ctx context.Context) error {
@@ -278,12 +278,12 @@ func TestManyGoroutinesThatListenAreAllTold(t *testing.T) {
 				return workerfx.ErrStopping
 			}))
 			time.Sleep(500 * time.Millisecond) // half of them ask when it has been told
-			require.NoError(t, order.give(pool))
+			require.NoError(t, command.give(pool))
 			time.Sleep(time.Second)
 			synctest.Wait()
 			assert.EqualValues(t, 1000, told.Load())
-			if order.obeys >= 0 {
-				assert.Equal(t, order.obeys, report(t, pool, "w").Status)
+			if command.obeys >= 0 {
+				assert.Equal(t, command.obeys, report(t, pool, "w").Status)
 			}
 			stop(t, pool)
 		})
@@ -291,7 +291,7 @@ func TestManyGoroutinesThatListenAreAllTold(t *testing.T) {
 }
 
 func TestNothingBeginsOnceARunWasToldToFinish(t *testing.T) {
-	for what, order := range ordersToFinish {
+	for what, command := range commandsToFinish {
 		bubble(what, t, func(t *testing.T) {
 			var told atomic.Bool
 			var began, finished atomic.Int64
@@ -326,7 +326,7 @@ func TestNothingBeginsOnceARunWasToldToFinish(t *testing.T) {
 				pool := start(t, newPool(t), w)
 				time.Sleep(2 * time.Second)
 				told.Store(true)
-				require.NoError(t, order.give(pool))
+				require.NoError(t, command.give(pool))
 				time.Sleep(time.Minute)
 				synctest.Wait()
 				assert.Zero(t, began.Load(), "%d", i)
@@ -346,7 +346,7 @@ func TestAReplicaThatIsToldToFinishTakesUpNothingThatOthersLeft(t *testing.T) {
 		},
 	}
 	for kind, body := range hand {
-		for what, order := range ordersToFinish {
+		for what, command := range commandsToFinish {
 			bubble(kind+", "+what, t, func(t *testing.T) {
 				ch := make(chan int, 3)
 				for i := range cap(ch) {
@@ -373,7 +373,7 @@ func TestAReplicaThatIsToldToFinishTakesUpNothingThatOthersLeft(t *testing.T) {
 					workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Hour})))
 				time.Sleep(2 * time.Second)
 				begin := time.Now()
-				require.NoError(t, order.give(pool))
+				require.NoError(t, command.give(pool))
 				time.Sleep(10*time.Minute - time.Since(begin))
 				synctest.Wait()
 				mu.Lock()
@@ -400,8 +400,8 @@ func TestAReplicaThatIsToldToFinishTakesUpNothingThatOthersLeft(t *testing.T) {
 	}
 }
 
-func TestASecondOrderWithLessTimeHurriesARunThatFinishes(t *testing.T) {
-	orders := map[string]struct {
+func TestASecondStopWithLessTimeShortensADrain(t *testing.T) {
+	commands := map[string]struct {
 		first, second func(ctx context.Context, p *workerfx.Pool) error
 		ends          time.Duration
 	}{
@@ -411,17 +411,17 @@ func TestASecondOrderWithLessTimeHurriesARunThatFinishes(t *testing.T) {
 		"Scale, then Remove":  {func(_ context.Context, p *workerfx.Pool) error { return p.Scale("w", 0) }, remove, 7500 * time.Millisecond},
 		"Pause, then Remove":  {func(_ context.Context, p *workerfx.Pool) error { return p.Pause("w") }, remove, 7500 * time.Millisecond},
 	}
-	for name, order := range orders {
+	for name, command := range commands {
 		bubble(name, t, func(t *testing.T) {
 			var end endOfContext
 			pool := startPool(t, workerfx.NewWorker("w", end.body(time.Hour)))
 			synctest.Wait()
 			first := make(chan error, 1)
-			go func() { first <- order.first(within(t, 2*time.Hour), pool) }()
+			go func() { first <- command.first(within(t, 2*time.Hour), pool) }()
 			time.Sleep(time.Minute)
 			begin := time.Now()
-			require.NoError(t, order.second(within(t, 10*time.Second), pool))
-			assert.Equal(t, order.ends, end.after(begin))
+			require.NoError(t, command.second(within(t, 10*time.Second), pool))
+			assert.Equal(t, command.ends, end.after(begin))
 			require.NoError(t, <-first)
 			stop(t, pool)
 		})
@@ -430,7 +430,7 @@ func TestASecondOrderWithLessTimeHurriesARunThatFinishes(t *testing.T) {
 
 func remove(ctx context.Context, p *workerfx.Pool) error { return p.Remove(ctx, "w") }
 
-func TestASecondOrderWithMoreTimeGivesNoneBack(t *testing.T) {
+func TestASecondStopWithMoreTimeDoesNotExtendADrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var end endOfContext
 		pool := startPool(t, workerfx.NewWorker("w", end.body(time.Hour)))
@@ -489,7 +489,7 @@ func TestRestartLeavesReplicasThatWereScaledDownToFinish(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		assert.EqualValues(t, 2, finished.Load())
-		assert.EqualValues(t, 1, cut.Load(), "the one that is to begin anew")
+		assert.EqualValues(t, 1, cut.Load(), "the one that is to begin again")
 		require.Len(t, pool.Executions(), 1)
 		assert.EqualValues(t, 2, report(t, pool, "w").Runs)
 		require.NoError(t, pool.Stop(within(t, 2*time.Minute)))
@@ -557,7 +557,7 @@ func TestTheLastItemIsTakenUpThoughItsReplicaWasScaledDownAndTheOthersAreDone(t 
 	}
 }
 
-// TestNoItemOfAnElasticWorkerIsLost scales, pauses and restarts workers at random while their items listen for the order
+// TestNoItemOfAnElasticWorkerIsLost scales, pauses and restarts workers at random while their items listen for the command
 // to finish, take their time, and fail.
 func TestNoItemOfAnElasticWorkerIsLost(t *testing.T) {
 	const items = 300

@@ -122,20 +122,20 @@ func TestNoItemIsLostOrDoubledHoweverFlushesFail(t *testing.T) {
 	}
 }
 
-func TestNoItemIsLostOrDoubledByOrders(t *testing.T) {
+func TestNoItemIsLostOrDoubledByCommands(t *testing.T) {
 	const items = 200
-	orders := map[string]func(*workerfx.Pool) error{
+	commands := map[string]func(*workerfx.Pool) error{
 		"restart":          func(p *workerfx.Pool) error { return p.Restart("w") },
 		"pause and resume": func(p *workerfx.Pool) error { return errors.Join(p.Pause("w"), p.Resume("w")) },
 		"scale":            func(p *workerfx.Pool) error { return errors.Join(p.Scale("w", 0), p.Scale("w", 2)) },
 	}
-	for name, order := range orders {
+	for name, command := range commands {
 		t.Run(name, func(t *testing.T) {
 			eachFlush(t, func(t *testing.T, body func(<-chan int, *sink) workerfx.RunFunc, s *sink) {
 				pool := startPool(t, workerfx.NewWorker("w", body(feed(items), s), append(persistent, workerfx.WithStopTimeout(time.Minute))...))
 				for range 20 {
 					time.Sleep(1234 * time.Millisecond)
-					_ = order(pool) // some come too late
+					_ = command(pool) // some come too late
 				}
 				time.Sleep(24 * time.Hour)
 				synctest.Wait()
@@ -148,12 +148,12 @@ func TestNoItemIsLostOrDoubledByOrders(t *testing.T) {
 }
 
 func TestTheRunTimeoutHoldsForAJobAlsoOnceItsWorkerWasAskedToEnd(t *testing.T) {
-	orders := map[string]func(*workerfx.Pool) error{
+	commands := map[string]func(*workerfx.Pool) error{
 		"restart": func(p *workerfx.Pool) error { return p.Restart("w") },
 		"scale":   func(p *workerfx.Pool) error { return errors.Join(p.Scale("w", 0), p.Scale("w", 1)) },
 		"pause":   func(p *workerfx.Pool) error { return errors.Join(p.Pause("w"), p.Resume("w")) },
 	}
-	for name, order := range orders {
+	for name, command := range commands {
 		bubble(name, t, func(t *testing.T) {
 			ch := make(chan int, 1)
 			ch <- 0
@@ -161,7 +161,7 @@ func TestTheRunTimeoutHoldsForAJobAlsoOnceItsWorkerWasAskedToEnd(t *testing.T) {
 			s := &sink{fault: flushFaults["too slow"]}
 			pool := startPool(t, workerfx.NewWorker("w", workerfx.FromChannel(ch, s.one), persistent...))
 			time.Sleep(time.Minute)
-			_ = order(pool)
+			_ = command(pool)
 			time.Sleep(time.Hour)
 			assert.Equal(t, workerfx.StatusSuccess, report(t, pool, "w").Status)
 			assert.Equal(t, []int{0}, s.items)

@@ -18,9 +18,9 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// gang is a group of workers that share their failures. It requires that the strategy is kept: when a run
+// failingGroup is a group of workers that share their failures. It requires that the strategy is kept: when a run
 // begins, no worker that had to stop for a failure before still runs.
-type gang struct {
+type failingGroup struct {
 	workersOf
 
 	t *testing.T
@@ -30,10 +30,10 @@ type gang struct {
 	ending  map[string]bool // has to end before those that failed run again
 }
 
-func (*gang) Name() string { return "gang" }
+func (*failingGroup) Name() string { return "failing-group" }
 
 // begin notes a run, and requires that those have stopped that had to.
-func (g *gang) begin(name string) {
+func (g *failingGroup) begin(name string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for other := range g.ending {
@@ -45,7 +45,7 @@ func (g *gang) begin(name string) {
 }
 
 // fail notes that those have to stop.
-func (g *gang) fail(names ...string) {
+func (g *failingGroup) fail(names ...string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, name := range names {
@@ -53,7 +53,7 @@ func (g *gang) fail(names ...string) {
 	}
 }
 
-func (g *gang) end(name string) {
+func (g *failingGroup) end(name string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.running[name]--; g.running[name] == 0 {
@@ -61,11 +61,11 @@ func (g *gang) end(name string) {
 	}
 }
 
-// newGang makes a group of "failing", which fails once when it is told to, "peer", which takes a second to stop, and
+// newFailingGroup makes a group of "failing", which fails once when it is told to, "peer", which takes a second to stop, and
 // "done", which is. The one that fails waits so long for its next attempt.
-func newGang(t *testing.T, fail <-chan struct{}, backoff time.Duration) *gang {
+func newFailingGroup(t *testing.T, fail <-chan struct{}, backoff time.Duration) *failingGroup {
 	t.Helper()
-	g := &gang{t: t, running: make(map[string]int), ending: make(map[string]bool)}
+	g := &failingGroup{t: t, running: make(map[string]int), ending: make(map[string]bool)}
 	g.workersOf = workersOf{
 		workerfx.NewWorker("failing", func(ctx context.Context) error {
 			g.begin("failing")
@@ -94,41 +94,44 @@ func newGang(t *testing.T, fail <-chan struct{}, backoff time.Duration) *gang {
 	return g
 }
 
-// ordersToAGroup are those that could make a run begin while the group waits.
-var ordersToAGroup = map[string]func(p *workerfx.Pool) error{
-	"none":                func(*workerfx.Pool) error { return nil },
-	"more of the peer":    func(p *workerfx.Pool) error { return p.Scale("gang/peer", 3) },
-	"less, then more":     func(p *workerfx.Pool) error { _ = p.Scale("gang/peer", 0); return p.Scale("gang/peer", 1) },
-	"restart of the peer": func(p *workerfx.Pool) error { go func() { _ = p.Restart("gang/peer") }(); return nil },
-	"restart of the done": func(p *workerfx.Pool) error { return p.Restart("gang/done") },
+// commandsToAGroup are those that could make a run begin while the group waits.
+var commandsToAGroup = map[string]func(p *workerfx.Pool) error{
+	"none":             func(*workerfx.Pool) error { return nil },
+	"more of the peer": func(p *workerfx.Pool) error { return p.Scale("failing-group/peer", 3) },
+	"less, then more": func(p *workerfx.Pool) error {
+		_ = p.Scale("failing-group/peer", 0)
+		return p.Scale("failing-group/peer", 1)
+	},
+	"restart of the peer": func(p *workerfx.Pool) error { go func() { _ = p.Restart("failing-group/peer") }(); return nil },
+	"restart of the done": func(p *workerfx.Pool) error { return p.Restart("failing-group/done") },
 	"pause of the peer": func(p *workerfx.Pool) error {
-		_ = p.Pause("gang/peer")
-		return p.Resume("gang/peer")
+		_ = p.Pause("failing-group/peer")
+		return p.Resume("failing-group/peer")
 	},
 	"pause of the failing": func(p *workerfx.Pool) error {
-		_ = p.Pause("gang/failing")
-		return p.Resume("gang/failing")
+		_ = p.Pause("failing-group/failing")
+		return p.Resume("failing-group/failing")
 	},
-	"restart of the failing": func(p *workerfx.Pool) error { return p.Restart("gang/failing") },
-	"trigger of the failing": func(p *workerfx.Pool) error { _ = p.Trigger("gang/failing"); return nil },
+	"restart of the failing": func(p *workerfx.Pool) error { return p.Restart("failing-group/failing") },
+	"trigger of the failing": func(p *workerfx.Pool) error { _ = p.Trigger("failing-group/failing"); return nil },
 }
 
-func TestAnOrderWhileAGroupWaitsNeitherDoublesARunNorEndsTheGroup(t *testing.T) {
-	for name, order := range ordersToAGroup {
+func TestACommandWhileAGroupWaitsNeitherDoublesARunNorEndsTheGroup(t *testing.T) {
+	for name, command := range commandsToAGroup {
 		for when, after := range map[string]time.Duration{"while it stops": time.Second / 2, "once it has": 5 * time.Second} {
 			bubble(name+" "+when, t, func(t *testing.T) {
 				fail := make(chan struct{})
 				pool := newPool(t)
-				require.NoError(t, pool.AddGroup(newGang(t, fail, time.Minute)))
+				require.NoError(t, pool.AddGroup(newFailingGroup(t, fail, time.Minute)))
 				start(t, pool)
 				synctest.Wait()
 				fail <- struct{}{}
 				time.Sleep(after)
-				require.NoError(t, order(pool))
+				require.NoError(t, command(pool))
 				time.Sleep(5 * time.Minute)
 				for _, e := range pool.Executions() {
 					want := workerfx.StatusRunning
-					if e.Worker == "gang/done" {
+					if e.Worker == "failing-group/done" {
 						want = workerfx.StatusSuccess
 					}
 					assert.Equal(t, want, e.Status, "%s#%d: %v", e.Worker, e.Replica, e.Events)
@@ -151,11 +154,11 @@ func TestALogSinkThatMisbehavesDoesNotKeepAGroupTogether(t *testing.T) {
 			require.NoError(t, pool.AddGroup(workersOf{
 				workerfx.NewWorker("failing", fails, workerfx.WithStrategy(workerfx.OneForAll)),
 				workerfx.NewWorker("peer", untilStopped),
-			}, workerfx.WithName("gang")))
+			}, workerfx.WithName("failing-group")))
 			start(t, pool)
 			time.Sleep(time.Minute)
-			assert.Equal(t, workerfx.StatusError, report(t, pool, "gang/failing").Status)
-			assert.Equal(t, workerfx.StatusStopped, report(t, pool, "gang/peer").Status)
+			assert.Equal(t, workerfx.StatusError, report(t, pool, "failing-group/failing").Status)
+			assert.Equal(t, workerfx.StatusStopped, report(t, pool, "failing-group/peer").Status)
 			stop(t, pool)
 		})
 	}
@@ -175,23 +178,23 @@ func TestALogSinkThatMisbehavesDoesNotKeepAGroupTogetherThatDoesNotStop(t *testi
 				workerfx.NewWorker("failing", fails, endless, second),
 				workerfx.NewWorker("stubborn", func(context.Context) error { hangHere(release); return nil }, workerfx.WithStopTimeout(time.Minute)),
 				workerfx.NewWorker("peer", untilStopped),
-			}, workerfx.WithName("gang"), workerfx.WithStrategy(workerfx.OneForAll)))
+			}, workerfx.WithName("failing-group"), workerfx.WithStrategy(workerfx.OneForAll)))
 			start(t, pool)
 			time.Sleep(time.Hour)
-			assert.Equal(t, workerfx.StatusError, report(t, pool, "gang/failing").Status)
-			require.ErrorIs(t, report(t, pool, "gang/failing").Err, workerfx.ErrStuck)
-			assert.Equal(t, workerfx.StatusStopped, report(t, pool, "gang/peer").Status)
+			assert.Equal(t, workerfx.StatusError, report(t, pool, "failing-group/failing").Status)
+			require.ErrorIs(t, report(t, pool, "failing-group/failing").Err, workerfx.ErrStuck)
+			assert.Equal(t, workerfx.StatusStopped, report(t, pool, "failing-group/peer").Status)
 			close(release)
 			synctest.Wait()
-			assert.GreaterOrEqual(t, report(t, pool, "gang/stubborn").Status, workerfx.StatusSuccess)
+			assert.GreaterOrEqual(t, report(t, pool, "failing-group/stubborn").Status, workerfx.StatusSuccess)
 			stop(t, pool)
 		})
 	}
 }
 
-// troupe is a group of workers that fail and take their time to stop at random. It requires that no run begins while
+// randomGroup is a group of workers that fail and take their time to stop at random. It requires that no run begins while
 // one of the others was asked to stop and has not.
-type troupe struct {
+type randomGroup struct {
 	t     *testing.T
 	chaos func(n int) int
 
@@ -201,7 +204,7 @@ type troupe struct {
 	runs    int
 }
 
-func (g *troupe) begin(ctx context.Context, name string) {
+func (g *randomGroup) begin(ctx context.Context, name string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for other, run := range g.running {
@@ -216,13 +219,13 @@ func (g *troupe) begin(ctx context.Context, name string) {
 	g.runs++
 }
 
-func (g *troupe) end(name string) {
+func (g *randomGroup) end(name string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.running, name)
 }
 
-func (g *troupe) run(ctx context.Context) error {
+func (g *randomGroup) run(ctx context.Context) error {
 	name := workerfx.CtxWorkerName(ctx)
 	g.begin(ctx, name)
 	defer g.end(name)
@@ -243,7 +246,7 @@ func (g *troupe) run(ctx context.Context) error {
 }
 
 // members are four workers, the last of which comes after the first.
-func (g *troupe) members() workersOf {
+func (g *randomGroup) members() workersOf {
 	backoff := workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: 300 * time.Millisecond})
 	var workers workersOf
 	for _, name := range []string{"a", "b", "c", "d"} {
@@ -265,7 +268,7 @@ func TestNoRunOfAGroupBeginsWhileAnotherStillStops(t *testing.T) {
 			bubble(fmt.Sprint(name, seed), t, func(t *testing.T) {
 				r := rand.New(rand.NewPCG(seed, 0))
 				var mu sync.Mutex
-				g := &troupe{t: t, running: make(map[string]context.Context), chaos: func(n int) int {
+				g := &randomGroup{t: t, running: make(map[string]context.Context), chaos: func(n int) int {
 					mu.Lock()
 					defer mu.Unlock()
 					return r.IntN(n)

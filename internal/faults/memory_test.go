@@ -133,7 +133,7 @@ func TestAHundredThousandChildrenInFlatMemory(t *testing.T) {
 	m.requireFlat(t)
 }
 
-func TestOrdersWithoutEndInFlatMemory(t *testing.T) {
+func TestCommandsWithoutEndInFlatMemory(t *testing.T) {
 	ctx := t.Context()
 	given := map[string]func(p *workerfx.Pool) error{
 		"Add and Remove": func(p *workerfx.Pool) error {
@@ -177,7 +177,7 @@ func TestPoolsWithoutEndInFlatMemory(t *testing.T) {
 	m.requireFlat(t)
 }
 
-func TestGroupsBegunAnewWithoutEndInFlatMemory(t *testing.T) {
+func TestGroupsBegunAgainWithoutEndInFlatMemory(t *testing.T) {
 	m := metered(20_000)
 	pool := newPool(t)
 	require.NoError(t, pool.AddGroup(namedGroup{workersOf{
@@ -188,7 +188,7 @@ func TestGroupsBegunAnewWithoutEndInFlatMemory(t *testing.T) {
 			return errBoom
 		}, endless, workerfx.WithBackoff(workerfx.StaticBackoff{})),
 		workerfx.NewWorker("peer", untilStopped, workerfx.WithReadiness()),
-		workerfx.NewWorker("follower", untilStopped, workerfx.WithAfter("failing")),
+		workerfx.NewWorker("dependent", untilStopped, workerfx.WithAfter("failing")),
 	}, "group"}, workerfx.WithStrategy(workerfx.OneForAll)))
 	start(t, pool)
 	awaitDone(t, pool, "group/failing")

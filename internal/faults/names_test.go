@@ -120,7 +120,7 @@ func TestAChildWithAHostileNameIsRefused(t *testing.T) {
 	})
 }
 
-func TestAnOrderForAHostileNameIsAnError(t *testing.T) {
+func TestACommandForAHostileNameIsAnError(t *testing.T) {
 	pool := startPool(t, workerfx.NewWorker("good", untilStopped))
 	for what, name := range hostileNames {
 		t.Run(what, func(t *testing.T) {

@@ -101,7 +101,7 @@ func TestARunThatIgnoresTheEndOfItsTimeIsToldOfOnceAndEndsAsItLikes(t *testing.T
 			time.Sleep(11*time.Second - 1)
 			synctest.Wait()
 			if options == nil {
-				require.NoError(t, app.Pool.Health(), "it has a moment to heed the end of its context")
+				require.NoError(t, app.Pool.Health(), "it has a moment to obey the end of its context")
 			}
 			time.Sleep(1 * time.Nanosecond)
 			requireOverrun(t, app)
@@ -171,9 +171,9 @@ func TestStopOfARunThatIgnoresTheEndOfItsTimeNamesItAndNoOtherBegins(t *testing.
 	}
 }
 
-// ordersToAnOverrun are those that cannot be carried out before the run has ended, and how many runs there are to be
+// commandsToAnOverrun are those that cannot be carried out before the run has ended, and how many runs there are to be
 // soon after that; -1 if the worker is to be forgotten.
-var ordersToAnOverrun = map[string]struct {
+var commandsToAnOverrun = map[string]struct {
 	give   func(p *workerfx.Pool) error
 	blocks bool
 	runs   int64
@@ -191,15 +191,15 @@ var ordersToAnOverrun = map[string]struct {
 	"Restart and Remove": {func(p *workerfx.Pool) error { _ = p.Restart("w"); return p.Remove(context.Background(), "w") }, true, -1, 0},
 }
 
-func TestAnOrderToARunThatIgnoresTheEndOfItsTimeComesBackAndDoublesNothing(t *testing.T) {
-	for name, order := range ordersToAnOverrun {
+func TestACommandToARunThatIgnoresTheEndOfItsTimeComesBackAndDoublesNothing(t *testing.T) {
+	for name, command := range commandsToAnOverrun {
 		eachOverrun(t, name, func(t *testing.T, options []workerfx.Option) {
 			release := make(chan struct{})
 			app := startApp(t, overrunning(release, fails, options...))
 			time.Sleep(time.Minute)
 			begin := time.Now()
-			err := order.give(app.Pool)
-			if order.blocks {
+			err := command.give(app.Pool)
+			if command.blocks {
 				var late *workerfx.StopError
 				require.ErrorAs(t, err, &late)
 				require.Contains(t, late.Stragglers[0].Stack, "faults_test.hangHere")
@@ -214,15 +214,15 @@ func TestAnOrderToARunThatIgnoresTheEndOfItsTimeComesBackAndDoublesNothing(t *te
 			close(release)
 			time.Sleep(2 * time.Second)
 			synctest.Wait()
-			if order.runs < 0 {
+			if command.runs < 0 {
 				assert.Empty(t, app.Pool.Executions())
 				assert.False(t, app.MetricExists("worker_stuck", "worker", "w"))
 				app.RequireStop()
 				return
 			}
 			e := report(t, app.Pool, "w")
-			assert.Equal(t, order.runs, e.Runs)
-			assert.Equal(t, order.status, e.Status)
+			assert.Equal(t, command.runs, e.Runs)
+			assert.Equal(t, command.status, e.Status)
 			assert.Zero(t, app.Metric("worker_stuck", "worker", "w"))
 			app.RequireStop()
 		})

@@ -139,7 +139,7 @@ func TestACheckThatHangsIsNamedInTimeAndCostsTheOthersNothing(t *testing.T) {
 	}
 }
 
-func TestACheckThatHeedsItsContextLateIsHeard(t *testing.T) {
+func TestACheckThatObeysItsContextLateIsHeard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := checked(t, health.Check{Name: "late", Check: func(ctx context.Context) error {
 			<-ctx.Done()
@@ -300,7 +300,7 @@ func later(do func()) func() {
 	}
 }
 
-func TestProbesBesideAStormOfOrders(t *testing.T) {
+func TestProbesBesideAStormOfCommands(t *testing.T) {
 	s := newStorm(t, 1)
 	server := httptest.NewServer(health.Handler(s.pool, health.Check{Name: "pool", Check: func(context.Context) error { return s.pool.Health() }}))
 	defer server.Close()
@@ -323,14 +323,14 @@ func TestProbesBesideAStormOfOrders(t *testing.T) {
 	for range 2 {
 		wg.Go(func() {
 			for r := s.source(); !over.Load(); {
-				pick(r, orders)(s, r, t.Context())
+				pick(r, commands)(s, r, t.Context())
 			}
 		})
 	}
 	time.Sleep(20 * time.Millisecond) // not started yet
 	require.NoError(t, s.pool.Start(t.Context()))
 	time.Sleep(300 * time.Millisecond)
-	s.guard.stop(t, s.pool)
+	s.stopWatch.stop(t, s.pool)
 	time.Sleep(20 * time.Millisecond)
 	over.Store(true)
 	wg.Wait()

@@ -18,14 +18,14 @@ import (
 	"github.com/workerfx/workerfx/middleware"
 )
 
-// guard counts the runs that begin after the pool was asked to stop.
-type guard struct {
+// stopWatch counts the runs that begin after the pool was asked to stop.
+type stopWatch struct {
 	asked atomic.Bool
 	late  atomic.Int64
 }
 
 // watch wraps each run. A run that was about to begin when Stop was called has a context that has ended.
-func (g *guard) watch(next workerfx.RunFunc) workerfx.RunFunc {
+func (g *stopWatch) watch(next workerfx.RunFunc) workerfx.RunFunc {
 	return func(ctx context.Context) error {
 		if g.asked.Load() && ctx.Err() == nil {
 			g.late.Add(1)
@@ -35,7 +35,7 @@ func (g *guard) watch(next workerfx.RunFunc) workerfx.RunFunc {
 }
 
 // stop stops the pool with a context that has ended, so that it returns as soon as all are asked, and then for good.
-func (g *guard) stop(t *testing.T, pool *workerfx.Pool) {
+func (g *stopWatch) stop(t *testing.T, pool *workerfx.Pool) {
 	t.Helper()
 	_ = pool.Stop(ended())
 	g.asked.Store(true)
@@ -75,7 +75,7 @@ func busyWorkers() []workerfx.Worker {
 
 func TestStopInTheFirstMicrosecondsBeginsNoRunAndLeavesNothing(t *testing.T) {
 	for after := time.Duration(0); after < 2*time.Millisecond; after += 20 * time.Microsecond {
-		g := new(guard)
+		g := new(stopWatch)
 		pool := newPool(t, workerfx.WithPoolMiddleware(g.watch))
 		add(t, pool, busyWorkers()...)
 		require.NoError(t, pool.Start(t.Context()))
@@ -110,7 +110,7 @@ func TestNoRunBeginsWhileStopIsStillAskingOthers(t *testing.T) {
 
 func TestStopWhileStartIsStillUnderWay(t *testing.T) {
 	for range 50 {
-		g := new(guard)
+		g := new(stopWatch)
 		pool := newPool(t, workerfx.WithPoolMiddleware(g.watch))
 		add(t, pool, busyWorkers()...)
 		var wg sync.WaitGroup
@@ -125,8 +125,8 @@ func TestStopWhileStartIsStillUnderWay(t *testing.T) {
 	}
 }
 
-func TestStopBesideAnOrderBeginsNoRun(t *testing.T) {
-	orders := map[string]func(*workerfx.Pool){
+func TestStopBesideACommandBeginsNoRun(t *testing.T) {
+	commands := map[string]func(*workerfx.Pool){
 		"Restart": func(p *workerfx.Pool) { _ = p.Restart("obedient") },
 		"Trigger": func(p *workerfx.Pool) { _ = p.Trigger("daily"); _ = p.Trigger("waiting"); _ = p.Trigger("late") },
 		"Scale":   func(p *workerfx.Pool) { _ = p.Scale("obedient", 10) },
@@ -135,13 +135,13 @@ func TestStopBesideAnOrderBeginsNoRun(t *testing.T) {
 		"Add":     func(p *workerfx.Pool) { _ = p.Add(workerfx.NewWorker("new", untilStopped)) },
 		"Remove":  func(p *workerfx.Pool) { _ = p.Remove(context.Background(), "parent") },
 	}
-	for name, order := range orders {
+	for name, command := range commands {
 		t.Run(name, func(t *testing.T) {
 			for range 20 {
-				g := new(guard)
+				g := new(stopWatch)
 				pool := start(t, newPool(t, workerfx.WithPoolMiddleware(g.watch)), busyWorkers()...)
 				var wg sync.WaitGroup
-				wg.Go(func() { order(pool) })
+				wg.Go(func() { command(pool) })
 				wg.Go(func() { g.stop(t, pool) })
 				wg.Wait()
 				stop(t, pool)

@@ -24,35 +24,35 @@ import (
 // mostReplicas is the limit of every worker in a storm, and so of its runs at a time.
 const mostReplicas = 3
 
-// storm is a pool that is given all orders there are from many goroutines, also from its own workers.
+// storm is a pool that is given all commands there are from many goroutines, also from its own workers.
 type storm struct {
-	guard
+	stopWatch
 
 	t    *testing.T
 	pool *workerfx.Pool
 	seed atomic.Uint64 // of the next random source
 	runs atomic.Int64  // that have begun
 
-	fromWithin []order      // what its workers do while they run
+	fromWithin []command    // what its workers do while they run
 	giving     atomic.Int64 // how many are at it
 
-	ledger *ledger       // of its groups
-	calm   chan struct{} // closed once they are to fail no more
+	groupWatch *groupWatch   // of its groups
+	calm       chan struct{} // closed once they are to fail no more
 
-	leading atomic.Bool // the worker "first", which takes no orders, was about to say that it is ready
+	leading atomic.Bool // the worker "first", which takes no commands, was about to say that it is ready
 
 	running sync.Map // how many runs a worker has now, by name: *atomic.Int64
 }
 
-// newStorm makes a pool with a few workers to give orders to.
+// newStorm makes a pool with a few workers to give commands to.
 func newStorm(t *testing.T, seed uint64) *storm {
 	t.Helper()
 	t.Logf("seed %d", seed)
-	s := &storm{t: t, fromWithin: ordersFromWithin, ledger: newLedger(t), calm: make(chan struct{})}
+	s := &storm{t: t, fromWithin: ordersFromWithin, groupWatch: newGroupWatch(t), calm: make(chan struct{})}
 	s.seed.Store(seed)
-	s.pool = newPool(t, workerfx.WithPoolMiddleware(s.watch, s.count), workerfx.WithLogger(zerolog.New(s.ledger).Level(zerolog.WarnLevel)),
-		workerfx.WithConfig(workerfx.Config{StopTimeout: 100 * time.Millisecond})) // how long an order waits
-	s.ledger.pool = s.pool
+	s.pool = newPool(t, workerfx.WithPoolMiddleware(s.watch, s.count), workerfx.WithLogger(zerolog.New(s.groupWatch).Level(zerolog.WarnLevel)),
+		workerfx.WithConfig(workerfx.Config{StopTimeout: 100 * time.Millisecond})) // how long a command waits
+	s.groupWatch.pool = s.pool
 	add(t, s.pool, workerfx.NewWorker("first", s.lead, endless, workerfx.WithReadiness(), workerfx.WithBackoff(soon)))
 	for _, name := range stableNames {
 		add(t, s.pool, s.worker(name))
@@ -74,8 +74,8 @@ var strategyNames = map[workerfx.Strategy]string{
 // team is a group of workers that share their failures, and is on the books.
 func (s *storm) team(name string, strategy workerfx.Strategy) workerfx.Group {
 	r := s.source()
-	s.ledger.group(name, strategy)
-	members := (&squad{chance: locked(r), calm: s.calm, unit: 200 * time.Microsecond}).members(s.ledger, func() []workerfx.Option {
+	s.groupWatch.group(name, strategy)
+	members := (&strategyGroup{chance: locked(r), calm: s.calm, unit: 200 * time.Microsecond}).members(s.groupWatch, func() []workerfx.Option {
 		lasting := s.variety()[2:] // the others do not let a calm worker be
 		return append(pick(r, lasting), workerfx.WithStrategy(strategy),
 			workerfx.WithReplicas(r.IntN(mostReplicas+1)), workerfx.WithReplicaLimits(0, mostReplicas))
@@ -133,7 +133,7 @@ func (s *storm) count(next workerfx.RunFunc) workerfx.RunFunc {
 	}
 }
 
-// worker is one whose runs end in any way, and give orders while they last.
+// worker is one whose runs end in any way, and give commands while they last.
 func (s *storm) worker(name string) workerfx.Worker {
 	r := s.source()
 	return workerfx.NewWorker(name, s.run, append(pick(r, s.variety()), endless,
@@ -209,11 +209,11 @@ func (s *storm) isCalm() bool {
 	}
 }
 
-// order is something that may be asked of a pool. Whether it can be carried out does not matter.
-type order func(s *storm, r *rand.Rand, ctx context.Context)
+// command is something that may be asked of a pool. Whether it can be carried out does not matter.
+type command func(s *storm, r *rand.Rand, ctx context.Context)
 
-// orders are those that anybody may give.
-var orders = []order{
+// commands are those that anybody may give.
+var commands = []command{
 	func(s *storm, r *rand.Rand, _ context.Context) { _ = s.pool.Add(s.worker(pick(r, volatileNames[:3]))) },
 	func(s *storm, _ *rand.Rand, _ context.Context) {
 		_ = s.pool.AddGroup(namedGroup{workersOf{s.worker("v0"), s.worker("v1")}, "group"})
@@ -223,18 +223,18 @@ var orders = []order{
 		if r.IntN(2) == 0 && !errors.Is(s.pool.Health(), workerfx.ErrNotStarted) { // then those that come after it may
 			name = pick(r, teamNames[12:])
 		}
-		defer s.ledger.mayLeave(name)()
+		defer s.groupWatch.mayLeave(name)()
 		_ = s.pool.Remove(ctx, name)
 	},
 	func(s *storm, r *rand.Rand, _ context.Context) {
 		name := s.anyName(r)
-		defer s.ledger.mayLeave(name)()
+		defer s.groupWatch.mayLeave(name)()
 		_ = s.pool.Scale(name, r.IntN(mostReplicas+2))
 	},
 	func(s *storm, r *rand.Rand, _ context.Context) { _ = s.pool.More(s.anyName(r)) },
 	func(s *storm, r *rand.Rand, _ context.Context) {
 		name := s.anyName(r)
-		defer s.ledger.mayLeave(name)()
+		defer s.groupWatch.mayLeave(name)()
 		_ = s.pool.Less(name)
 	},
 	func(s *storm, r *rand.Rand, _ context.Context) { _ = s.pool.Pause(s.anyName(r)) },
@@ -262,7 +262,7 @@ var orders = []order{
 }
 
 // ordersFromWithin are those that a worker may give.
-var ordersFromWithin = append(slices.Clone(orders),
+var ordersFromWithin = append(slices.Clone(commands),
 	func(s *storm, r *rand.Rand, ctx context.Context) {
 		child := workerfx.NewWorker(pick(r, childNames), pick(r, []workerfx.RunFunc{untilStopped, fails, succeeds}), endless, second,
 			workerfx.WithReplicas(1+r.IntN(2)), workerfx.WithReplicaLimits(0, mostReplicas))
@@ -281,14 +281,14 @@ func (s *storm) anyName(r *rand.Rand) string {
 	return name
 }
 
-// requireCalm requires that all groups that are there to stay run once nothing fails any more, and nobody gives orders.
+// requireCalm requires that all groups that are there to stay run once nothing fails any more, and nobody gives commands.
 func (s *storm) requireCalm() {
 	s.t.Helper()
 	close(s.calm)
 	require.Eventually(s.t, func() bool { return s.giving.Load() == 0 }, 30*time.Second, time.Millisecond)
 	for _, group := range strategyNames {
 		for _, member := range []string{"a", "b", "c", "d"} {
-			over := s.ledger.mayLeave(group + "/" + member)
+			over := s.groupWatch.mayLeave(group + "/" + member)
 			require.NoError(s.t, s.pool.Scale(group+"/"+member, 1))
 			over()
 			require.NoError(s.t, s.pool.Resume(group+"/"+member))
@@ -305,7 +305,7 @@ func (s *storm) requireCalm() {
 // finish stops the pool, and requires that all has ended with it.
 func (s *storm) finish() {
 	s.t.Helper()
-	s.guard.stop(s.t, s.pool)
+	s.stopWatch.stop(s.t, s.pool)
 	for _, e := range s.pool.Executions() {
 		assert.NotContains(s.t, []workerfx.Status{workerfx.StatusRunning, workerfx.StatusWaiting, workerfx.StatusDeferred}, e.Status, e.Worker)
 	}
@@ -321,10 +321,10 @@ func names(pool *workerfx.Pool) (names []string) {
 	return names
 }
 
-func TestOrdersInEveryOrderAroundStartAndStop(t *testing.T) {
+func TestCommandsInEveryOrderAroundStartAndStop(t *testing.T) {
 	for round := range 20 {
 		s := newStorm(t, uint64(round))
-		all := append(slices.Clone(orders),
+		all := append(slices.Clone(commands),
 			func(s *storm, _ *rand.Rand, ctx context.Context) { _ = s.pool.Start(ctx) },
 			func(s *storm, r *rand.Rand, _ context.Context) {
 				if r.IntN(10) == 0 {
@@ -348,8 +348,8 @@ func TestOrdersInEveryOrderAroundStartAndStop(t *testing.T) {
 	goleak.VerifyNone(t, goleak.IgnoreCurrent())
 }
 
-// TestOneOrderFromManyGoroutines gives the same order to the same worker, again and again.
-func TestOneOrderFromManyGoroutines(t *testing.T) {
+// TestOneCommandFromManyGoroutines gives the same command to the same worker, again and again.
+func TestOneCommandFromManyGoroutines(t *testing.T) {
 	given := map[string]func(p *workerfx.Pool, n int) error{
 		"Restart":       func(p *workerfx.Pool, _ int) error { return p.Restart("w") },
 		"Scale":         func(p *workerfx.Pool, n int) error { return p.Scale("w", n%4) },

@@ -22,11 +22,11 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// ledger keeps books of the runs of groups that share their failures, and requires what their strategies promise: once a
+// groupWatch keeps books of the runs of groups that share their failures, and requires what their strategies promise: once a
 // worker has failed that is run again, neither it nor one that shares its failure begins a run before all runs have ended
 // that those who share it were at. It learns from the log that a run's failure was one: by then the others were asked to
 // stop, and the one that failed has not begun again.
-type ledger struct {
+type groupWatch struct {
 	t    *testing.T
 	pool *workerfx.Pool // set before the first run
 
@@ -34,8 +34,8 @@ type ledger struct {
 	strategies map[string]workerfx.Strategy
 	runs       map[string]place          // under way, by execution ID
 	beside     map[place]map[string]bool // the runs that were under way when the last one in a place ended
-	failures   []*setback
-	leaving    map[string]int // orders under way that may let a worker's group go on without it
+	failures   []*failure
+	leaving    map[string]int // commands under way that may let a worker's group go on without it
 	checked    int            // runs that began after a failure of their group
 }
 
@@ -47,31 +47,31 @@ type place struct {
 
 func (p place) String() string { return fmt.Sprintf("%s#%d", p.worker, p.replica) }
 
-// setback is a failure.
-type setback struct {
+// failure is a failure.
+type failure struct {
 	place
 
 	old     map[string]bool // runs that have to end before there are others
 	stopped map[place]bool  // where one ended since: the next is another
 }
 
-func newLedger(t *testing.T) *ledger {
+func newGroupWatch(t *testing.T) *groupWatch {
 	t.Helper()
-	return &ledger{
+	return &groupWatch{
 		t: t, strategies: make(map[string]workerfx.Strategy), runs: make(map[string]place),
 		beside: make(map[place]map[string]bool), leaving: make(map[string]int),
 	}
 }
 
-// group puts a group on the books. Its workers are named by letters, in its order.
-func (l *ledger) group(name string, strategy workerfx.Strategy) {
+// group adds a group. Its workers are named by letters, in its order.
+func (l *groupWatch) group(name string, strategy workerfx.Strategy) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.strategies[name] = strategy
 }
 
 // shares tells whether a worker shares another one's failures.
-func (l *ledger) shares(worker, failed string) bool {
+func (l *groupWatch) shares(worker, failed string) bool {
 	group, letter, _ := strings.Cut(worker, "/")
 	failedGroup, failedLetter, _ := strings.Cut(failed, "/")
 	if group != failedGroup || letter == failedLetter {
@@ -82,7 +82,7 @@ func (l *ledger) shares(worker, failed string) bool {
 }
 
 // Write learns of a failure from the log.
-func (l *ledger) Write(line []byte) (int, error) {
+func (l *groupWatch) Write(line []byte) (int, error) {
 	if !bytes.Contains(line, []byte(`"worker failed, it will run again"`)) {
 		return len(line), nil
 	}
@@ -98,7 +98,7 @@ func (l *ledger) Write(line []byte) (int, error) {
 	if l.leaving[record.Worker] > 0 {
 		return len(line), nil
 	}
-	f := &setback{place{record.Worker, record.Replica}, make(map[string]bool), make(map[place]bool)}
+	f := &failure{place{record.Worker, record.Replica}, make(map[string]bool), make(map[place]bool)}
 	for id, run := range l.runs {
 		if l.beside[f.place][id] && l.shares(run.worker, f.worker) {
 			f.old[id] = true
@@ -108,13 +108,13 @@ func (l *ledger) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// mayLeave is called before an order that may let a worker's group go on without it, and its result after that.
-func (l *ledger) mayLeave(worker string) (over func()) {
+// mayLeave is called before a command that may let a worker's group go on without it, and its result after that.
+func (l *groupWatch) mayLeave(worker string) (over func()) {
 	forget := func(change int) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.leaving[worker] += change
-		l.failures = slices.DeleteFunc(l.failures, func(f *setback) bool { return f.worker == worker })
+		l.failures = slices.DeleteFunc(l.failures, func(f *failure) bool { return f.worker == worker })
 		maps.DeleteFunc(l.beside, func(where place, _ map[string]bool) bool { return where.worker == worker }) // the log may not tell yet
 	}
 	forget(1)
@@ -122,7 +122,7 @@ func (l *ledger) mayLeave(worker string) (over func()) {
 }
 
 // watch wraps each run.
-func (l *ledger) watch(next workerfx.RunFunc) workerfx.RunFunc {
+func (l *groupWatch) watch(next workerfx.RunFunc) workerfx.RunFunc {
 	return func(ctx context.Context) error {
 		id := workerfx.CtxExecutionID(ctx)
 		l.begin(id, place{workerfx.CtxWorkerName(ctx), replicaOf(l.pool, ctx)})
@@ -131,7 +131,7 @@ func (l *ledger) watch(next workerfx.RunFunc) workerfx.RunFunc {
 	}
 }
 
-func (l *ledger) begin(id string, where place) {
+func (l *groupWatch) begin(id string, where place) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, run := range l.runs {
@@ -139,7 +139,7 @@ func (l *ledger) begin(id string, where place) {
 			l.t.Errorf("%v has two runs at a time", where)
 		}
 	}
-	l.failures = slices.DeleteFunc(l.failures, func(f *setback) bool {
+	l.failures = slices.DeleteFunc(l.failures, func(f *failure) bool {
 		again := f.place == where
 		if !again && !(l.shares(where.worker, f.worker) && f.stopped[where]) { // it may have been about to begin
 			return false
@@ -153,7 +153,7 @@ func (l *ledger) begin(id string, where place) {
 	l.runs[id] = where
 }
 
-func (l *ledger) end(id string) {
+func (l *groupWatch) end(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	where := l.runs[id]
@@ -178,23 +178,23 @@ func allRunning(pool *workerfx.Pool, group string) (ok bool) {
 	return true
 }
 
-// squad is a group whose workers fail and stop at random, until it is told to be calm. Its last worker comes after the
+// strategyGroup is a group whose workers fail and stop at random, until it is told to be calm. Its last worker comes after the
 // first.
-type squad struct {
+type strategyGroup struct {
 	chance func(n int) int
 	calm   chan struct{}
 	unit   time.Duration // of its workers' lives
 }
 
-func (g *squad) run(ctx context.Context) error {
+func (g *strategyGroup) run(ctx context.Context) error {
 	workerfx.Wait(ctx, g.some(4))
 	workerfx.Ready(ctx)
-	heed := ctx.Done()
+	obey := ctx.Done()
 	if g.chance(3) == 0 {
-		heed = workerfx.Draining(ctx)
+		obey = workerfx.Draining(ctx)
 	}
 	select {
-	case <-heed:
+	case <-obey:
 		time.Sleep(g.some(6))
 		return []error{ctx.Err(), workerfx.ErrStopping, errBoom, nil}[g.chance(3)]
 	case <-time.After(g.some(20)):
@@ -212,12 +212,12 @@ func (g *squad) run(ctx context.Context) error {
 
 // some is a time of up to n units, and next to nothing at times: no two things happen at the same moment by chance, so
 // that a run which begins at the very moment of a failure was about to.
-func (g *squad) some(n int) time.Duration {
+func (g *strategyGroup) some(n int) time.Duration {
 	return time.Duration(1+g.chance(1000))*time.Nanosecond + time.Duration(g.chance(5))*g.unit*time.Duration(n)/4*time.Duration(g.chance(1_000_000))/1_000_000
 }
 
-// members are those of the squad, each with options of its own.
-func (g *squad) members(l *ledger, more func() []workerfx.Option) (workers workersOf) {
+// members are those of the strategyGroup, each with options of its own.
+func (g *strategyGroup) members(l *groupWatch, more func() []workerfx.Option) (workers workersOf) {
 	for _, name := range []string{"a", "b", "c", "d"} {
 		options := with(endless, workerfx.WithBackoff(randomBackoff{g}), workerfx.WithStopTimeout(time.Hour), workerfx.WithMiddleware(l.watch))
 		switch name {
@@ -232,7 +232,7 @@ func (g *squad) members(l *ledger, more func() []workerfx.Option) (workers worke
 }
 
 // randomBackoff is long at times.
-type randomBackoff struct{ *squad }
+type randomBackoff struct{ *strategyGroup }
 
 func (b randomBackoff) Duration(int) time.Duration {
 	return b.unit + b.some(50)
@@ -248,15 +248,15 @@ func locked(r *rand.Rand) func(n int) int {
 	}
 }
 
-func TestAGroupKeepsItsStrategyWhateverIsOrdered(t *testing.T) {
+func TestAGroupKeepsItsStrategyWhateverIsCommanded(t *testing.T) {
 	for strategy, name := range strategyNames {
 		checked := 0
 		for seed := range uint64(12) {
 			bubble(fmt.Sprint(name, ", ", seed), t, func(t *testing.T) {
-				chance, l := locked(rand.New(rand.NewPCG(seed, 0))), newLedger(t)
+				chance, l := locked(rand.New(rand.NewPCG(seed, 0))), newGroupWatch(t)
 				l.pool = newPool(t, workerfx.WithLogger(zerolog.New(l)))
 				l.group("g", strategy)
-				g := &squad{chance: chance, calm: make(chan struct{}), unit: time.Second}
+				g := &strategyGroup{chance: chance, calm: make(chan struct{}), unit: time.Second}
 				members := g.members(l, func() []workerfx.Option { return with(workerfx.WithReplicas(1 + chance(3))) })
 				require.NoError(t, l.pool.AddGroup(members, workerfx.WithName("g"), workerfx.WithStrategy(strategy)))
 				start(t, l.pool)
@@ -267,7 +267,7 @@ func TestAGroupKeepsItsStrategyWhateverIsOrdered(t *testing.T) {
 					}
 				}
 				close(g.calm)
-				time.Sleep(2 * time.Hour) // the orders, too, have been carried out
+				time.Sleep(2 * time.Hour) // the commands, too, have been carried out
 				for _, member := range []string{"g/a", "g/b", "g/c", "g/d"} {
 					over := l.mayLeave(member)
 					require.NoError(t, l.pool.Scale(member, 1))
@@ -285,8 +285,8 @@ func TestAGroupKeepsItsStrategyWhateverIsOrdered(t *testing.T) {
 	}
 }
 
-// giveToMember gives a random order to a worker on the books.
-func giveToMember(l *ledger, name string, chance func(int) int) {
+// giveToMember gives a random command to a worker.
+func giveToMember(l *groupWatch, name string, chance func(int) int) {
 	switch chance(7) {
 	case 0:
 		_ = l.pool.Restart(name)
@@ -303,9 +303,9 @@ func giveToMember(l *ledger, name string, chance func(int) int) {
 }
 
 // slow is a group on the books of workers that fail at set times, by name, and take five seconds to stop.
-func slow(t *testing.T, strategy workerfx.Strategy, fails map[string]time.Duration, backoffs map[string]time.Duration, options ...workerfx.Option) *ledger {
+func slow(t *testing.T, strategy workerfx.Strategy, fails map[string]time.Duration, backoffs map[string]time.Duration, options ...workerfx.Option) *groupWatch {
 	t.Helper()
-	l := newLedger(t)
+	l := newGroupWatch(t)
 	l.pool = newPool(t, workerfx.WithLogger(zerolog.New(l)))
 	l.group("g", strategy)
 	begin := time.Now()
@@ -367,7 +367,7 @@ func TestAFailureBeforeOneThatIsRemovedStillHasTheOthersStopFirst(t *testing.T) 
 	})
 }
 
-func TestTheRestOfAGroupBeginsAnewWithTheOneBeforeItAlsoIfOneFailedByItself(t *testing.T) {
+func TestTheRestOfAGroupBeginsAgainWithTheOneBeforeItAlsoIfOneFailedByItself(t *testing.T) {
 	for _, strategy := range []workerfx.Strategy{workerfx.OneForAll, workerfx.RestForOne} {
 		bubble(strategy.String(), t, func(t *testing.T) {
 			l := slow(t, strategy, map[string]time.Duration{"a": time.Minute + time.Second, "b": time.Minute},
@@ -395,7 +395,7 @@ func TestTheRestOfAGroupBeginsAnewWithTheOneBeforeItAlsoIfOneFailedByItself(t *t
 
 func TestOfTwoThatFailAtTheSameTimeBothHaveTheOthersStopFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLedger(t)
+		l := newGroupWatch(t)
 		l.pool = newPool(t, workerfx.WithLogger(zerolog.New(l)))
 		l.group("g", workerfx.OneForAll)
 		failAfter := func(d time.Duration) workerfx.RunFunc { // the first replica, once

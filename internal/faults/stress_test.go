@@ -34,7 +34,7 @@ func stressFor(t *testing.T) time.Duration {
 	return cmp.Or(*stressTime, fromEnvironment, byDefault)
 }
 
-func TestStressOfAllOrdersAtRandom(t *testing.T) {
+func TestStressOfAllCommandsAtRandom(t *testing.T) {
 	s := newStorm(t, cmp.Or(*stressSeed, uint64(time.Now().UnixNano())))
 	registry := newRegistry(t, s.pool)
 	start(t, s.pool)
@@ -45,7 +45,7 @@ func TestStressOfAllOrdersAtRandom(t *testing.T) {
 		wg.Go(func() {
 			r := s.source()
 			for !over.Load() {
-				pick(r, orders)(s, r, t.Context())
+				pick(r, commands)(s, r, t.Context())
 				given.Add(1)
 			}
 		})
@@ -62,7 +62,7 @@ func TestStressOfAllOrdersAtRandom(t *testing.T) {
 	requireConsistent(t, before, s.pool.Executions())
 	requireNoSeriesOfChildren(t, scrape(t, registry))
 	require.Eventually(t, func() bool { return runtime.NumGoroutine() < 50 }, 5*time.Second, 10*time.Millisecond)
-	t.Logf("%d orders, %d runs, %d after a failure of their group", given.Load(), s.runs.Load(), s.ledger.checked)
+	t.Logf("%d commands, %d runs, %d after a failure of their group", given.Load(), s.runs.Load(), s.groupWatch.checked)
 	assert.Greater(t, s.runs.Load(), int64(100))
 }
 

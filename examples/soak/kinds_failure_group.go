@@ -13,16 +13,16 @@ func sharing(strategy workerfx.Strategy) []workerfx.Option {
 	return []workerfx.Option{workerfx.WithStrategy(strategy)}
 }
 
-// newSquad makes the workers of a group, which fail at random.
-func newSquad(strategy workerfx.Strategy) func(u *unit) []post {
+// newFailureGroup makes the workers of a group, which fail at random.
+func newFailureGroup(strategy workerfx.Strategy) func(u *unit) []post {
 	const size = 4
 	return func(u *unit) (posts []post) {
-		s := &squad{strategy: strategy, book: &u.squads}
+		s := &failureGroup{strategy: strategy, book: &u.failureGroups}
 		for i := range size {
 			role := fmt.Sprintf("/%d", i)
-			m := &mate{squad: s, index: i, name: u.name + role, tally: u.tracker.of(u.name + role)}
-			s.mates = append(s.mates, m)
-			u.squads.enlist(m.name)
+			m := &member{failureGroup: s, index: i, name: u.name + role, tally: u.tracker.of(u.name + role)}
+			s.members = append(s.members, m)
+			u.failureGroups.addTarget(m.name)
 			run := func(ctx context.Context) error { return u.runMate(ctx, m) }
 			posts = append(posts, post{role: role, run: run, options: restless()})
 		}
@@ -31,7 +31,7 @@ func newSquad(strategy workerfx.Strategy) func(u *unit) []post {
 }
 
 // runMate lasts until it fails or is stopped, for which it takes a while.
-func (u *unit) runMate(ctx context.Context, m *mate) error {
+func (u *unit) runMate(ctx context.Context, m *member) error {
 	m.begin()
 	failed := true
 	defer func() { m.end(failed) }()
@@ -42,7 +42,7 @@ func (u *unit) runMate(ctx context.Context, m *mate) error {
 		workerfx.Wait(ctx, u.between(100*time.Millisecond, time.Second))
 	}
 	failed = false
-	if !u.stopping.Load() && !m.tally.isOrdered() {
+	if !u.stopping.Load() && !m.tally.isCommanded() {
 		m.wasStopped()
 	}
 	time.Sleep(u.between(0, 100*time.Millisecond))

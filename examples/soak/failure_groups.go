@@ -7,8 +7,8 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// squads is what all groups have shown of their strategies.
-type squads struct {
+// failureGroups is what all groups have shown of their strategies.
+type failureGroups struct {
 	regrouped, stopped atomic.Int64 // workers that ran again after a failure, and those that were stopped for another's
 
 	endless map[string]bool // all of their workers, none of which is ever done; not changed once the app is made
@@ -18,8 +18,8 @@ type squads struct {
 	done    faults // workers that are, as one of their group did not stop
 }
 
-// enlist notes a worker of a group.
-func (q *squads) enlist(worker string) {
+// addTarget notes a worker of a group.
+func (q *failureGroups) addTarget(worker string) {
 	if q.endless == nil {
 		q.endless = make(map[string]bool)
 	}
@@ -27,7 +27,7 @@ func (q *squads) enlist(worker string) {
 }
 
 // check looks for workers that are done.
-func (q *squads) check(executions []workerfx.Execution) {
+func (q *failureGroups) check(executions []workerfx.Execution) {
 	for _, e := range executions {
 		if q.endless[e.Worker] && e.Status >= workerfx.StatusSuccess {
 			q.done.addf("%s: %v: %v", e.Worker, e.Status, e.Err)
@@ -35,37 +35,37 @@ func (q *squads) check(executions []workerfx.Execution) {
 	}
 }
 
-// squad is a group whose workers share their failures by a strategy.
-type squad struct {
+// failureGroup is a group whose workers share their failures by a strategy.
+type failureGroup struct {
 	strategy workerfx.Strategy
-	book     *squads
-	mates    []*mate // in the group's order
+	book     *failureGroups
+	members  []*member // in the group's command
 
-	mu   sync.Mutex // guards what is below, and in the mates
+	mu   sync.Mutex // guards what is below, and in the members
 	time int64      // goes on with each begin and failure
 }
 
-// mate is a worker of a squad.
-type mate struct {
-	squad *squad
-	index int
-	name  string
-	tally *tally
+// member is a worker of a failureGroup.
+type member struct {
+	failureGroup *failureGroup
+	index        int
+	name         string
+	tally        *tally
 
-	running bool
-	began   int64 // the latest run
-	failed  int64 // when the latest run failed, until another one begins; 0 = it did not
-	ordered int64 // orders that there were by then; -1 = one was under way
+	running   bool
+	began     int64 // the latest run
+	failed    int64 // when the latest run failed, until another one begins; 0 = it did not
+	commanded int64 // commands that there were by then; -1 = one was under way
 }
 
 // begin notes that a run began. If it follows a failure, those that share it have stopped since.
-func (m *mate) begin() {
-	s := m.squad
+func (m *member) begin() {
+	s := m.failureGroup
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if m.failed != 0 && m.ordered == m.tally.ordered.Load() { // else it may be an order, which nobody shares
+	if m.failed != 0 && m.commanded == m.tally.commanded.Load() { // else it may be an command, which nobody shares
 		s.book.regrouped.Add(1)
-		for _, o := range s.mates {
+		for _, o := range s.members {
 			if m.shares(o) && o.running && o.began < m.failed {
 				s.book.beside.addf("%s runs again beside an old run of %s", m.name, o.name)
 			}
@@ -76,8 +76,8 @@ func (m *mate) begin() {
 }
 
 // end notes that a run is over, before the pool can know.
-func (m *mate) end(failed bool) {
-	s := m.squad
+func (m *member) end(failed bool) {
+	s := m.failureGroup
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	m.running = false
@@ -85,20 +85,20 @@ func (m *mate) end(failed bool) {
 		return
 	}
 	s.time++
-	m.failed, m.ordered = s.time, m.tally.ordered.Load()
-	if m.tally.isOrdered() {
-		m.ordered = -1
+	m.failed, m.commanded = s.time, m.tally.commanded.Load()
+	if m.tally.isCommanded() {
+		m.commanded = -1
 	}
 }
 
-// wasStopped notes that the context of a run ended, which no order did, nor the pool's stop: then one has failed, and
+// wasStopped notes that the context of a run ended, which no command did, nor the pool's stop: then one has failed, and
 // did not run again since.
-func (m *mate) wasStopped() {
-	s := m.squad
+func (m *member) wasStopped() {
+	s := m.failureGroup
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.book.stopped.Add(1)
-	for _, o := range s.mates {
+	for _, o := range s.members {
 		if o.shares(m) && o.failed != 0 {
 			return
 		}
@@ -107,8 +107,8 @@ func (m *mate) wasStopped() {
 }
 
 // shares tells whether m's failures are shared by o.
-func (m *mate) shares(o *mate) bool {
-	switch m.squad.strategy {
+func (m *member) shares(o *member) bool {
+	switch m.failureGroup.strategy {
 	case workerfx.OneForAll:
 		return o != m
 	case workerfx.RestForOne:

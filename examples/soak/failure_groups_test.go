@@ -8,16 +8,16 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// newMates returns three workers of a group, all of which run.
-func newMates(strategy workerfx.Strategy) (q *squads, mates []*mate) {
-	q = new(squads)
-	s := &squad{strategy: strategy, book: q}
+// newMembers returns three workers of a group, all of which run.
+func newMembers(strategy workerfx.Strategy) (q *failureGroups, members []*member) {
+	q = new(failureGroups)
+	s := &failureGroup{strategy: strategy, book: q}
 	for i, name := range []string{"a", "b", "c"} {
-		m := &mate{squad: s, index: i, name: name, tally: new(tally)}
-		s.mates = append(s.mates, m)
+		m := &member{failureGroup: s, index: i, name: name, tally: new(tally)}
+		s.members = append(s.members, m)
 		m.begin()
 	}
-	return q, s.mates
+	return q, s.members
 }
 
 func TestRestartBesideAnOldRunIsAFault(t *testing.T) {
@@ -26,39 +26,39 @@ func TestRestartBesideAnOldRunIsAFault(t *testing.T) {
 		workerfx.OneForAll:  {"b runs again beside an old run of a", "b runs again beside an old run of c"},
 		workerfx.RestForOne: {"b runs again beside an old run of c"},
 	} {
-		q, mates := newMates(strategy)
-		mates[1].end(true)
-		mates[1].begin()
+		q, members := newMembers(strategy)
+		members[1].end(true)
+		members[1].begin()
 		require.Equal(t, wrong, q.beside.examples(), strategy)
 		require.EqualValues(t, 1, q.regrouped.Load())
 	}
 }
 
 func TestRestartAfterAllHaveStoppedIsNoFault(t *testing.T) {
-	q, mates := newMates(workerfx.OneForAll)
-	mates[1].end(true)
-	mates[0].end(false)
-	mates[2].end(false)
-	mates[0].begin()
-	mates[1].begin()
-	mates[2].begin()
+	q, members := newMembers(workerfx.OneForAll)
+	members[1].end(true)
+	members[0].end(false)
+	members[2].end(false)
+	members[0].begin()
+	members[1].begin()
+	members[2].begin()
 	require.Zero(t, q.beside.count())
 
-	mates[1].end(false)
-	mates[1].begin()
+	members[1].end(false)
+	members[1].begin()
 	require.Zero(t, q.beside.count(), "it was asked to stop")
 }
 
-func TestRestartByAnOrderIsNotShared(t *testing.T) {
-	q, mates := newMates(workerfx.OneForAll)
-	mates[1].tally.orders.Add(1)
-	mates[1].end(true)
-	mates[1].tally.orders.Add(-1)
-	mates[1].begin()
+func TestRestartByACommandIsNotShared(t *testing.T) {
+	q, members := newMembers(workerfx.OneForAll)
+	members[1].tally.commands.Add(1)
+	members[1].end(true)
+	members[1].tally.commands.Add(-1)
+	members[1].begin()
 
-	mates[1].end(true)
-	mates[1].tally.ordered.Add(1)
-	mates[1].begin()
+	members[1].end(true)
+	members[1].tally.commanded.Add(1)
+	members[1].begin()
 
 	require.Zero(t, q.regrouped.Load())
 	require.Zero(t, q.beside.count())
@@ -72,22 +72,22 @@ func TestStopWithoutAFailureIsAFault(t *testing.T) {
 		workerfx.OneForAll:  nil,
 		workerfx.RestForOne: {"a was stopped, and none had failed whose failures it shares"},
 	} {
-		q, mates := newMates(strategy)
-		mates[1].end(true)
-		mates[0].wasStopped()
-		mates[2].wasStopped()
+		q, members := newMembers(strategy)
+		members[1].end(true)
+		members[0].wasStopped()
+		members[2].wasStopped()
 		require.Equal(t, wrong, q.without.examples(), strategy)
 
-		mates[1].begin()
+		members[1].begin()
 		before := q.without.count()
-		mates[0].wasStopped()
+		members[0].wasStopped()
 		require.Equal(t, before+1, q.without.count(), "it runs again")
 	}
 }
 
 func TestWorkerOfAGroupThatIsDoneIsAFault(t *testing.T) {
-	var q squads
-	q.enlist("w")
+	var q failureGroups
+	q.addTarget("w")
 	q.check([]workerfx.Execution{{Worker: "w", Status: workerfx.StatusWaiting}, {Worker: "another", Status: workerfx.StatusError}})
 	require.Zero(t, q.done.count())
 	q.check([]workerfx.Execution{{Worker: "w", Status: workerfx.StatusError, Err: errMishap}})

@@ -2,9 +2,9 @@ package main
 
 import "sync"
 
-// ledger keeps account of the items of a stream, which are numbered from 0. It holds no more than the items
+// itemCounts keeps account of the items of a stream, which are numbered from 0. It holds no more than the items
 // that are under way.
-type ledger struct {
+type itemCounts struct {
 	mu    sync.Mutex // guards what is below
 	sent  int64
 	below int64          // all items below it were handled well
@@ -12,24 +12,24 @@ type ledger struct {
 	twice int64          // so often an item was handled well once more
 }
 
-func newLedger() *ledger { return &ledger{above: make(map[int64]bool)} }
+func newItemCounts() *itemCounts { return &itemCounts{above: make(map[int64]bool)} }
 
 // next is the item to be sent next.
-func (l *ledger) next() int64 {
+func (l *itemCounts) next() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.sent
 }
 
 // wasSent notes that the next item is on its way.
-func (l *ledger) wasSent() {
+func (l *itemCounts) wasSent() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sent++
 }
 
 // wasHandled notes that these items were handled well.
-func (l *ledger) wasHandled(items ...int64) {
+func (l *itemCounts) wasHandled(items ...int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, item := range items {
@@ -46,7 +46,7 @@ func (l *ledger) wasHandled(items ...int64) {
 }
 
 // succeeded is how many items were handled well.
-func (l *ledger) succeeded() int64 {
+func (l *itemCounts) succeeded() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.below + int64(len(l.above))
@@ -54,7 +54,7 @@ func (l *ledger) succeeded() int64 {
 
 // balance is how many items were sent, how many of them were never handled well, and how often one was
 // handled well once more.
-func (l *ledger) balance() (sent, lost, twice int64) {
+func (l *itemCounts) balance() (sent, lost, twice int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.sent, l.sent - l.below - int64(len(l.above)), l.twice

@@ -15,11 +15,11 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// The tests of this file give orders that cross each other, or the end of a run.
+// The tests of this file give commands that cross each other, or the end of a run.
 
-func TestOrderTakenBackDuringARunDoesNoHarm(t *testing.T) {
+func TestCommandTakenBackDuringARunDoesNoHarm(t *testing.T) {
 	second := func(ctx context.Context) error { workerfx.Wait(ctx, time.Second); return nil }
-	orders := map[string]func(*workerfx.Pool) error{
+	commands := map[string]func(*workerfx.Pool) error{
 		"pause and resume": func(p *workerfx.Pool) error { return join(p.Pause("w"), p.Resume("w")) },
 		"less and more":    func(p *workerfx.Pool) error { return join(p.Less("w"), p.More("w")) },
 	}
@@ -28,7 +28,7 @@ func TestOrderTakenBackDuringARunDoesNoHarm(t *testing.T) {
 		"one that obeys":     untilStopped,
 		"one that stops nil": func(ctx context.Context) error { <-ctx.Done(); return nil },
 	}
-	for name, order := range orders {
+	for name, order := range commands {
 		for what, body := range bodies {
 			bubble(name+" "+what, t, func(t *testing.T) {
 				pool := startPool(t, workerfx.NewWorker("w", body, workerfx.WithEssential()))
@@ -53,17 +53,17 @@ func join(errs ...error) error {
 	return nil
 }
 
-func TestOrdersDuringAWaitEatNoTick(t *testing.T) {
-	orders := map[string]struct {
-		order func(*workerfx.Pool) error
-		want  []time.Duration
+func TestCommandsDuringAWaitLoseNoTick(t *testing.T) {
+	commands := map[string]struct {
+		command func(*workerfx.Pool) error
+		want    []time.Duration
 	}{
 		"trigger": {func(p *workerfx.Pool) error { return p.Trigger("w") }, []time.Duration{2, 5, 10}},
 		"restart": {func(p *workerfx.Pool) error { return p.Restart("w") }, []time.Duration{2, 5, 10}},
 		"pause":   {func(p *workerfx.Pool) error { return join(p.Pause("w"), p.Resume("w")) }, []time.Duration{5, 10}},
 	}
 	schedules := map[string]workerfx.Option{"cron": workerfx.WithCron("CRON_TZ=UTC */5 * * * *"), "interval": workerfx.WithInterval(5 * time.Minute)}
-	for name, test := range orders {
+	for name, test := range commands {
 		for kind, schedule := range schedules {
 			bubble(name+" "+kind, t, func(t *testing.T) {
 				start := time.Now()
@@ -73,7 +73,7 @@ func TestOrdersDuringAWaitEatNoTick(t *testing.T) {
 					return nil
 				}, schedule))
 				time.Sleep(2 * time.Minute)
-				require.NoError(t, test.order(pool))
+				require.NoError(t, test.command(pool))
 				time.Sleep(9 * time.Minute)
 				synctest.Wait()
 				assert.Equal(t, test.want, at)

@@ -20,7 +20,7 @@ import (
 	"github.com/workerfx/workerfx/health"
 )
 
-func TestARandomOrderStartsOrIsRefusedWithItsCircleNamed(t *testing.T) {
+func TestARandomOrderStartsOrIsRefusedWithItsCycleNamed(t *testing.T) {
 	for seed := range uint64(200) {
 		r := rand.New(rand.NewPCG(seed, 0))
 		n, acyclic := 2+r.IntN(12), seed%2 == 0
@@ -92,7 +92,7 @@ func TestALogSinkThatMisbehavesAtAStuckRunDoesNoHarm(t *testing.T) {
 	}
 }
 
-func TestALogSinkThatMisbehavesAtALostFollowerDoesNoHarm(t *testing.T) {
+func TestALogSinkThatMisbehavesAtADependentOfAFailedWorkerDoesNoHarm(t *testing.T) {
 	for name, do := range misbehaviours {
 		bubble(name, t, func(t *testing.T) {
 			pool := start(t, newPool(t, misbehavingAt("worker does not start", do)),

@@ -7,14 +7,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestLedgerBalances(t *testing.T) {
+func TestItemCountsBalances(t *testing.T) {
 	cases := map[string]struct {
 		sent        int
 		handled     []int64
 		lost, twice int64
 	}{
 		"nothing":          {},
-		"all in order":     {sent: 3, handled: []int64{0, 1, 2}},
+		"all in command":   {sent: 3, handled: []int64{0, 1, 2}},
 		"all in disorder":  {sent: 4, handled: []int64{3, 1, 0, 2}},
 		"first lost":       {sent: 3, handled: []int64{1, 2}, lost: 1},
 		"last lost":        {sent: 3, handled: []int64{0, 1}, lost: 1},
@@ -25,7 +25,7 @@ func TestLedgerBalances(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			l := newLedger()
+			l := newItemCounts()
 			for want := range c.sent {
 				require.EqualValues(t, want, l.next())
 				l.wasSent()
@@ -42,8 +42,8 @@ func TestLedgerBalances(t *testing.T) {
 	}
 }
 
-func TestLedgerForgetsWhatIsSettled(t *testing.T) {
-	l := newLedger()
+func TestItemCountsForgetsWhatIsSettled(t *testing.T) {
+	l := newItemCounts()
 	for _, item := range rand.Perm(1000) {
 		l.wasSent()
 		l.wasHandled(int64(item))
