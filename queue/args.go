@@ -9,7 +9,7 @@ import (
 	"reflect"
 )
 
-// checkArgs refuses arguments that do not make a job, and returns their kind.
+// checkArgs returns the kind of arguments, or an error if they cannot be those of a job.
 func checkArgs(args Args) (kind string, err error) {
 	v := reflect.ValueOf(args)
 	if args == nil || v.Kind() == reflect.Pointer && v.IsNil() {
@@ -22,7 +22,7 @@ func checkArgs(args Args) (kind string, err error) {
 	return kind, checkObject(kind, args)
 }
 
-// checkObject refuses arguments that do not encode to a JSON object, the only thing that River takes.
+// checkObject returns an error if arguments do not encode to a JSON object, as River needs it.
 func checkObject(kind string, args Args) error {
 	_, ownJSON := args.(json.Marshaler)
 	_, ownText := args.(encoding.TextMarshaler)

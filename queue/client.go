@@ -12,51 +12,51 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// Client enqueues jobs and looks after those that are there. [Module] provides it. All methods may be called
-// from any goroutine, between the app's start and its stop: in constructors they fail with [ErrNotStarted]. Inside
-// a [HandlerTx] on SQLite, which has one transaction at a time, all fail but EnqueueTx and EnqueueBatchTx.
-type Client struct{ hub *hub }
+// Client enqueues jobs and manages jobs. [Module] provides it. All methods may be called from any goroutine, between the app's
+// start and its stop. In constructors they fail with [ErrNotStarted]. Inside of a [HandlerTx] on SQLite, only EnqueueTx and
+// EnqueueBatchTx work, as SQLite has one transaction at a time.
+type Client struct{ app *appQueue }
 
-// Enqueue adds a job in a transaction of its own. On SQLite, inside a [HandlerTx], it is an error: there
-// is one transaction at a time, use EnqueueTx.
+// Enqueue adds a job in a transaction of its own. Inside of a [HandlerTx] on SQLite it fails: use EnqueueTx there.
 func (c *Client) Enqueue(ctx context.Context, args Args, opts ...EnqueueOption) (Enqueued, error) {
 	return one(c.EnqueueBatch(ctx, NewEntry(args, opts...)))
 }
 
-// EnqueueTx adds a job within a transaction, of which it becomes part: a [pgx.Tx] on PostgreSQL, a *[sql.Tx] on
-// SQLite. While such a transaction of the queue's own SQLite database is open, all other calls wait for it.
+// EnqueueTx adds a job as a part of a transaction: a [pgx.Tx] on PostgreSQL, a *[sql.Tx] on SQLite. While such a transaction is
+// open on SQLite, all other calls wait for it.
 func (c *Client) EnqueueTx(ctx context.Context, tx any, args Args, opts ...EnqueueOption) (Enqueued, error) {
 	return one(c.EnqueueBatchTx(ctx, tx, NewEntry(args, opts...)))
 }
 
-// EnqueueBatch adds many jobs, all or none, and returns what became of each, in order. Without any it does nothing.
+// EnqueueBatch adds many jobs, or none if there is an error. It returns the result of each, in order. Without jobs it does
+// nothing.
 func (c *Client) EnqueueBatch(ctx context.Context, jobs ...Entry) ([]Enqueued, error) {
 	if err := c.besideTx(ctx); err != nil {
 		return nil, fmt.Errorf("queue: enqueue: %w: use EnqueueTx", err)
 	}
-	return c.enqueue(ctx, jobs, c.hub.db.insert)
+	return c.enqueue(ctx, jobs, c.app.db.insert)
 }
 
-// ready tells whether the database can be asked.
+// ready returns an error if the database is not open.
 func (c *Client) ready(ctx context.Context) error {
-	if !c.hub.opened.Load() {
+	if !c.app.opened.Load() {
 		return ErrNotStarted
 	}
 	return c.besideTx(ctx)
 }
 
-// besideTx refuses what would wait for the transaction that it is called in.
+// besideTx returns an error if a call would wait for the transaction in which it is made.
 func (c *Client) besideTx(ctx context.Context) error {
-	if at, ok := ctx.Value(currentKey{}).(*current); ok && at.tx != nil && !c.hub.db.shared() {
+	if at, ok := ctx.Value(currentKey{}).(*current); ok && at.tx != nil && !c.app.db.shared() {
 		return errors.New("the handler's transaction is open, and SQLite has one at a time")
 	}
 	return nil
 }
 
-// EnqueueBatchTx is [Client.EnqueueBatch] within a transaction, see EnqueueTx.
+// EnqueueBatchTx is [Client.EnqueueBatch] within a transaction: see EnqueueTx.
 func (c *Client) EnqueueBatchTx(ctx context.Context, tx any, jobs ...Entry) ([]Enqueued, error) {
 	return c.enqueue(ctx, jobs, func(ctx context.Context, params []river.InsertManyParams) ([]*rivertype.JobInsertResult, error) {
-		return c.hub.db.insertTx(ctx, tx, params)
+		return c.app.db.insertTx(ctx, tx, params)
 	})
 }
 
@@ -76,7 +76,7 @@ func (c *Client) enqueue(ctx context.Context, jobs []Entry, insert inserter) ([]
 			return nil, fmt.Errorf("queue: %w", err)
 		}
 	}
-	if !c.hub.opened.Load() {
+	if !c.app.opened.Load() {
 		return nil, fmt.Errorf("queue: enqueue %q: %w", params[0].Args.Kind(), ErrNotStarted)
 	}
 	results, err := insert(ctx, params)
@@ -100,11 +100,11 @@ func one(added []Enqueued, err error) (Enqueued, error) {
 // drainPause is how often Drain looks.
 const drainPause = 10 * time.Millisecond
 
-// Drain waits until nothing is left to do in the queues that this process works: no job runs, here or elsewhere,
-// and none is due. Jobs that are due later, attempts included, are not waited for; those that jobs enqueue
-// meanwhile are. It fails if this process works no queue, in a handler, or when ctx ends.
+// Drain waits until the queues that this process works have nothing to do: no job runs, here or elsewhere, and no job is due.
+// It also waits for jobs that other jobs enqueue meanwhile. It does not wait for jobs and attempts that are due later. It fails
+// if this process works no queue, in a handler, and when ctx ends.
 func (c *Client) Drain(ctx context.Context) error {
-	queues := c.hub.queueNames()
+	queues := c.app.queueNames()
 	if len(queues) == 0 {
 		return errors.New("queue: drain: this process works no queue")
 	}
@@ -112,10 +112,10 @@ func (c *Client) Drain(ctx context.Context) error {
 		return fmt.Errorf("queue: drain: called by the handler of job %d, it would wait for itself", job.ID)
 	}
 	for {
-		if !c.hub.opened.Load() {
+		if !c.app.opened.Load() {
 			return fmt.Errorf("queue: drain: %w", ErrNotStarted)
 		}
-		due, err := c.hub.db.due(ctx, queues)
+		due, err := c.app.db.due(ctx, queues)
 		if err != nil {
 			return fmt.Errorf("queue: drain: %w", err)
 		}

@@ -162,7 +162,7 @@ func TestProcessThatIsCutOffStopsItsJobsBeforeOthersTakeThemOver(t *testing.T) {
 				t.Logf("stopped after %v", time.Since(at))
 			case <-taken:
 				t.Fatal("the job runs twice at a time")
-			case <-time.After(patience):
+			case <-time.After(waitLimit):
 				t.Fatal("the job was not stopped")
 			}
 			job := receive(t, taken)
@@ -230,7 +230,7 @@ func TestAppThatIsCutOffStopsSoon(t *testing.T) {
 	}
 }
 
-func TestClientThatLosesItsLockStartsAnew(t *testing.T) {
+func TestClientThatLosesItsLockStartsAgain(t *testing.T) {
 	db := newPostgres(t)
 	begun, ended := make(chan queue.JobInfo, 10), make(chan error, 10)
 	a := startApp(t, db, handle(interruptible(begun, ended)))

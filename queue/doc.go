@@ -35,7 +35,7 @@
 //	Pool.Pause, Pool.Restart, the stop     no other job begins in this process, and those at hand end first
 //	Pool.Scale, WithReplicas               as many times the slots
 //	Only, Except of the configuration      "queue" is all queues: a process without them still enqueues
-//	the database is gone                   a failed run: it is begun anew, with the worker's backoff, without end
+//	the database is gone                   a failed run: it is begun again, with the worker's backoff, without end
 //
 // # The life of a job
 //
@@ -115,7 +115,7 @@
 //	                        and what it says of them is not heard any more. SQLite: its jobs stay with it until it
 //	                        wakes up or dies
 //	the network is cut      it stops its jobs before the lease is over, and the others begin them after it
-//	the database restarts   its jobs are interrupted; it begins anew when the database is there; the attempt counts
+//	the database restarts   its jobs are interrupted; it begins again when the database is there; the attempt counts
 //	the app stops           no job begins; those at hand may go on, with their contexts alive, for three quarters of the
 //	                        time that the stop has: see [workerfx.Draining]. Then their contexts end, and a job that
 //	                        gives up for that runs again later; the attempt does not count

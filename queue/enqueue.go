@@ -9,11 +9,11 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// EnqueueOption says how a job is enqueued. It wins over what the arguments' own InsertOpts say. A value out of
-// range is an error of the call, which names the kind, the field and the value.
+// EnqueueOption says how a job is enqueued. It wins over InsertOpts of the arguments. A value that is out of range is an error
+// of the call. The error names the kind, the field and the value.
 type EnqueueOption func(*enqueueSettings)
 
-// enqueueSettings are the options of one job put together.
+// enqueueSettings are all options of a job.
 type enqueueSettings struct {
 	river.InsertOpts
 
@@ -24,8 +24,8 @@ func (s *enqueueSettings) bad(field string, value any, why string) {
 	s.errs = append(s.errs, fmt.Errorf("%s %v: %s", field, value, why))
 }
 
-// At makes the job due at t, at once if that has passed. It begins within a second after t if t is less
-// than five seconds away when it is enqueued, else within five: River's scheduler looks that often.
+// At makes the job due at t, or at once if t has passed. If t is less than five seconds away, the job begins within a second
+// after t. Else it begins within five seconds, as River's scheduler looks that often.
 func At(t time.Time) EnqueueOption {
 	return func(s *enqueueSettings) {
 		if s.ScheduledAt = t; t.IsZero() {
@@ -34,7 +34,7 @@ func At(t time.Time) EnqueueOption {
 	}
 }
 
-// In makes the job due after d, see [At].
+// In makes the job due after d: see [At].
 func In(d time.Duration) EnqueueOption {
 	return func(s *enqueueSettings) {
 		if s.ScheduledAt = time.Now().Add(d); d < 0 {
@@ -43,7 +43,7 @@ func In(d time.Duration) EnqueueOption {
 	}
 }
 
-// Priority is from 1, the default, which is worked first, to 4.
+// Priority sets the priority, from 1 (first) to 4 (last). The default is 1.
 func Priority(p int) EnqueueOption {
 	return func(s *enqueueSettings) {
 		if s.InsertOpts.Priority = p; p < 1 || p > 4 {
@@ -71,23 +71,23 @@ func MaxAttempts(n int) EnqueueOption {
 	}
 }
 
-// maxAttempts is what the database's column holds.
+// maxAttempts is the largest value of the database's column.
 const maxAttempts = 32767
 
-// unfinished are the states of jobs that are yet to be done.
+// unfinished are the states of jobs that have not ended.
 var unfinished = []rivertype.JobState{
 	rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRetryable,
 	rivertype.JobStateRunning, rivertype.JobStateScheduled,
 }
 
-// Unique enqueues the job only if there is no unfinished one of its kind with the same arguments, or the same in
-// those fields that are tagged `river:"unique"`. Else the call returns that one, as a duplicate.
+// Unique enqueues the job only if there is no unfinished job of its kind with the same arguments. If fields of the arguments
+// are tagged `river:"unique"`, only these fields are compared. If there is such a job, the call returns it as a duplicate.
 func Unique() EnqueueOption {
 	return func(s *enqueueSettings) { s.UniqueOpts = river.UniqueOpts{ByArgs: true, ByState: unfinished} }
 }
 
-// UniqueFor is [Unique] for a time: there is at most one such job, finished or not, in each period of d, at least
-// a second. A dead letter does not count: another one may follow it. The periods lie on a grid from the year 1 on, in UTC.
+// UniqueFor is [Unique] for a period: there is at most one such job, finished or not, in each period of d. d is at least a
+// second. A dead letter does not count. The periods begin at multiples of d since the year 1, in UTC.
 func UniqueFor(d time.Duration) EnqueueOption {
 	return func(s *enqueueSettings) {
 		if s.UniqueOpts = (river.UniqueOpts{ByArgs: true, ByPeriod: d}); d < time.Second {
@@ -108,11 +108,11 @@ func NewEntry(args Args, opts ...EnqueueOption) Entry { return Entry{args: args,
 // Enqueued is a job in the database.
 type Enqueued struct {
 	ID int64
-	// Duplicate says that [Unique] or [UniqueFor] found the job there, and nothing was enqueued.
+	// Duplicate says that [Unique] or [UniqueFor] found a job, and nothing was enqueued.
 	Duplicate bool
 }
 
-// params are how River takes an entry.
+// params returns the entry in River's form.
 func (e Entry) params(metadata []byte) (river.InsertManyParams, error) {
 	kind, err := checkArgs(e.args)
 	if err != nil {

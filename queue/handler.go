@@ -15,28 +15,27 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// Handler does the jobs of one kind. Handle is called from many goroutines at once, at least once for each
-// job: a process that dies in the middle of it leaves the job to another one. What its error means:
+// Handler does the jobs of one kind. Handle is called from many goroutines at once. It is called at least once for each job: if
+// a process dies during a job, another process does the job again. What its error means:
 //
 //	nil                         the job is done
-//	Discard(err)                it is given up, and kept among the dead letters
+//	Discard(err)                it is given up, and becomes a dead letter
 //	RescheduleIn, RescheduleAt  it runs again then; the attempt does not count
-//	any other error, a panic    the attempt failed: backoff, then the next one; after the last, dead letters
+//	any other error, a panic    the attempt failed: backoff, then the next attempt; after the last one a dead letter
 //	its context's error, while  the attempt does not count; it runs again at once, here or elsewhere
 //	the worker stops
 //
-// The context carries the logger, with the fields "worker", "workerExecutionID" (the job's ID), "kind" and
-// "attempt", the tracer with the job's span, and the job itself ([CtxJob]). It ends when the handler's
-// timeout passes, when the worker's stop has no more time to give, and when its liveness lock is lost.
+// The context carries the logger, with the fields "worker", "workerExecutionID" (the job's ID), "kind" and "attempt", the tracer
+// with the job's span, and the job itself ([CtxJob]). It ends when the handler's timeout passes, when the time for the worker's
+// stop is nearly over, and when the liveness lock of the worker is lost.
 type Handler[A Args] interface {
 	Handle(ctx context.Context, job *Job[A]) error
 }
 
-// HandlerTx is a [Handler] that is given a transaction, in which the job is then completed: what it writes
-// there and the job's end are one commit, so they happen exactly once. If it returns an error, or the job was
-// taken over by another process meanwhile, nothing of it stays. T is [pgx.Tx] on PostgreSQL and *[sql.Tx]
-// on SQLite; the handler must neither commit nor roll back. On SQLite, which has one transaction at a time,
-// all other jobs wait for it, and within it jobs are enqueued with EnqueueTx.
+// HandlerTx is a [Handler] with a transaction, in which the job is then completed. Its writes and the end of the job are one
+// commit: they happen exactly once. If it returns an error, or another process has taken over the job, nothing is written. T is
+// [pgx.Tx] on PostgreSQL and *[sql.Tx] on SQLite. The handler must not commit and not roll back. SQLite has one transaction at a
+// time: all other jobs wait for it, and within it only EnqueueTx enqueues.
 type HandlerTx[A Args, T any] interface {
 	HandleTx(ctx context.Context, tx T, job *Job[A]) error
 }
@@ -55,12 +54,11 @@ func (f HandlerTxFunc[A, T]) HandleTx(ctx context.Context, tx T, job *Job[A]) er
 	return f(ctx, tx, job)
 }
 
-// HandlerOption configures one handler. A value out of range is an error of fx.New that names the kind.
+// HandlerOption configures one handler. A value that is out of range is an error of fx.New that names the kind.
 type HandlerOption func(*handler)
 
-// WithBackoff sets the wait between the attempts of a job. The default is River's: the fourth power of the
-// number of attempts in seconds, a tenth more or less: 1s, 16s, 81s, and three weeks until the default of 25
-// attempts is used up.
+// WithBackoff sets the wait between the attempts of a job. The default is that of River: the fourth power of the number of
+// attempts in seconds, plus or minus a tenth: 1s, 16s, 81s. The default of 25 attempts takes three weeks.
 func WithBackoff(b workerfx.Backoff) HandlerOption {
 	return func(h *handler) { h.backoff, h.backoffSet = b, true }
 }
@@ -70,12 +68,12 @@ func WithTimeout(d time.Duration) HandlerOption {
 	return func(h *handler) { h.timeout = d }
 }
 
-// WithMiddleware wraps each attempt; the first given is the outermost.
+// WithMiddleware wraps each attempt. The first middleware is the outermost.
 func WithMiddleware(mw ...workerfx.Middleware) HandlerOption {
 	return func(h *handler) { h.middleware = append(h.middleware, mw...) }
 }
 
-// handler is what is known of a kind and of what does its jobs.
+// handler has the settings of a kind, and the function that does its jobs.
 type handler struct {
 	kind   string
 	name   string // of the constructor, for errors
@@ -93,7 +91,7 @@ var (
 	sqlTxType = reflect.TypeFor[*sql.Tx]()
 )
 
-// newHandler makes a handler of what a constructor made, which must be one of the handler interfaces.
+// newHandler makes a handler of the result of a constructor, which must have one of the handler interfaces.
 func newHandler[A Args](name string, made any, opts []HandlerOption) (*handler, error) {
 	h := &handler{name: name}
 	var err error
@@ -141,10 +139,10 @@ func isHandler[A Args](result reflect.Type) bool {
 		result.Implements(reflect.TypeFor[HandlerTx[A, *sql.Tx]]())
 }
 
-// validKind is what River takes.
+// validKind is the pattern that River accepts.
 var validKind = regexp.MustCompile(`\A\w[\w\-\[\]<>/.·:+]+\z`)
 
-// kindOf asks a zero A for its kind.
+// kindOf returns the kind of a zero A.
 func kindOf[A Args]() (kind string, err error) {
 	t := reflect.TypeFor[A]()
 	defer func() {
@@ -171,7 +169,7 @@ func checkKind(t reflect.Type, kind string) error {
 	return nil
 }
 
-// validate says which settings of the handler are out of range.
+// validate returns an error about settings of the handler that are out of range.
 func (h *handler) validate() error {
 	bad := func(field string, value any, why string) error {
 		return fmt.Errorf("handler of kind %q: %s %v: %s", h.kind, field, value, why)
@@ -196,7 +194,7 @@ func (h *handler) validate() error {
 	return errors.Join(errs...)
 }
 
-// nextAttempt is when a job whose attempt failed runs again; the zero time leaves it to River.
+// nextAttempt is the time of the next attempt after a failure. The zero time leaves it to River.
 func (h *handler) nextAttempt(attempt int) (at time.Time) {
 	if h.backoff == nil {
 		return time.Time{}

@@ -10,20 +10,20 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// Hooks are told what happens to jobs in this process. Provide them with [ProvideHooks]; several are told in
-// no particular order, from many goroutines at once, and the job waits for them. A nil hook is left out. A
-// panic in a hook, or its runtime.Goexit, is logged, and does not reach the job.
+// Hooks are called for events of jobs in this process. Provide them with [ProvideHooks]. The order of several hooks is not
+// defined. They are called from many goroutines at once, and the job waits for them. A nil hook is not called. A panic in a hook,
+// or its runtime.Goexit, is logged and does not harm the job.
 type Hooks struct {
-	// OnLocked is called before a handler, with the context that it is then given.
+	// OnLocked is called before a handler, with the handler's context.
 	OnLocked func(ctx context.Context, job JobInfo)
-	// OnDone is called after a handler, with nil, an error that wraps what it returned, or a *[workerfx.PanicError].
+	// OnDone is called after a handler, with nil, an error that wraps the handler's error, or a *[workerfx.PanicError].
 	OnDone func(ctx context.Context, job JobInfo, err error)
-	// OnUnknownKind is called for a job that this process has no handler for. The attempt fails: a job that
-	// another process should do belongs into a queue of its own.
+	// OnUnknownKind is called for a job without a handler in this process. The attempt fails. Put jobs of other processes into
+	// another queue.
 	OnUnknownKind func(ctx context.Context, job JobInfo)
-	// OnDiscard is called for a job that is given up: its attempts are used up, or it was discarded ([Discard]).
-	// It is called before the job is among the dead letters, and in rare cases (the process dies) twice or
-	// not at all; whoever must not miss one asks [Client.DeadLetters].
+	// OnDiscard is called for a job that is given up: its attempts are used up, or it was discarded ([Discard]). It is called
+	// before the job becomes a dead letter. If the process dies then, it may be called twice or not at all:
+	// [Client.DeadLetters] has all of them.
 	OnDiscard func(ctx context.Context, job JobInfo, err error)
 }
 
@@ -33,7 +33,7 @@ type hookSet []Hooks
 func (s hookSet) locked(ctx context.Context, log *zerolog.Logger, job JobInfo) {
 	for _, h := range s {
 		if h.OnLocked != nil {
-			guard(log, "OnLocked", func() { h.OnLocked(ctx, job) })
+			callHook(log, "OnLocked", func() { h.OnLocked(ctx, job) })
 		}
 	}
 }
@@ -41,7 +41,7 @@ func (s hookSet) locked(ctx context.Context, log *zerolog.Logger, job JobInfo) {
 func (s hookSet) done(ctx context.Context, log *zerolog.Logger, job JobInfo, err error) {
 	for _, h := range s {
 		if h.OnDone != nil {
-			guard(log, "OnDone", func() { h.OnDone(ctx, job, err) })
+			callHook(log, "OnDone", func() { h.OnDone(ctx, job, err) })
 		}
 	}
 }
@@ -49,7 +49,7 @@ func (s hookSet) done(ctx context.Context, log *zerolog.Logger, job JobInfo, err
 func (s hookSet) unknown(ctx context.Context, log *zerolog.Logger, job JobInfo) {
 	for _, h := range s {
 		if h.OnUnknownKind != nil {
-			guard(log, "OnUnknownKind", func() { h.OnUnknownKind(ctx, job) })
+			callHook(log, "OnUnknownKind", func() { h.OnUnknownKind(ctx, job) })
 		}
 	}
 }
@@ -57,15 +57,15 @@ func (s hookSet) unknown(ctx context.Context, log *zerolog.Logger, job JobInfo) 
 func (s hookSet) discarded(ctx context.Context, log *zerolog.Logger, job JobInfo, err error) {
 	for _, h := range s {
 		if h.OnDiscard != nil {
-			guard(log, "OnDiscard", func() { h.OnDiscard(ctx, job, err) })
+			callHook(log, "OnDiscard", func() { h.OnDiscard(ctx, job, err) })
 		}
 	}
 }
 
-// guard keeps a panic of the user's code away from the job. It calls in a goroutine of its own, so that one that ends it
-// (runtime.Goexit, as the FailNow of a test) does not end River's, which would never hear of the job's end.
-func guard(log *zerolog.Logger, hook string, call func()) {
-	var once callers
+// callHook calls a hook in a goroutine of its own, and logs its panic. A hook that ends the goroutine (runtime.Goexit) must not
+// end that of River, which would then never hear of the job's end.
+func callHook(log *zerolog.Logger, hook string, call func()) {
+	var once handlerGoroutines
 	err := once.call(func() error {
 		call()
 		return nil

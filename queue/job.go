@@ -9,40 +9,39 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// Args are what a job is about: a struct, or a map with string keys, that encodes to a JSON object. Kind
-// names the job's type in the database and finds its handler; it must not depend on the value, and jobs
-// that wait under an old name are lost to a handler of a new one. Kinds have letters, digits and -_<>[]/.:+ only.
+// Args are the arguments of a job: a struct, or a map with string keys, that encodes to a JSON object. Kind names the job's type
+// in the database, and finds its handler. It must not depend on the value. A handler with a new kind does not get jobs of the
+// old kind. A kind has letters, digits and -_<>[]/.:+ only.
 //
-// Args that also have a method InsertOpts() [river.InsertOpts] bring defaults along: queue, priority, attempts.
+// A method InsertOpts() [river.InsertOpts] of Args sets defaults: queue, priority, attempts.
 type Args interface {
 	Kind() string
 }
 
-// Job is a job as its handler sees it. It is the handler's own copy.
+// Job is a job with its decoded arguments. The handler gets a copy.
 type Job[A Args] struct {
 	JobInfo
 
 	Args A
 }
 
-// JobInfo is what is known of a job but its decoded arguments. It is a copy: nothing in it changes later.
+// JobInfo is a report on a job. It is a copy: nothing in it changes later.
 type JobInfo struct {
 	ID    int64
 	Kind  string
 	Queue string
 	State State
-	// Priority is from 1, the first to be worked, to 4.
+	// Priority is from 1 (first) to 4 (last).
 	Priority int
-	// Attempt is the how-manieth attempt this is, or the last one was: 1 for the first, 0 before any.
-	// One that ended because its process died counts; one that rescheduled the job, or was interrupted by
-	// a stop, does not.
+	// Attempt counts the attempts, with the current one. The first attempt is 1. An attempt whose process died counts. An
+	// attempt that rescheduled the job, or that a stop interrupted, does not count.
 	Attempt, MaxAttempts int
-	// EnqueuedAt is when it was enqueued, ScheduledAt when it is, or was, due at the earliest. AttemptedAt
-	// and FinishedAt are zero if that has not happened.
+	// EnqueuedAt is when the job was enqueued, and ScheduledAt when it is due. AttemptedAt and FinishedAt are zero if there was
+	// no attempt and no end yet.
 	EnqueuedAt, ScheduledAt, AttemptedAt, FinishedAt time.Time
 	// Errors are the failed attempts, the oldest first.
 	Errors []AttemptError
-	// RawArgs are the arguments as they are in the database, a JSON object.
+	// RawArgs are the arguments in the database, a JSON object.
 	RawArgs json.RawMessage
 }
 
@@ -50,11 +49,11 @@ type JobInfo struct {
 type AttemptError struct {
 	Attempt int
 	At      time.Time
-	// Error is the error's text. Stack is where the handler panicked, empty if it did not.
+	// Error is the error's text. Stack is the stack of a panic; it is empty if there was none.
 	Error, Stack string
 }
 
-// State is where a job is in its life.
+// State is the state of a job.
 type State string
 
 // The states of a job.
@@ -69,7 +68,7 @@ const (
 	StatePending   State = State(rivertype.JobStatePending)   // held back by whoever enqueued it through River
 )
 
-// CtxJob returns the job whose handler ctx was given to. ok is false for any other context.
+// CtxJob returns the job whose handler got ctx. ok is false for any other context.
 func CtxJob(ctx context.Context) (job JobInfo, ok bool) {
 	current, ok := ctx.Value(currentKey{}).(*current)
 	if !ok {
@@ -86,10 +85,10 @@ type current struct {
 
 type currentKey struct{}
 
-// cancelPrefix is what River puts before the text of an error that discarded a job.
+// cancelPrefix is River's prefix of the text of an error that discarded a job.
 const cancelPrefix = "JobCancelError: "
 
-// infoOf copies what River knows of a job.
+// infoOf returns the report of a row.
 func infoOf(row *rivertype.JobRow) JobInfo {
 	info := JobInfo{
 		ID: row.ID, Kind: row.Kind, Queue: row.Queue, State: State(row.State), Priority: row.Priority,

@@ -168,15 +168,15 @@ func errorOf(opts ...fx.Option) error {
 // testLease is short, so that tests need not wait long for a silent process to be given up.
 const testLease = 2 * time.Second
 
-// patience bounds every wait of a test.
-const patience = 20 * time.Second
+// waitLimit bounds every wait of a test.
+const waitLimit = 20 * time.Second
 
 // eventually waits until a condition holds.
 func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !holds(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(waitLimit); !holds(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited %v in vain: %s", patience, what)
+			t.Fatalf("waited %v in vain: %s", waitLimit, what)
 		}
 	}
 }
@@ -187,8 +187,8 @@ func receive[T any](t testing.TB, ch <-chan T) T {
 	select {
 	case item := <-ch:
 		return item
-	case <-time.After(patience):
-		t.Fatalf("waited %v in vain for an item", patience)
+	case <-time.After(waitLimit):
+		t.Fatalf("waited %v in vain for an item", waitLimit)
 		panic("unreachable")
 	}
 }
@@ -226,10 +226,10 @@ func handle(do queue.HandlerFunc[mail], opts ...queue.HandlerOption) fx.Option {
 	return queue.ProvideHandler[mail](func() queue.HandlerFunc[mail] { return do }, opts...)
 }
 
-// within is a context that ends after the tests' patience.
+// within is a context that ends after the tests' waitLimit.
 func within(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)
 	t.Cleanup(cancel)
 	return ctx
 }

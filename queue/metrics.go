@@ -10,12 +10,12 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// defaultBuckets are the upper bounds of the histogram of jobs' times in seconds: from a quick one to an hour.
+// defaultBuckets are the upper bounds of the histogram of the times of jobs, in seconds: from a short job to an hour.
 var defaultBuckets = []float64{0.005, 0.025, 0.1, 0.5, 1, 5, 30, 60, 600, 3600}
 
-// register makes the histogram of jobs' times, named as the pool's metrics are. An app that follows
-// another one on a registry goes on with its histogram.
-func (h *hub) register(registerer prometheus.Registerer, config workerfx.Config) error {
+// register makes the histogram of the times of jobs, with the prefix of the pool's metrics. If another app used the registry
+// before, its histogram is used.
+func (h *appQueue) register(registerer prometheus.Registerer, config workerfx.Config) error {
 	buckets := defaultBuckets
 	if len(config.Metrics.Buckets) > 0 {
 		buckets = make([]float64, len(config.Metrics.Buckets))
@@ -45,14 +45,14 @@ func (h *hub) register(registerer prometheus.Registerer, config workerfx.Config)
 	return nil
 }
 
-// observe takes note of how long an attempt took. One that was interrupted says only how long its worker was up.
+// observe counts how long an attempt took. The time of an interrupted attempt means nothing.
 func (a *attempt) observe(took time.Duration, how ending) {
-	if a.hub.durations == nil || how == interrupted {
+	if a.app.durations == nil || how == interrupted {
 		return
 	}
 	status := "success"
 	if how.isFailure() {
 		status = "error"
 	}
-	a.hub.durations.WithLabelValues(a.worker, a.info.Kind, status).Observe(took.Seconds())
+	a.app.durations.WithLabelValues(a.worker, a.info.Kind, status).Observe(took.Seconds())
 }

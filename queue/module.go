@@ -15,20 +15,20 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// Database is where an app's jobs are kept.
+// Database is the database of an app's jobs.
 type Database struct {
 	open func(p params, s settings) (database, error)
 }
 
-// SQLite keeps jobs in a file, which is made if it is not there. Its directory must exist. Use a file of its own
-// for the queue: there is one connection, and each commit waits for the disk. Processes on one machine may
-// share it, through lock files in a directory beside it whose name ends in "-workers"; it must not lie on a network drive.
+// SQLite keeps jobs in a file. It makes the file if there is none, in a directory that must exist. Use a file for the queue alone:
+// it has one connection, and each commit waits for the disk. Processes on one machine may share the file, with lock files in a
+// directory beside it whose name ends in "-workers". The file must not be on a network drive.
 func SQLite(path string) Database {
 	return Database{func(params, settings) (database, error) { return newSQLite(path, nil) }}
 }
 
-// Postgres keeps jobs in a PostgreSQL database, 14 or newer, that any number of machines may share. The URL is any
-// that pgx takes, with its parameters for pools, such as postgres://user:password@host:5432/database?pool_max_conns=20.
+// Postgres keeps jobs in a PostgreSQL database, version 14 or newer, that many machines may share. The URL is one of pgx, with its
+// parameters for pools, such as postgres://user:password@host:5432/database?pool_max_conns=20.
 func Postgres(url string) Database {
 	return Database{func(_ params, s settings) (database, error) { return newPostgres(url, nil, s.lease) }}
 }
@@ -43,8 +43,8 @@ func UsePostgres() Database {
 	}}
 }
 
-// UseSQLite keeps jobs in the database of the *[sql.DB] that the app provides: SQLite by the driver
-// modernc.org/sqlite, with SetMaxOpenConns(1), and best with the pragmas journal_mode(WAL), synchronous(FULL) and busy_timeout.
+// UseSQLite keeps jobs in the database of the *[sql.DB] that the app provides: SQLite with the driver modernc.org/sqlite and
+// SetMaxOpenConns(1). The pragmas journal_mode(WAL), synchronous(FULL) and busy_timeout are recommended.
 func UseSQLite() Database {
 	return Database{func(p params, _ settings) (database, error) {
 		if p.DB == nil {
@@ -54,17 +54,17 @@ func UseSQLite() Database {
 	}}
 }
 
-// Module gives an Fx app a *[Client], and makes its pool (workerfx.Module) work the jobs that there are handlers for
-// ([ProvideHandler]). The database is opened, with tries until the app's start timeout is nearly over, and its schema
-// is brought up to date before anything behind it starts; it is closed after the pool has stopped.
+// Module gives an Fx app a *[Client]. The app's pool (workerfx.Module) works the jobs that have a handler ([ProvideHandler]). The
+// start of the app opens the database and migrates its schema. It tries until the start timeout is nearly over. The database
+// closes after the pool has stopped.
 //
-// The app's zerolog.Logger or *zerolog.Logger is used if there is one, else errors are on stderr. The times of jobs are
-// in the app's prometheus.Registerer or *prometheus.Registry, named as the pool's metrics are.
+// Module uses the app's zerolog.Logger or *zerolog.Logger. Without a logger, errors go to stderr. The times of jobs are in the
+// app's prometheus.Registerer or *prometheus.Registry, with the prefix of the pool's metrics.
 func Module(db Database, opts ...Option) fx.Option {
 	return fx.Module("queue",
 		fx.Provide(
-			func(p params) (*hub, error) { return openHub(p, db, opts) },
-			func(h *hub) *Client { return &Client{hub: h} },
+			func(p params) (*appQueue, error) { return openAppQueue(p, db, opts) },
+			func(h *appQueue) *Client { return &Client{app: h} },
 		),
 		workerfx.ProvideWorker(newGroup, defaults...),
 		fx.Invoke(checkPool),
@@ -82,7 +82,7 @@ type params struct {
 	DB            *sql.DB         `optional:"true"`
 }
 
-// logger is the app's. Without one, what must not stay unseen is on stderr: jobs that are given up, above all.
+// logger is the app's logger. Without it, errors go to stderr, such as jobs that are given up.
 func (p *params) logger() zerolog.Logger {
 	switch {
 	case p.LoggerPointer != nil:
@@ -93,8 +93,8 @@ func (p *params) logger() zerolog.Logger {
 	return p.Logger
 }
 
-// openHub makes the hub and hooks it into the app's life.
-func openHub(p params, db Database, opts []Option) (*hub, error) {
+// openAppQueue makes the queue of the app, and appends its hooks.
+func openAppQueue(p params, db Database, opts []Option) (*appQueue, error) {
 	s, err := newSettings(opts)
 	if err != nil {
 		return nil, err
@@ -106,16 +106,16 @@ func openHub(p params, db Database, opts []Option) (*hub, error) {
 	if err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
-	h := newHub(opened, s, p.logger())
+	h := newAppQueue(opened, s, p.logger())
 	p.Lifecycle.Append(fx.StartStopHook(h.start, h.stop))
 	return h, nil
 }
 
-// groupParams is what the workers of queues are made of.
+// groupParams is what newGroup needs.
 type groupParams struct {
 	fx.In
 
-	Hub           *hub
+	App           *appQueue
 	Registrations []registration        `group:"queue"`
 	Pool          *workerfx.Pool        // has checked the configuration
 	Config        workerfx.Config       `optional:"true"`
@@ -126,16 +126,16 @@ type groupParams struct {
 
 // newGroup makes the workers of the app's queues.
 func newGroup(p groupParams) (*group, error) {
-	if err := p.Hub.add(p.Registrations); err != nil {
+	if err := p.App.add(p.Registrations); err != nil {
 		return nil, err
 	}
-	queues, err := p.Hub.worked(len(p.Hub.handlers))
+	queues, err := p.App.worked(len(p.App.handlers))
 	if err != nil {
 		return nil, err
 	}
-	p.Hub.queues = queues
-	p.Hub.makeRoom()
-	return &group{hub: p.Hub, queues: queues}, p.measure()
+	p.App.queues = queues
+	p.App.makeRoom()
+	return &group{app: p.App, queues: queues}, p.measure()
 }
 
 // measure registers the metrics of an app that works jobs.
@@ -147,22 +147,22 @@ func (p *groupParams) measure() error {
 	if p.Registry != nil {
 		registerer = p.Registry
 	}
-	if registerer == nil || len(p.Hub.queues) == 0 {
+	if registerer == nil || len(p.App.queues) == 0 {
 		return nil
 	}
-	return p.Hub.register(registerer, config)
+	return p.App.register(registerer, config)
 }
 
-// poolParams is what checkPool looks at.
+// poolParams is what checkPool needs.
 type poolParams struct {
 	fx.In
 
-	Hub           *hub           // opened with the app, whether or not anybody asks for a Client
+	App           *appQueue      // opened with the app, whether or not anybody asks for a Client
 	Pool          *workerfx.Pool `optional:"true"`
 	Registrations []registration `group:"queue"`
 }
 
-// checkPool refuses handlers that nobody would call.
+// checkPool returns an error if there are handlers and no pool.
 func checkPool(p poolParams) error {
 	for _, r := range p.Registrations {
 		if r.handler != nil && p.Pool == nil {

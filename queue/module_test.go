@@ -120,7 +120,7 @@ func TestFileThatCannotBeMadeIsToldAtOnce(t *testing.T) {
 		app := fx.New(fx.NopLogger, workerfx.Module, queue.Module(queue.SQLite(path)))
 		begun := time.Now()
 		require.ErrorContains(t, app.Start(within(t)), want)
-		require.Less(t, time.Since(begun), patience/2, "it is not tried again")
+		require.Less(t, time.Since(begun), waitLimit/2, "it is not tried again")
 		require.NoError(t, app.Stop(t.Context()))
 	}
 }

@@ -16,35 +16,35 @@ type Option func(*settings)
 
 // The defaults of [Module].
 const (
-	// DefaultQueue is where jobs are enqueued, and which is worked, unless others are named.
+	// DefaultQueue is the queue of jobs and of processes that name no other.
 	DefaultQueue = river.QueueDefault
 	// DefaultSlots is how many jobs a replica of a queue's worker works at a time.
 	DefaultSlots = 10
-	// DefaultLease is how long PostgreSQL waits for a sign of life of a process, see [WithLease].
+	// DefaultLease is how long a process may be silent on PostgreSQL: see [WithLease].
 	DefaultLease = 10 * time.Second
 )
 
-// WithQueue makes this process work a queue, up to slots jobs at a time. Its worker is "queue/" and the name;
-// options are those of any worker, and replicas multiply the slots. Without WithQueue an app with handlers works
-// the queue "default" with 10 slots; with it only those that are named. It is an error without any handler.
+// WithQueue makes this process work a queue, up to slots jobs at a time. The name of its worker is "queue/" and the name of the
+// queue. Its options are those of any worker. Replicas multiply the slots. Without WithQueue, an app with handlers works the
+// queue "default" with 10 slots. With WithQueue it works only the queues that are named. WithQueue without a handler is an error.
 func WithQueue(name string, slots int, opts ...workerfx.Option) Option {
 	return func(s *settings) { s.queues = append(s.queues, queueConfig{name: name, slots: slots, options: opts}) }
 }
 
-// WithoutMigrations leaves the database's schema to you. The app does not start with [ErrSchemaBehind], and the
-// names of the migrations that are missing, if it is behind.
+// WithoutMigrations leaves the database's schema to you. If migrations are missing, the start of the app fails with
+// [ErrSchemaBehind] and names them.
 func WithoutMigrations() Option {
 	return func(s *settings) { s.noMigrations = true }
 }
 
-// WithLease sets how long a process may be silent on PostgreSQL, because it is frozen or cut off, until its
-// jobs are given to others; the jobs of one that dies are so within two seconds. A process that cannot
-// reach PostgreSQL for three quarters of it stops its jobs. The default is 10s, the least 1s, the most a day.
+// WithLease sets how long a process may be silent on PostgreSQL, as it is frozen or cut off. Then others take over its jobs. They
+// take over the jobs of a process that died within two seconds. A process that cannot reach PostgreSQL for three quarters of the
+// lease stops its jobs. The default is 10s. It must be from 1s to a day.
 func WithLease(d time.Duration) Option {
 	return func(s *settings) { s.lease = d }
 }
 
-// settings are a module's options put together.
+// settings are all options of a module.
 type settings struct {
 	queues       []queueConfig
 	noMigrations bool
@@ -76,7 +76,7 @@ const (
 
 var validQueue = regexp.MustCompile(`\A[A-Za-z0-9]+([_-]+[A-Za-z0-9]+)*\z`)
 
-// validate says which settings are out of range.
+// validate returns an error about settings that are out of range.
 func (s *settings) validate() error {
 	var errs []error
 	if s.lease < minLease || s.lease > maxLease {
@@ -105,7 +105,7 @@ func checkQueue(name string) error {
 	return nil
 }
 
-// worked are the queues of a process that has handlers, or has not.
+// worked returns the queues that a process with this number of handlers works.
 func (s *settings) worked(handlers int) ([]queueConfig, error) {
 	queues := s.queues
 	switch {

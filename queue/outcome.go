@@ -6,24 +6,23 @@ import (
 	"time"
 )
 
-// What the package answers to calls that it cannot carry out, for errors.Is.
+// Errors of calls, for errors.Is.
 var (
-	// ErrNotStarted says that the database was not opened yet, or is closed: the app has not started or has stopped.
+	// ErrNotStarted says that the database is not open: the app has not started, or it has stopped.
 	ErrNotStarted = errors.New("queue is not started")
-	// ErrNoJob says that there is no job with that ID, or none in the state that the call needs.
+	// ErrNoJob says that there is no job with this ID, or that it is not in a state that the call needs.
 	ErrNoJob = errors.New("no such job")
-	// ErrLockLost is the cause of a handler's context ([context.Cause]) once the database no longer counts its
-	// process among the living, and others may take its jobs over.
+	// ErrLockLost is the cause of a handler's context ([context.Cause]) when the process has lost its lock, so that others may
+	// take over its jobs.
 	ErrLockLost = errors.New("liveness lock was lost")
-	// ErrTakenOver is the error of a job that another process has begun anew: nothing that this attempt wrote
-	// in its transaction stays.
+	// ErrTakenOver is the error of an attempt whose job another process has taken over. Its transaction is rolled back.
 	ErrTakenOver = errors.New("job was taken over by another process")
-	// ErrSchemaBehind says that the database lacks migrations, and that this app was told not to run them.
+	// ErrSchemaBehind says that migrations are missing, and that this app must not run them.
 	ErrSchemaBehind = errors.New("database schema is behind")
 )
 
-// Discard returns an error that gives the job up: it is not tried again, and is kept among the dead letters
-// with the text of err. A nil err says only that it was discarded.
+// Discard returns an error that gives the job up. The job is not tried again. It becomes a dead letter with the text of err, which
+// may be nil.
 func Discard(err error) error {
 	if err == nil {
 		err = errors.New("discarded by its handler")
@@ -31,8 +30,8 @@ func Discard(err error) error {
 	return &discardError{err}
 }
 
-// RescheduleIn returns an error that makes the job run again after d, without counting the attempt. Zero is
-// at once; a negative d is taken for a failed attempt that says so.
+// RescheduleIn returns an error that makes the job run again after d. The attempt does not count. Zero means at once. A negative
+// d makes the attempt fail.
 func RescheduleIn(d time.Duration) error {
 	if d < 0 {
 		return fmt.Errorf("RescheduleIn: %v must not be negative", d)
@@ -40,8 +39,7 @@ func RescheduleIn(d time.Duration) error {
 	return &rescheduleError{in: d}
 }
 
-// RescheduleAt returns an error that makes the job run again at t, without counting the attempt. A time that
-// has passed is at once.
+// RescheduleAt returns an error that makes the job run again at t, or at once if t has passed. The attempt does not count.
 func RescheduleAt(t time.Time) error { return &rescheduleError{at: t} }
 
 type discardError struct{ error }
@@ -60,7 +58,7 @@ func (e *rescheduleError) Error() string {
 	return "reschedule at " + e.at.Format(time.RFC3339)
 }
 
-// wait is how long the job is to wait from now on.
+// wait is how long the job has to wait from now on.
 func (e *rescheduleError) wait() time.Duration {
 	if e.at.IsZero() {
 		return e.in

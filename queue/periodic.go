@@ -10,14 +10,14 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// periodic is a job that comes again and again.
+// periodic is a job of [Periodic].
 type periodic struct {
 	spec     string
 	schedule river.PeriodicSchedule
 	entry    Entry
 }
 
-// newPeriodic checks what is said of a periodic job.
+// newPeriodic makes a periodic job, or returns what is wrong with it.
 func newPeriodic(spec string, args Args, opts []EnqueueOption) (*periodic, error) {
 	entry := NewEntry(args, opts...)
 	params, err := entry.params(nil)
@@ -34,7 +34,7 @@ func newPeriodic(spec string, args Args, opts []EnqueueOption) (*periodic, error
 	return &periodic{spec: spec, schedule: schedule, entry: entry}, nil
 }
 
-// riverPeriodics are the periodic jobs of one client. The one that leads enqueues them.
+// riverPeriodics returns the periodic jobs in River's form. The client that leads enqueues them.
 func riverPeriodics(all []periodic) ([]*river.PeriodicJob, error) {
 	jobs := make([]*river.PeriodicJob, len(all))
 	for i, p := range all {
@@ -42,7 +42,7 @@ func riverPeriodics(all []periodic) ([]*river.PeriodicJob, error) {
 			return nil, err
 		}
 		jobs[i] = river.NewPeriodicJob(p.schedule, func() (river.JobArgs, *river.InsertOpts) {
-			params, err := p.entry.params(nil) // anew: In counts from now
+			params, err := p.entry.params(nil) // again: In counts from now
 			if err != nil {
 				return nil, nil // they were checked
 			}

@@ -26,11 +26,11 @@ func lockKey(name string) int64 {
 // before the server, which ends a connection that was silent for a lease. So a process that is frozen,
 // or that the network cut off, loses its lock, and one that still runs knows before others do.
 type postgresLock struct {
-	pool  *pgxpool.Pool   // of that one connection, which it never replaces
-	lines *lines          // of the pool
-	alive context.Context //nolint:containedctx // the lock's life, not a call's
-	lose  context.CancelCauseFunc
-	done  chan struct{} // closed when watch has ended
+	pool        *pgxpool.Pool   // of that one connection, which it never replaces
+	connections *connections    // of the pool
+	alive       context.Context //nolint:containedctx // the lock's life, not a call's
+	lose        context.CancelCauseFunc
+	done        chan struct{} // closed when watch has ended
 }
 
 // lockSlice is how long a wait for a lock takes at a time. A connection that was cut off while it waits
@@ -39,7 +39,7 @@ const lockSlice = 5 * time.Second
 
 // openPostgresLock waits until the lock is free and takes it.
 func openPostgresLock(ctx context.Context, config *pgxpool.Config, key int64, lease time.Duration) (*postgresLock, error) {
-	own := &lines{}
+	own := &connections{}
 	pool, err := onePool(ctx, own.of(config), lease)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func openPostgresLock(ctx context.Context, config *pgxpool.Config, key int64, le
 			return nil, err
 		}
 	}
-	l := &postgresLock{pool: pool, lines: own, done: make(chan struct{})}
+	l := &postgresLock{pool: pool, connections: own, done: make(chan struct{})}
 	l.alive, l.lose = context.WithCancelCause(context.Background())
 	go l.watch(lease)
 	return l, nil
@@ -128,14 +128,14 @@ func (l *postgresLock) watch(lease time.Duration) {
 		}
 		if err != nil {
 			l.lose(fmt.Errorf("%w: %w", ErrLockLost, err))
-			l.lines.cut()
+			l.connections.cut()
 		}
 	}
 }
 
 // ask waits for an answer of the server.
-func (l *postgresLock) ask(patience time.Duration) error {
-	ctx, cancel := context.WithTimeout(l.alive, patience)
+func (l *postgresLock) ask(waitLimit time.Duration) error {
+	ctx, cancel := context.WithTimeout(l.alive, waitLimit)
 	defer cancel()
 	_, err := l.pool.Exec(ctx, `SELECT 1`)
 	return err
@@ -159,7 +159,7 @@ func (l *postgresLock) look() error {
 func (l *postgresLock) close() {
 	l.lose(context.Canceled)
 	<-l.done
-	l.lines.close(l.pool)
+	l.connections.close(l.pool)
 }
 
 func hasCode(err error, code string) bool {

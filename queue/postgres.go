@@ -23,8 +23,8 @@ type postgres struct {
 
 	config *pgxpool.Config
 	pool   *pgxpool.Pool
-	own    *lines // of the pool; nil if it is the app's
-	sized  bool   // the URL says how large the pool is
+	own    *connections // of the pool; nil if it is the app's
+	sized  bool         // the URL says how large the pool is
 	lease  time.Duration
 }
 
@@ -42,7 +42,7 @@ func newPostgres(url string, pool *pgxpool.Pool, lease time.Duration) (*postgres
 	if p.config, err = pgxpool.ParseConfig(url); err != nil {
 		return nil, fmt.Errorf("PostgreSQL: %w", err) // without the password, pgx sees to that
 	}
-	p.own, p.sized = &lines{}, strings.Contains(url, "pool_max_conns")
+	p.own, p.sized = &connections{}, strings.Contains(url, "pool_max_conns")
 	return p, nil
 }
 
@@ -81,7 +81,7 @@ func (p *postgres) open(ctx context.Context, log *slog.Logger) error {
 func (p *postgres) close() {
 	if p.own != nil && p.pool != nil {
 		p.own.close(p.pool)
-		p.own, p.pool = &lines{}, nil // those were cut, perhaps, and an app may start again
+		p.own, p.pool = &connections{}, nil // those were cut, perhaps, and an app may start again
 	}
 }
 
@@ -99,9 +99,9 @@ func (p *postgres) migrate(ctx context.Context, log *slog.Logger, apply bool) er
 	return p.migrateIn(ctx, log, true)
 }
 
-// engineConns is how many connections a River client has at most, beside that of its lock: one listens, one fetches,
+// riverConns is how many connections a River client has at most, beside that of its lock: one listens, one fetches,
 // one sweeps, and the leader has a few things more to do.
-const engineConns = 7
+const riverConns = 7
 
 // join takes the client's lock, and makes a pool of its own for the client, which lives and dies with the lock.
 func (p *postgres) join(ctx context.Context, clientID string) (*session, error) {
@@ -109,9 +109,9 @@ func (p *postgres) join(ctx context.Context, clientID string) (*session, error) 
 	if err != nil {
 		return nil, fmt.Errorf("liveness lock: %w", err)
 	}
-	own := &lines{}
+	own := &connections{}
 	config := own.of(p.config)
-	config.MaxConns, config.MinConns, config.MinIdleConns = engineConns, 0, 0
+	config.MaxConns, config.MinConns, config.MinIdleConns = riverConns, 0, 0
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		lock.close()

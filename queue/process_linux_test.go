@@ -171,7 +171,7 @@ func TestFrozenProcessDoesNotEndJobsThatWereTakenOver(t *testing.T) {
 	a.awaitState(t, id, queue.StateCompleted)
 	a.AwaitStatus("queue/default", workerfx.StatusPaused)
 
-	next := a.enqueue(t, mail{}) // it begins anew
+	next := a.enqueue(t, mail{}) // it begins again
 	require.Equal(t, fmt.Sprintf("begun %d 1", next), receive(t, frozen.said))
 	a.awaitState(t, next, queue.StateCompleted)
 }

@@ -10,20 +10,19 @@ import (
 	"github.com/workerfx/workerfx/internal/constructor"
 )
 
-// registration is what the app says to the queue: one of its fields is set.
+// registration is a part of the app's queue: one of its fields is set.
 type registration struct {
 	handler  *handler
 	periodic *periodic
 	hooks    *Hooks
 }
 
-// registrations is the value group of all that is registered.
+// registrations is the value group of all registrations.
 const registrations = `group:"queue"`
 
-// ProvideHandler adds the handler of the jobs of kind A that a constructor returns. The constructor is any
-// function that fx.Provide takes; its first result is a [Handler] of A, or a [HandlerTx] of A and the
-// transactions of the app's database, as an interface or as its own type; its second, if any, is an error.
-// Two handlers of one kind are an error.
+// ProvideHandler adds the handler of jobs of kind A that a constructor returns. The constructor is any function that fx.Provide
+// takes. Its first result is a [Handler] of A, or a [HandlerTx] of A and the transactions of the app's database, as an interface
+// or as its own type. Its second result, if there is one, is an error. Two handlers of one kind are an error.
 func ProvideHandler[A Args](fn any, opts ...HandlerOption) fx.Option {
 	c, err := constructor.Inspect("queue.ProvideHandler", fn)
 	if err == nil && !isHandler[A](c.Result) {
@@ -43,7 +42,7 @@ func ProvideHandler[A Args](fn any, opts ...HandlerOption) fx.Option {
 	})
 }
 
-// ProvideHooks adds the [Hooks] that a constructor returns, which takes what it needs from the app.
+// ProvideHooks adds the [Hooks] that a constructor returns. The constructor takes what it needs from the app.
 func ProvideHooks(fn any) fx.Option {
 	c, err := constructor.Inspect("queue.ProvideHooks", fn)
 	if err == nil && c.Result != reflect.TypeFor[Hooks]() {
@@ -58,11 +57,10 @@ func ProvideHooks(fn any) fx.Option {
 	})
 }
 
-// Periodic enqueues a job whenever cron says, an expression as [workerfx.WithCron] takes it, such as "30 4 * * *" or
-// "@every 90s". Of all processes that work a queue of the database one is the leader and enqueues: give it
-// to all of them alike. Ticks of less than a second are an error. A tick that comes while there is no leader, for
-// up to fifteen seconds after one died, is lost; an "@every" counts anew from the leader's start. So are
-// those that come while all queues of all processes are paused.
+// Periodic enqueues a job at the ticks of a cron expression: see [workerfx.WithCron]. Examples are "30 4 * * *" and "@every 90s".
+// One of the processes that work a queue of the database is the leader, and enqueues. Give the same Periodic to all of them.
+// Intervals below a second are an error. Ticks are lost while there is no leader, for up to fifteen seconds after a leader died,
+// and while all queues of all processes are paused. An "@every" counts from the start of the leader.
 func Periodic(cron string, args Args, opts ...EnqueueOption) fx.Option {
 	p, err := newPeriodic(cron, args, opts)
 	if err != nil {
@@ -74,7 +72,7 @@ func Periodic(cron string, args Args, opts ...EnqueueOption) fx.Option {
 	)
 }
 
-// needModule refuses what nobody would hear of in an app without [Module].
+// needModule returns an error if the app has no [Module].
 func needModule(caller string) fx.Option {
 	return fx.Invoke(func(p struct {
 		fx.In
@@ -91,8 +89,8 @@ func needModule(caller string) fx.Option {
 // registered counts the calls of register.
 var registered atomic.Int64
 
-// register provides what the constructor makes to the queue, in the form that of gives it. In between it has a name that
-// nobody else knows, as with [workerfx.ProvideWorker].
+// register provides the result of a constructor with a name that is used only here, and adds the registration that of makes of
+// it. See provide of package workerfx.
 func register(caller string, fn any, c constructor.Constructor, of func(any) (registration, error)) fx.Option {
 	name := fmt.Sprintf("name:%q", fmt.Sprintf("%s #%d", c.Name, registered.Add(1)))
 	annotations := append(constructor.Annotations[fx.Annotation](fn), fx.As(new(any)), fx.ResultTags(name))

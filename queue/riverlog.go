@@ -8,8 +8,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// riverLog writes what River logs into the app's log. Its information is a debugger's: what users want to
-// know of their jobs the package says itself.
+// riverLog writes River's log to the app's log. River's lines of level info get level debug, as this package logs what users need.
 type riverLog struct {
 	log    zerolog.Logger
 	prefix string
@@ -22,7 +21,7 @@ var riverLevels = map[slog.Level]zerolog.Level{
 	slog.LevelWarn: zerolog.WarnLevel, slog.LevelError: zerolog.ErrorLevel,
 }
 
-// Enabled tells whether anybody would read a record.
+// Enabled tells whether the app's log has the level.
 func (h riverLog) Enabled(_ context.Context, level slog.Level) bool {
 	to := riverLevels[level]
 	return to >= h.log.GetLevel() && to >= zerolog.GlobalLevel()
@@ -55,7 +54,7 @@ func (h riverLog) WithGroup(name string) slog.Handler {
 	return h
 }
 
-// plain is a value as it reads well in JSON.
+// plain returns a value that reads well in JSON.
 func plain(value slog.Value) any {
 	switch v := value.Resolve().Any().(type) {
 	case error:

@@ -26,7 +26,7 @@ type sqlite struct {
 	path  string // "" for an app's database in memory
 	db    *sql.DB
 	own   bool // db is not the app's
-	locks lockDir
+	locks lockFiles
 }
 
 // newSQLite checks the path of a database, or takes the app's.
@@ -85,7 +85,7 @@ func (s *sqlite) open(ctx context.Context, log *slog.Logger) error {
 		}
 	}
 	if s.path != "" {
-		s.locks = lockDir(s.path + "-workers")
+		s.locks = lockFiles(s.path + "-workers")
 		if err := s.locks.make(); err != nil {
 			return err
 		}

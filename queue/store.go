@@ -198,9 +198,9 @@ func (s *store[TTx]) newClient(config *river.Config, joined *session, stacks *st
 		driver = own
 	}
 	config.ID = joined.clientID
-	return river.NewClient(guardedDriver[TTx]{
+	return river.NewClient(fencedDriver[TTx]{
 		Driver:   driver,
-		executor: &guardedExecutor{Executor: driver.GetExecutor(), session: joined, stacks: stacks},
+		executor: &fencedExecutor{Executor: driver.GetExecutor(), session: joined, stacks: stacks},
 	}, config)
 }
 

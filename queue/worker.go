@@ -10,7 +10,7 @@ import (
 
 // group is the workers of an app's queues: "queue/" and the queue's name.
 type group struct {
-	hub    *hub
+	app    *appQueue
 	queues []queueConfig
 }
 
@@ -23,7 +23,7 @@ func (*group) Name() string { return groupName }
 func (g *group) Workers() []workerfx.Worker {
 	workers := make([]workerfx.Worker, len(g.queues))
 	for i, q := range g.queues {
-		w := &queueWorker{hub: g.hub, name: q.name, slots: q.slots}
+		w := &queueWorker{app: g.app, name: q.name, slots: q.slots}
 		workers[i] = workerfx.With(workerfx.NewWorker(q.name, w.run), q.options...)
 	}
 	return workers
@@ -40,7 +40,7 @@ var defaults = []workerfx.Option{
 
 // queueWorker is the worker of one queue. Each run of it, of each replica, is a River client of its own.
 type queueWorker struct {
-	hub   *hub
+	app   *appQueue
 	name  string
 	slots int
 }
@@ -49,7 +49,7 @@ type queueWorker struct {
 //
 //	join the living --> start a client --+--> told to finish --> stop it, wait for its jobs --> leave
 //	                                     |                          | no more time: cancel them
-//	                                     +--> the lock is lost --> cancel the jobs, fail: the next run joins anew
+//	                                     +--> the lock is lost --> cancel the jobs, fail: the next run joins again
 func (q *queueWorker) run(ctx context.Context) error {
 	finish := workerfx.Draining(ctx)
 	joined, err := q.join(ctx, finish)
@@ -57,13 +57,13 @@ func (q *queueWorker) run(ctx context.Context) error {
 		return err
 	}
 	defer joined.leave()
-	e := newEngine(ctx, q, joined)
-	defer e.callers.end()
-	config, err := q.hub.riverConfig(q, e)
+	e := newRiverAdapter(ctx, q, joined)
+	defer e.handlerGoroutines.end()
+	config, err := q.app.riverConfig(q, e)
 	if err != nil {
 		return fmt.Errorf("queue %q: %w", q.name, err)
 	}
-	working, err := q.hub.db.newClient(config, joined, e.stacks)
+	working, err := q.app.db.newClient(config, joined, e.stacks)
 	if err != nil {
 		return fmt.Errorf("queue %q: %w", q.name, err)
 	}
@@ -101,7 +101,7 @@ func (q *queueWorker) join(ctx context.Context, finish <-chan struct{}) (*sessio
 		case <-joining.Done():
 		}
 	}()
-	joined, err := q.hub.db.join(joining, newClientID())
+	joined, err := q.app.db.join(joining, newClientID())
 	switch {
 	case err == nil:
 		return joined, nil
@@ -113,10 +113,10 @@ func (q *queueWorker) join(ctx context.Context, finish <-chan struct{}) (*sessio
 
 // wait stops a client once its jobs are done, or cancels them when ctx ends. It gives up when alive does.
 func wait(ctx, alive context.Context, working client) {
-	patience, cancel := context.WithCancel(ctx)
+	waitLimit, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(alive, cancel)()
-	if working.Stop(patience) != nil && alive.Err() == nil {
+	if working.Stop(waitLimit) != nil && alive.Err() == nil {
 		_ = working.StopAndCancel(alive) // it waits until they have returned
 	}
 }
@@ -125,11 +125,11 @@ func wait(ctx, alive context.Context, working client) {
 func (q *queueWorker) keepSweeping(ctx context.Context, joined *session, worker string) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
-	log := q.hub.log.With().Str("worker", worker).Logger()
+	log := q.app.log.With().Str("worker", worker).Logger()
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			q.hub.sweepNow(ctx, joined, &log)
+			q.app.sweepNow(ctx, joined, &log)
 			workerfx.Wait(ctx, sweepEvery)
 		}
 	}()

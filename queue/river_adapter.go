@@ -30,61 +30,61 @@ func (*rawArgs) UnmarshalJSON([]byte) error { return nil }
 // MarshalJSON refuses: nothing is enqueued this way.
 func (rawArgs) MarshalJSON() ([]byte, error) { return nil, errors.ErrUnsupported }
 
-// engine works the jobs of one run of a queue. It is the one River worker of all kinds.
-type engine struct {
+// riverAdapter works the jobs of one run of a queue. It is the one River worker of all kinds.
+type riverAdapter struct {
 	river.WorkerDefaults[rawArgs]
 
-	hub     *hub
-	run     context.Context //nolint:containedctx // the run's, which counts its jobs
-	worker  string
-	stacks  *stacks
-	callers *callers
-	alive   context.Context //nolint:containedctx // the session's life
+	app               *appQueue
+	run               context.Context //nolint:containedctx // the run's, which counts its jobs
+	worker            string
+	stacks            *stacks
+	handlerGoroutines *handlerGoroutines
+	alive             context.Context //nolint:containedctx // the session's life
 }
 
-// newEngine makes the engine of a run, for a client that is one of the living.
-func newEngine(run context.Context, q *queueWorker, joined *session) *engine {
-	return &engine{
-		hub: q.hub, run: run, worker: workerfx.CtxWorkerName(run), alive: joined.alive,
-		stacks: &stacks{}, callers: &callers{most: q.slots},
+// newRiverAdapter makes the River adapter of a run, for a client that is one of the living.
+func newRiverAdapter(run context.Context, q *queueWorker, joined *session) *riverAdapter {
+	return &riverAdapter{
+		app: q.app, run: run, worker: workerfx.CtxWorkerName(run), alive: joined.alive,
+		stacks: &stacks{}, handlerGoroutines: &handlerGoroutines{most: q.slots},
 	}
 }
 
 // Timeout is that of the job's handler.
-func (e *engine) Timeout(job *river.Job[rawArgs]) time.Duration {
-	if d := e.hub.handlers[job.Kind].timeout; d > 0 {
+func (e *riverAdapter) Timeout(job *river.Job[rawArgs]) time.Duration {
+	if d := e.app.handlers[job.Kind].timeout; d > 0 {
 		return d
 	}
 	return -1 // none
 }
 
 // NextRetry is when a job whose attempt failed runs again.
-func (e *engine) NextRetry(job *river.Job[rawArgs]) time.Time {
-	return e.hub.handlers[job.Kind].nextAttempt(job.Attempt)
+func (e *riverAdapter) NextRetry(job *river.Job[rawArgs]) time.Time {
+	return e.app.handlers[job.Kind].nextAttempt(job.Attempt)
 }
 
 // Work works a job, and tells River how it ended.
-func (e *engine) Work(ctx context.Context, job *river.Job[rawArgs]) error {
-	h := e.hub.handlers[job.Kind]
-	a := &attempt{engine: e, handler: h, row: job.JobRow, info: infoOf(job.JobRow)}
+func (e *riverAdapter) Work(ctx context.Context, job *river.Job[rawArgs]) error {
+	h := e.app.handlers[job.Kind]
+	a := &attempt{riverAdapter: e, handler: h, row: job.JobRow, info: infoOf(job.JobRow)}
 	log := e.logger(a.info)
 	ctx = workerfx.JobContext(ctx, executionID(a.info), a.info.Attempt)
 	ctx = log.WithContext(context.WithValue(ctx, currentKey{}, &current{info: a.info}))
 	ctx, span := a.startSpan(ctx)
-	e.hub.hooks.locked(ctx, &log, a.info)
+	e.app.hooks.locked(ctx, &log, a.info)
 	begun := time.Now()
 	err := a.work(ctx)
 	how := a.conclude(ctx, err)
 	a.observe(time.Since(begun), how)
 	a.endSpan(span, err, how)
-	e.hub.hooks.done(ctx, &log, a.info, err)
+	e.app.hooks.done(ctx, &log, a.info, err)
 	a.report(ctx, &log, err, how)
 	return a.forRiver(err, how)
 }
 
 // logger is the app's, with the fields of a job.
-func (e *engine) logger(info JobInfo) zerolog.Logger {
-	return e.hub.log.With().Str("worker", e.worker).Str("workerExecutionID", executionID(info)).
+func (e *riverAdapter) logger(info JobInfo) zerolog.Logger {
+	return e.app.log.With().Str("worker", e.worker).Str("workerExecutionID", executionID(info)).
 		Str("kind", info.Kind).Int("attempt", info.Attempt).Logger()
 }
 
@@ -99,7 +99,7 @@ func jobFields(info JobInfo) func(*zerolog.Event) {
 }
 
 // HandleError is River's word on an attempt that failed. Those of a handler are known by then.
-func (e *engine) HandleError(ctx context.Context, row *rivertype.JobRow, err error) *river.ErrorHandlerResult {
+func (e *riverAdapter) HandleError(ctx context.Context, row *rivertype.JobRow, err error) *river.ErrorHandlerResult {
 	if _, unknown := errors.AsType[*rivertype.UnknownJobKindError](err); !unknown {
 		return nil
 	}
@@ -108,16 +108,16 @@ func (e *engine) HandleError(ctx context.Context, row *rivertype.JobRow, err err
 	log.Error().Str("queue", info.Queue).Msg("job has a kind that this process has no handler for: " +
 		"provide one, or keep the kind in a queue that only processes with its handler work")
 	workerfx.CountJob(e.run, err)
-	e.hub.hooks.unknown(ctx, &log, info)
+	e.app.hooks.unknown(ctx, &log, info)
 	if info.Attempt >= info.MaxAttempts {
 		info.State = StateDiscarded
-		e.hub.hooks.discarded(ctx, &log, info, err)
+		e.app.hooks.discarded(ctx, &log, info, err)
 	}
 	return nil
 }
 
 // HandlePanic is River's word on a panic, which would be one of ours.
-func (*engine) HandlePanic(context.Context, *rivertype.JobRow, any, string) *river.ErrorHandlerResult {
+func (*riverAdapter) HandlePanic(context.Context, *rivertype.JobRow, any, string) *river.ErrorHandlerResult {
 	return nil
 }
 
@@ -142,7 +142,7 @@ func (e ending) isFailure() bool { return e == failed || e == exhausted || e == 
 
 // attempt is one attempt at a job.
 type attempt struct {
-	*engine
+	*riverAdapter
 
 	handler *handler
 	row     *rivertype.JobRow
@@ -160,10 +160,10 @@ func (a *attempt) work(ctx context.Context) (err error) {
 		return run(ctx)
 	}
 	if a.handler.txType == nil {
-		return a.callers.call(func() error { return handle(ctx, nil) })
+		return a.handlerGoroutines.call(func() error { return handle(ctx, nil) })
 	}
-	return a.callers.call(func() error {
-		return a.hub.db.work(ctx, a.row, func(tx any) error {
+	return a.handlerGoroutines.call(func() error {
+		return a.app.db.work(ctx, a.row, func(tx any) error {
 			return handle(context.WithValue(ctx, currentKey{}, &current{info: a.info, tx: tx}), tx)
 		})
 	})
@@ -227,7 +227,7 @@ func (a *attempt) report(ctx context.Context, log *zerolog.Logger, err error, ho
 		if how == discarded {
 			given.State = StateCancelled
 		}
-		a.hub.hooks.discarded(ctx, log, given, err)
+		a.app.hooks.discarded(ctx, log, given, err)
 	}
 }
 
@@ -240,32 +240,32 @@ func (a *attempt) forRiver(err error, how ending) error {
 		reschedule, _ := errors.AsType[*rescheduleError](err)
 		return river.JobSnooze(reschedule.wait())
 	case discarded:
-		return river.JobCancel(settled(err))
+		return river.JobCancel(stored(err))
 	default:
 	}
 	if panicked, ok := errors.AsType[*workerfx.PanicError](err); ok {
 		a.stacks.keep(a.info.ID, storable(string(panicked.Stack)))
 	}
-	return settled(err)
+	return stored(err)
 }
 
-// settledError is an error with its text, which it is not asked for again.
-type settledError struct {
+// storedError is an error with its text, which it is not asked for again.
+type storedError struct {
 	error
 
 	text string
 }
 
-func (e *settledError) Error() string { return e.text }
-func (e *settledError) Unwrap() error { return e.error }
+func (e *storedError) Error() string { return e.text }
+func (e *storedError) Unwrap() error { return e.error }
 
-// settled asks an error for its text where it may panic, and makes that one that the database takes: PostgreSQL has
+// stored asks an error for its text where it may panic, and makes that one that the database takes: PostgreSQL has
 // no zero bytes in JSON, and an end of an attempt that it refuses would keep others from their end.
-func settled(err error) error {
+func stored(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &settledError{err, storable(err.Error())}
+	return &storedError{err, storable(err.Error())}
 }
 
 func storable(text string) string {
@@ -280,7 +280,7 @@ func (a *attempt) startSpan(ctx context.Context) (context.Context, trace.Span) {
 			attribute.Int64("job.id", a.info.ID), attribute.String("job.kind", a.info.Kind),
 			attribute.String("job.queue", a.info.Queue), attribute.Int("job.attempt", a.info.Attempt)),
 	}
-	if origin := originOf(a.row.Metadata); origin.IsValid() {
+	if origin := traceLinkOf(a.row.Metadata); origin.IsValid() {
 		opts = append(opts, trace.WithLinks(trace.Link{SpanContext: origin}))
 	}
 	return workerfx.CtxTracer(ctx).Start(ctx, "job "+a.info.Kind, opts...)

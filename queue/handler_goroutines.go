@@ -7,20 +7,20 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// callers are the goroutines that handlers and hooks are called in: not River's, so that one that ends its goroutine
+// handlerGoroutines are the goroutines that handlers and hooks are called in: not River's, so that one that ends its goroutine
 // (runtime.Goexit) does not end River's. Those that are idle are kept for the next attempt, as their stacks have
 // grown to what handlers need; new ones' would have to grow first, which costs more than all else around an attempt.
 // The zero callers keep none.
-type callers struct {
+type handlerGoroutines struct {
 	most int // idle ones that are kept
 
 	mu    sync.Mutex // guards those below
-	idle  []*caller
+	idle  []*handlerGoroutine
 	ended bool
 }
 
 // call calls do in a goroutine that nobody else uses meanwhile, and waits for it. A panic is an error with its stack.
-func (c *callers) call(do func() error) error {
+func (c *handlerGoroutines) call(do func() error) error {
 	one := c.take()
 	one.calls <- do
 	r := <-one.results
@@ -30,7 +30,7 @@ func (c *callers) call(do func() error) error {
 	return r.err
 }
 
-func (c *callers) take() *caller {
+func (c *handlerGoroutines) take() *handlerGoroutine {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if n := len(c.idle); n > 0 {
@@ -38,12 +38,12 @@ func (c *callers) take() *caller {
 		c.idle = c.idle[:n-1]
 		return one
 	}
-	one := &caller{calls: make(chan func() error), results: make(chan result)}
+	one := &handlerGoroutine{calls: make(chan func() error), results: make(chan result)}
 	go one.loop()
 	return one
 }
 
-func (c *callers) giveBack(one *caller) {
+func (c *handlerGoroutines) giveBack(one *handlerGoroutine) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended || len(c.idle) == c.most {
@@ -54,7 +54,7 @@ func (c *callers) giveBack(one *caller) {
 }
 
 // end ends the goroutines that are idle, and the others once they are.
-func (c *callers) end() {
+func (c *handlerGoroutines) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.ended = true
@@ -64,8 +64,8 @@ func (c *callers) end() {
 	c.idle = nil
 }
 
-// caller is a goroutine that calls one function after the other.
-type caller struct {
+// handlerGoroutine is a goroutine that calls one function after the other.
+type handlerGoroutine struct {
 	calls   chan func() error // closed when there will be none
 	results chan result       // one for each call
 }
@@ -76,13 +76,13 @@ type result struct {
 	gone bool // the call has ended the goroutine
 }
 
-func (c *caller) loop() {
+func (c *handlerGoroutine) loop() {
 	for do := range c.calls {
 		c.call(do)
 	}
 }
 
-func (c *caller) call(do func() error) {
+func (c *handlerGoroutine) call(do func() error) {
 	r := result{err: workerfx.ErrGoexit, gone: true}
 	defer func() {
 		if value := recover(); value != nil {
@@ -90,5 +90,5 @@ func (c *caller) call(do func() error) {
 		}
 		c.results <- r
 	}()
-	r = result{err: settled(do())}
+	r = result{err: stored(do())}
 }

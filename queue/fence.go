@@ -10,20 +10,20 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// guardedDriver is River's driver with an executor of ours in its place.
-type guardedDriver[TTx any] struct {
+// fencedDriver is River's driver with an executor of ours in its place.
+type fencedDriver[TTx any] struct {
 	riverdriver.Driver[TTx]
 
 	executor riverdriver.Executor
 }
 
 // GetExecutor returns the guarded executor.
-func (d guardedDriver[TTx]) GetExecutor() riverdriver.Executor { return d.executor }
+func (d fencedDriver[TTx]) GetExecutor() riverdriver.Executor { return d.executor }
 
-// guardedExecutor is River's executor, but what a client says of the end of its jobs goes through its
+// fencedExecutor is River's executor, but what a client says of the end of its jobs goes through its
 // session: once the lock is lost, and others may have taken the jobs over, it is not heard any more. No
 // check beforehand could promise that, as a process may be frozen between any check and the act.
-type guardedExecutor struct {
+type fencedExecutor struct {
 	riverdriver.Executor
 
 	session *session
@@ -31,7 +31,7 @@ type guardedExecutor struct {
 }
 
 // JobSetStateIfRunningMany is the end of attempts, in every way that they end.
-func (e *guardedExecutor) JobSetStateIfRunningMany(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
+func (e *fencedExecutor) JobSetStateIfRunningMany(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
 	ctx, release := e.session.bind(ctx)
 	defer release()
 	e.stacks.addTo(params)
@@ -50,7 +50,7 @@ func (e *guardedExecutor) JobSetStateIfRunningMany(ctx context.Context, params *
 }
 
 // LeaderResign is not worth several tries once the session is lost: the leader's time runs out by itself.
-func (e *guardedExecutor) LeaderResign(ctx context.Context, params *riverdriver.LeaderResignParams) (bool, error) {
+func (e *fencedExecutor) LeaderResign(ctx context.Context, params *riverdriver.LeaderResignParams) (bool, error) {
 	resigned, err := e.Executor.LeaderResign(ctx, params)
 	if err != nil && e.session.isLost() {
 		return false, nil

@@ -9,8 +9,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// origin is what a job's metadata keep of where it was enqueued.
-type origin struct {
+// traceLink is what a job's metadata keep of where it was enqueued.
+type traceLink struct {
 	// Workerfx is a W3C trace context: traceparent and tracestate.
 	Workerfx propagation.MapCarrier `json:"workerfx"`
 }
@@ -22,7 +22,7 @@ func metadataOf(ctx context.Context) ([]byte, error) {
 	if !trace.SpanContextFromContext(ctx).IsValid() {
 		return nil, nil
 	}
-	o := origin{Workerfx: propagation.MapCarrier{}}
+	o := traceLink{Workerfx: propagation.MapCarrier{}}
 	traceContext.Inject(ctx, o.Workerfx)
 	metadata, err := json.Marshal(o)
 	if err != nil {
@@ -31,9 +31,9 @@ func metadataOf(ctx context.Context) ([]byte, error) {
 	return metadata, nil
 }
 
-// originOf returns the span that enqueued a job, or an invalid one.
-func originOf(metadata []byte) trace.SpanContext {
-	var o origin
+// traceLinkOf returns the span that enqueued a job, or an invalid one.
+func traceLinkOf(metadata []byte) trace.SpanContext {
+	var o traceLink
 	if json.Unmarshal(metadata, &o) != nil || len(o.Workerfx) == 0 {
 		return trace.SpanContext{}
 	}

@@ -24,8 +24,8 @@ import (
 	"github.com/workerfx/workerfx/queue"
 )
 
-// crewEnv makes TestCrewProcess a process that works the queue of a database: its value is a path or a URL.
-const crewEnv = "WORKERFX_TEST_CREW"
+// workerProcessEnv makes TestWorkerProcess a process that works the queue of a database: its value is a path or a URL.
+const workerProcessEnv = "WORKERFX_TEST_WORKER_PROCESS"
 
 // errand is a job whose handler leaves an effect, a row of the table effects. It works for a time, which
 // may be another one for all attempts but the first.
@@ -56,9 +56,9 @@ func insertEffect(job queue.JobInfo) string {
 	return fmt.Sprintf(`INSERT INTO effects (job, attempt) VALUES (%d, %d)`, job.ID, job.Attempt)
 }
 
-// TestCrewProcess is no test, but a process of a crew, which works until it is killed.
-func TestCrewProcess(t *testing.T) {
-	database := os.Getenv(crewEnv)
+// TestWorkerProcess is no test, but a process of a running, which works until it is killed.
+func TestWorkerProcess(t *testing.T) {
+	database := os.Getenv(workerProcessEnv)
 	if database == "" {
 		t.Skip("is for the tests that kill processes")
 	}
@@ -131,8 +131,8 @@ type attempted struct {
 	attempt int
 }
 
-// crew is a few processes that work a queue, and what they say.
-type crew struct {
+// running is a few processes that work a queue, and what they say.
+type processes struct {
 	t  testing.TB
 	db testDB
 
@@ -140,11 +140,11 @@ type crew struct {
 	begun map[attempted]time.Time
 }
 
-func newCrew(t testing.TB, db testDB) *crew {
-	return &crew{t: t, db: db, begun: make(map[attempted]time.Time)}
+func newProcesses(t testing.TB, db testDB) *processes {
+	return &processes{t: t, db: db, begun: make(map[attempted]time.Time)}
 }
 
-// member is a process of a crew.
+// member is a process of a running.
 type member struct {
 	*exec.Cmd
 
@@ -152,20 +152,20 @@ type member struct {
 	silent  chan struct{}  // closed when all that it said was heard
 }
 
-func (c *crew) hireAll(n int) []*member {
+func (c *processes) startAll(n int) []*member {
 	c.t.Helper()
 	all := make([]*member, n)
 	for i := range all {
-		all[i] = c.hire()
+		all[i] = c.start()
 	}
 	return all
 }
 
-// hire starts a process, and ends it with the test.
-func (c *crew) hire() *member {
+// start starts a process, and ends it with the test.
+func (c *processes) start() *member {
 	c.t.Helper()
-	m := &member{Cmd: exec.Command(os.Args[0], "-test.run=^TestCrewProcess$"), started: make(chan time.Time, 1), silent: make(chan struct{})}
-	m.Env = append(os.Environ(), crewEnv+"="+c.db.path+c.db.url, "WORKERFX_TEST_POSTGRES_URL=that of "+crewEnv)
+	m := &member{Cmd: exec.Command(os.Args[0], "-test.run=^TestWorkerProcess$"), started: make(chan time.Time, 1), silent: make(chan struct{})}
+	m.Env = append(os.Environ(), workerProcessEnv+"="+c.db.path+c.db.url, "WORKERFX_TEST_POSTGRES_URL=that of "+workerProcessEnv)
 	m.Stderr = os.Stderr
 	m.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := m.StdoutPipe()
@@ -182,7 +182,7 @@ func (c *crew) hire() *member {
 }
 
 // hear takes down what a process says, and when it said so.
-func (c *crew) hear(m *member, line string) {
+func (c *processes) hear(m *member, line string) {
 	var what string
 	var which attempted
 	var nanos int64
@@ -210,7 +210,7 @@ func (m *member) kill() time.Time {
 }
 
 // beganAgain is when a job began the next time after an attempt, if it has.
-func (c *crew) beganAgain(after attempted) (at time.Time, ok bool) {
+func (c *processes) beganAgain(after attempted) (at time.Time, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for later := after.attempt + 1; later <= after.attempt+10 && !ok; later++ { // some attempts die before they begin
@@ -220,7 +220,7 @@ func (c *crew) beganAgain(after attempted) (at time.Time, ok bool) {
 }
 
 // begunAgain counts the jobs that have begun again after these attempts.
-func (c *crew) begunAgain(after []attempted) (n int) {
+func (c *processes) begunAgain(after []attempted) (n int) {
 	for _, a := range after {
 		if _, ok := c.beganAgain(a); ok {
 			n++
@@ -229,8 +229,8 @@ func (c *crew) begunAgain(after []attempted) (n int) {
 	return n
 }
 
-// slowestRerun is how long it took from some time, that of each attempt, until all these jobs had begun anew.
-func (c *crew) slowestRerun(since map[attempted]time.Time) time.Duration {
+// slowestRerun is how long it took from some time, that of each attempt, until all these jobs had begun again.
+func (c *processes) slowestRerun(since map[attempted]time.Time) time.Duration {
 	c.t.Helper()
 	var waits []time.Duration
 	for a, at := range since {
@@ -244,6 +244,6 @@ func (c *crew) slowestRerun(since map[attempted]time.Time) time.Duration {
 	require.NotEmpty(c.t, waits, "no job ran when its process was killed")
 	slices.Sort(waits)
 	slowest := waits[len(waits)-1]
-	c.t.Logf("%d jobs began anew, half of them within %v, all within %v", len(waits), waits[len(waits)/2], slowest)
+	c.t.Logf("%d jobs began again, half of them within %v, all within %v", len(waits), waits[len(waits)/2], slowest)
 	return slowest
 }

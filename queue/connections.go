@@ -10,16 +10,16 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// lines are the network connections of a pool. They can be cut, which ends all calls on them at once: also those
+// connections are the network connections of a pool. They can be cut, which ends all calls on them at once: also those
 // that River makes without a timeout, which wait for as long as the network is silent.
-type lines struct {
+type connections struct {
 	mu   sync.Mutex // guards the fields below
-	open map[*line]struct{}
+	open map[*connection]struct{}
 	over bool // they were cut: there will be no others
 }
 
 // of returns a copy of config, for a pool whose lines they are.
-func (l *lines) of(config *pgxpool.Config) *pgxpool.Config {
+func (l *connections) of(config *pgxpool.Config) *pgxpool.Config {
 	config = config.Copy()
 	config.ConnConfig.DialFunc = l.dial(config.ConnConfig.DialFunc)
 	return config
@@ -29,13 +29,13 @@ func (l *lines) of(config *pgxpool.Config) *pgxpool.Config {
 const goodbye = time.Second
 
 // close closes the pool, and does not wait for calls and for a server that is silent, as the pool itself does.
-func (l *lines) close(pool *pgxpool.Pool) {
+func (l *connections) close(pool *pgxpool.Pool) {
 	defer time.AfterFunc(goodbye, l.cut).Stop()
 	pool.Close()
 }
 
 // dial returns a function that dials as next does.
-func (l *lines) dial(next pgconn.DialFunc) pgconn.DialFunc {
+func (l *connections) dial(next pgconn.DialFunc) pgconn.DialFunc {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		conn, err := next(ctx, network, address)
 		if err != nil {
@@ -48,9 +48,9 @@ func (l *lines) dial(next pgconn.DialFunc) pgconn.DialFunc {
 			return nil, ErrLockLost
 		}
 		if l.open == nil {
-			l.open = make(map[*line]struct{})
+			l.open = make(map[*connection]struct{})
 		}
-		added := &line{conn, l}
+		added := &connection{conn, l}
 		l.open[added] = struct{}{}
 		return added, nil
 	}
@@ -60,7 +60,7 @@ func (l *lines) dial(next pgconn.DialFunc) pgconn.DialFunc {
 const lastWords = 200 * time.Millisecond
 
 // cut closes all lines.
-func (l *lines) cut() {
+func (l *connections) cut() {
 	l.mu.Lock()
 	open := l.open
 	l.open, l.over = nil, true
@@ -70,16 +70,16 @@ func (l *lines) cut() {
 	}
 }
 
-type line struct {
+type connection struct {
 	net.Conn
 
-	lines *lines
+	all *connections
 }
 
 // Close closes the line.
-func (l *line) Close() error {
-	l.lines.mu.Lock()
-	delete(l.lines.open, l)
-	l.lines.mu.Unlock()
+func (l *connection) Close() error {
+	l.all.mu.Lock()
+	delete(l.all.open, l)
+	l.all.mu.Unlock()
 	return l.Conn.Close()
 }

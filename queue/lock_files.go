@@ -11,24 +11,24 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// lockDir is a directory of lock files beside an SQLite database: one for each client that lives, named
+// lockFiles is a directory of lock files beside an SQLite database: one for each client that lives, named
 // after it, and one for migrations.
-type lockDir string
+type lockFiles string
 
 // fileLock is a lock file that is held. The system gives it back when the process ends, however it ends.
 type fileLock struct{ file *os.File }
 
-func (d lockDir) make() error {
+func (d lockFiles) make() error {
 	return os.MkdirAll(string(d), 0o750)
 }
 
 // path is that of a name's file. A client's name has colons, which not every system allows in files' names.
-func (d lockDir) path(name string) string {
+func (d lockFiles) path(name string) string {
 	return filepath.Join(string(d), strings.ReplaceAll(name, ":", "_")+".lock")
 }
 
 // tryLock takes a lock if it is free.
-func (d lockDir) tryLock(name string) (lock *fileLock, free bool, err error) {
+func (d lockFiles) tryLock(name string) (lock *fileLock, free bool, err error) {
 	file, err := os.OpenFile(d.path(name), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, false, err
@@ -40,7 +40,7 @@ func (d lockDir) tryLock(name string) (lock *fileLock, free bool, err error) {
 }
 
 // lock waits until a lock is free, and takes it.
-func (d lockDir) lock(ctx context.Context, name string) (*fileLock, error) {
+func (d lockFiles) lock(ctx context.Context, name string) (*fileLock, error) {
 	const pause = 10 * time.Millisecond // those who wait do so at a start, and for moments
 	for {
 		lock, free, err := d.tryLock(name)

@@ -35,12 +35,12 @@ func (db testDB) killPlan() (jobs int, every time.Duration) {
 }
 
 const (
-	crewSize = 3
+	processCount = 3
 	// killPatience bounds the wait for all jobs.
 	killPatience = 3 * time.Minute
 )
 
-// rerunWithin is how soon the jobs of a process that died begin anew. The quick test, which runs beside others on
+// rerunWithin is how soon the jobs of a process that died begin again. The quick test, which runs beside others on
 // machines of all kinds, only wants them to.
 func rerunWithin() time.Duration {
 	if *killJobs > 0 {
@@ -52,19 +52,19 @@ func rerunWithin() time.Duration {
 func TestKilledProcessesLoseNoJobAndDoubleNoTransaction(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		jobs, every := db.killPlan()
-		w, c := newWitness(t, db), newCrew(t, db)
+		w, c := newWitness(t, db), newProcesses(t, db)
 		w.enqueue(jobs)
-		crew := c.hireAll(crewSize)
+		running := c.startAll(processCount)
 		begun, kills, lost := time.Now(), 0, make(map[attempted]time.Time)
 		for ; !w.allCompletedWithin(every); kills++ {
 			require.Less(t, time.Since(begun), killPatience)
-			victim := &crew[kills%crewSize]
+			victim := &running[kills%processCount]
 			receive(t, (*victim).started)
 			at := (*victim).kill()
 			for _, a := range w.runningOn(*victim) {
 				lost[a] = at
 			}
-			*victim = c.hire()
+			*victim = c.start()
 		}
 		t.Logf("%d jobs, %d kills, done in %v", jobs, kills, time.Since(begun).Round(time.Millisecond))
 		require.NotZero(t, kills)
@@ -80,13 +80,13 @@ func TestKilledProcessesLoseNoJobAndDoubleNoTransaction(t *testing.T) {
 func TestFrozenProcessesCompleteNothingThatWasTakenOver(t *testing.T) {
 	db := newPostgres(t) // SQLite waits for those who are frozen
 	jobs, every := db.killPlan()
-	w, c := newWitness(t, db), newCrew(t, db)
+	w, c := newWitness(t, db), newProcesses(t, db)
 	w.enqueue(jobs)
-	crew := c.hireAll(crewSize)
+	running := c.startAll(processCount)
 	begun, freezes, taken := time.Now(), 0, 0
 	for ; freezes == 0 || !w.allCompletedWithin(every); freezes++ {
 		require.Less(t, time.Since(begun), killPatience)
-		frozen := crew[freezes%crewSize]
+		frozen := running[freezes%processCount]
 		eventually(t, "it has jobs", func() bool { return len(w.runningOn(frozen)) > 0 || w.allCompletedWithin(0) })
 		require.NoError(t, frozen.Process.Signal(syscall.SIGSTOP))
 		time.Sleep(50 * time.Millisecond) // until the database has done what it asked for last
@@ -105,17 +105,17 @@ func TestFrozenProcessesCompleteNothingThatWasTakenOver(t *testing.T) {
 func TestJobsOfKilledProcessesRunAgainAtTheNextStart(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		const jobs = 2 * queue.DefaultSlots
-		w, c := newWitness(t, db), newCrew(t, db)
+		w, c := newWitness(t, db), newProcesses(t, db)
 		w.enqueueAll(slices.Repeat([]queue.Entry{queue.NewEntry(plain{errand{First: time.Hour}})}, jobs))
-		crew := c.hireAll(2)
+		running := c.startAll(2)
 		eventually(t, "all run", func() bool { return w.count(`SELECT count(*) FROM river_job WHERE state = 'running'`) == jobs })
-		lost := append(w.runningOn(crew[0]), w.runningOn(crew[1])...)
+		lost := append(w.runningOn(running[0]), w.runningOn(running[1])...)
 		require.Len(t, lost, jobs)
-		crew[0].kill()
-		crew[1].kill()
-		next := c.hire()
+		running[0].kill()
+		running[1].kill()
+		next := c.start()
 		started := receive(t, next.started)
-		require.True(t, w.allCompletedWithin(patience))
+		require.True(t, w.allCompletedWithin(waitLimit))
 		since := make(map[attempted]time.Time)
 		for _, a := range lost {
 			since[a] = started
@@ -160,7 +160,7 @@ func newWitness(t testing.TB, db testDB) *witness {
 	return w
 }
 
-// enqueue adds errands, half of either kind, that keep the crew busy for a second or more. Those that run again
+// enqueue adds errands, half of either kind, that keep the running busy for a second or more. Those that run again
 // take longer, so that two attempts at one job meet. SQLite has one transaction at a time, so there it is short.
 func (w *witness) enqueue(n int) {
 	w.t.Helper()

@@ -17,8 +17,8 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// hub is an app's database of jobs and all that is known of its handlers.
-type hub struct {
+// appQueue is an app's database of jobs and all that is known of its handlers.
+type appQueue struct {
 	settings
 
 	db     database
@@ -35,12 +35,12 @@ type hub struct {
 	swept atomic.Int64 // when the last sweep began, in Unix nanoseconds
 }
 
-func newHub(db database, s settings, log zerolog.Logger) *hub {
-	return &hub{settings: s, db: db, log: log, river: newRiverLog(log), handlers: make(map[string]*handler)}
+func newAppQueue(db database, s settings, log zerolog.Logger) *appQueue {
+	return &appQueue{settings: s, db: db, log: log, river: newRiverLog(log), handlers: make(map[string]*handler)}
 }
 
 // add takes in what is registered with the app, and says what is wrong with it.
-func (h *hub) add(all []registration) error {
+func (h *appQueue) add(all []registration) error {
 	var errs []error
 	for _, r := range all {
 		switch {
@@ -55,7 +55,7 @@ func (h *hub) add(all []registration) error {
 	return errors.Join(errs...)
 }
 
-func (h *hub) addHandler(added *handler) error {
+func (h *appQueue) addHandler(added *handler) error {
 	if before := h.handlers[added.kind]; before != nil {
 		names := []string{before.name, added.name}
 		slices.Sort(names)
@@ -70,7 +70,7 @@ func (h *hub) addHandler(added *handler) error {
 }
 
 // makeRoom tells the database how many transactions handlers may have at a time.
-func (h *hub) makeRoom() {
+func (h *appQueue) makeRoom() {
 	slots := 0
 	for _, q := range h.queues {
 		slots += q.slots
@@ -92,7 +92,7 @@ func (e permanentError) Unwrap() error { return e.error }
 var retryPause = workerfx.ExponentialBackoff{Initial: 50 * time.Millisecond, Max: time.Second}
 
 // start opens the database, and closes it again if it cannot be used: Fx stops only what it has started.
-func (h *hub) start(ctx context.Context) error {
+func (h *appQueue) start(ctx context.Context) error {
 	if err := h.tryToStart(ctx); err != nil {
 		h.db.close()
 		return fmt.Errorf("queue: %v: %w", h.db, err)
@@ -102,7 +102,7 @@ func (h *hub) start(ctx context.Context) error {
 }
 
 // tryToStart opens the database, as often as it takes until ctx is about to end, and brings its schema up to date.
-func (h *hub) tryToStart(ctx context.Context) error {
+func (h *appQueue) tryToStart(ctx context.Context) error {
 	begun := time.Now()
 	budget, cancel := shortOf(ctx)
 	defer cancel()
@@ -129,7 +129,7 @@ func (h *hub) tryToStart(ctx context.Context) error {
 	}
 }
 
-func (h *hub) prepare(ctx context.Context) error {
+func (h *appQueue) prepare(ctx context.Context) error {
 	if err := h.db.open(ctx, h.river); err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func shortOf(ctx context.Context) (context.Context, context.CancelFunc) {
 
 // stop closes the database. It does not wait longer than the app can for a handler that was left behind with a
 // transaction: there are other hooks after this one.
-func (h *hub) stop(ctx context.Context) error {
+func (h *appQueue) stop(ctx context.Context) error {
 	h.opened.Store(false)
 	budget, cancel := shortOf(ctx)
 	defer cancel()
@@ -182,7 +182,7 @@ const (
 )
 
 // riverConfig is that of the client that works a queue.
-func (h *hub) riverConfig(q *queueWorker, e *engine) (*river.Config, error) {
+func (h *appQueue) riverConfig(q *queueWorker, e *riverAdapter) (*river.Config, error) {
 	workers := river.NewWorkers()
 	for kind := range h.handlers {
 		river.AddWorkerArgs[rawArgs](workers, rawArgs{kind: kind}, e)
@@ -211,7 +211,7 @@ func (*soonHook) InsertBegin(_ context.Context, job *rivertype.JobInsertParams) 
 }
 
 // sweepNow frees the jobs of processes that are gone, unless somebody in this process just has.
-func (h *hub) sweepNow(ctx context.Context, joined *session, log *zerolog.Logger) {
+func (h *appQueue) sweepNow(ctx context.Context, joined *session, log *zerolog.Logger) {
 	now, last := time.Now().UnixNano(), h.swept.Load()
 	if now-last < int64(sweepEvery/2) || !h.swept.CompareAndSwap(last, now) {
 		return
@@ -237,7 +237,7 @@ func (h *hub) sweepNow(ctx context.Context, joined *session, log *zerolog.Logger
 }
 
 // queueNames are the queues that this process works.
-func (h *hub) queueNames() []string {
+func (h *appQueue) queueNames() []string {
 	names := make([]string, len(h.queues))
 	for i, q := range h.queues {
 		names[i] = q.name
