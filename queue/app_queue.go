@@ -17,7 +17,7 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// appQueue is an app's database of jobs and all that is known of its handlers.
+// appQueue is the database and the handlers of an app.
 type appQueue struct {
 	settings
 
@@ -26,7 +26,7 @@ type appQueue struct {
 	river  *slog.Logger
 	opened atomic.Bool // the database may be asked
 
-	// What works jobs, set once before the app starts.
+	// Set once, before the app starts.
 	handlers  map[string]*handler
 	hooks     hookSet
 	periodic  []periodic
@@ -39,7 +39,7 @@ func newAppQueue(db database, s settings, log zerolog.Logger) *appQueue {
 	return &appQueue{settings: s, db: db, log: log, river: newRiverLog(log), handlers: make(map[string]*handler)}
 }
 
-// add takes in what is registered with the app, and says what is wrong with it.
+// add adds the registrations of the app, and returns an error about wrong ones.
 func (h *appQueue) add(all []registration) error {
 	var errs []error
 	for _, r := range all {
@@ -69,7 +69,7 @@ func (h *appQueue) addHandler(added *handler) error {
 	return nil
 }
 
-// makeRoom tells the database how many transactions handlers may have at a time.
+// makeRoom tells the database how many transactions handlers may have at the same time.
 func (h *appQueue) makeRoom() {
 	slots := 0
 	for _, q := range h.queues {
@@ -83,15 +83,15 @@ func (h *appQueue) makeRoom() {
 	}
 }
 
-// permanentError is one that trying again does not help against.
+// permanentError is an error for which another try is useless.
 type permanentError struct{ error }
 
 func (e permanentError) Unwrap() error { return e.error }
 
-// The waits between two tries to reach the database.
+// retryPause is the wait between two tries to reach the database.
 var retryPause = workerfx.ExponentialBackoff{Initial: 50 * time.Millisecond, Max: time.Second}
 
-// start opens the database, and closes it again if it cannot be used: Fx stops only what it has started.
+// start opens the database. If it cannot be used, start closes it again, as Fx calls no stop hook then.
 func (h *appQueue) start(ctx context.Context) error {
 	if err := h.tryToStart(ctx); err != nil {
 		h.db.close()
@@ -101,7 +101,7 @@ func (h *appQueue) start(ctx context.Context) error {
 	return nil
 }
 
-// tryToStart opens the database, as often as it takes until ctx is about to end, and brings its schema up to date.
+// tryToStart opens the database and migrates its schema. It tries again until ctx is about to end.
 func (h *appQueue) tryToStart(ctx context.Context) error {
 	begun := time.Now()
 	budget, cancel := shortOf(ctx)
@@ -139,8 +139,8 @@ func (h *appQueue) prepare(ctx context.Context) error {
 	return nil
 }
 
-// shortOf returns ctx with an end a tenth of its time before its own, a second at most: so that the caller
-// hears what was wrong, and not only that time is up.
+// shortOf returns ctx with an earlier deadline: by a tenth of the time that is left, at most a second. So the caller gets the
+// error of the last try, and not only that of the deadline.
 func shortOf(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, bounded := ctx.Deadline()
 	if !bounded {
@@ -149,8 +149,8 @@ func shortOf(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-min(time.Until(deadline)/10, time.Second)))
 }
 
-// stop closes the database. It does not wait longer than the app can for a handler that was left behind with a
-// transaction: there are other hooks after this one.
+// stop closes the database. A handler may still have a transaction: stop waits for it only as long as the app can, as other hooks
+// follow.
 func (h *appQueue) stop(ctx context.Context) error {
 	h.opened.Store(false)
 	budget, cancel := shortOf(ctx)
@@ -168,20 +168,19 @@ func (h *appQueue) stop(ctx context.Context) error {
 	}
 }
 
-// How River is set, where its own default would not do.
+// Settings of River that differ from its defaults.
 const (
 	// fetchCooldown is the shortest time between two looks for jobs. River's 100ms is 10 looks a second.
 	fetchCooldown = time.Millisecond
 	// rescueNever keeps River from what the sweep does: to take over jobs that have run for an hour.
 	rescueNever = 100 * 365 * 24 * time.Hour
-	// soon is how far ahead jobs are looked at by those who work them; what is due later is River's scheduler's,
-	// which looks every five seconds.
+	// soon is how far ahead clients look for jobs. River's scheduler, which looks every five seconds, is for later jobs.
 	soon = 5 * time.Second
-	// sweepEvery is how often the jobs of the dead are looked for.
+	// sweepEvery is the time between two looks for jobs of processes that died.
 	sweepEvery = time.Second
 )
 
-// riverConfig is that of the client that works a queue.
+// riverConfig is the configuration of a client that works a queue.
 func (h *appQueue) riverConfig(q *queueWorker, e *riverAdapter) (*river.Config, error) {
 	workers := river.NewWorkers()
 	for kind := range h.handlers {
@@ -199,7 +198,7 @@ func (h *appQueue) riverConfig(q *queueWorker, e *riverAdapter) (*river.Config, 
 	}, nil
 }
 
-// soonHook lets those who work a queue wait for jobs that are due soon, as River does with attempts.
+// soonHook makes jobs that are due soon available at once, as River does with attempts. Clients wait for their time.
 type soonHook struct{ river.HookDefaults }
 
 // InsertBegin is called before a job is inserted.
@@ -210,7 +209,7 @@ func (*soonHook) InsertBegin(_ context.Context, job *rivertype.JobInsertParams) 
 	return nil
 }
 
-// sweepNow frees the jobs of processes that are gone, unless somebody in this process just has.
+// sweepNow frees the jobs of processes that are gone, unless this process has just done it.
 func (h *appQueue) sweepNow(ctx context.Context, joined *session, log *zerolog.Logger) {
 	now, last := time.Now().UnixNano(), h.swept.Load()
 	if now-last < int64(sweepEvery/2) || !h.swept.CompareAndSwap(last, now) {

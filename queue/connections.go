@@ -10,25 +10,25 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// connections are the network connections of a pool. They can be cut, which ends all calls on them at once: also those
-// that River makes without a timeout, which wait for as long as the network is silent.
+// connections are the network connections of a pool. They can be cut. That ends all calls on them at once, also calls of River
+// without a timeout, which would wait for a silent network.
 type connections struct {
 	mu   sync.Mutex // guards the fields below
 	open map[*connection]struct{}
 	over bool // they were cut: there will be no others
 }
 
-// of returns a copy of config, for a pool whose lines they are.
+// of returns a copy of config for the pool of the connections.
 func (l *connections) of(config *pgxpool.Config) *pgxpool.Config {
 	config = config.Copy()
 	config.ConnConfig.DialFunc = l.dial(config.ConnConfig.DialFunc)
 	return config
 }
 
-// goodbye is how long a pool has for the calls that still are under way, and to take its leave of the server.
+// goodbye is the time that a pool has to close: for current calls, and to tell the server.
 const goodbye = time.Second
 
-// close closes the pool, and does not wait for calls and for a server that is silent, as the pool itself does.
+// close closes the pool. Unlike the pool's own Close, it does not wait for calls and for a silent server.
 func (l *connections) close(pool *pgxpool.Pool) {
 	defer time.AfterFunc(goodbye, l.cut).Stop()
 	pool.Close()
@@ -56,10 +56,10 @@ func (l *connections) dial(next pgconn.DialFunc) pgconn.DialFunc {
 	}
 }
 
-// lastWords is how long those who are to end may still say something, such as that they lead no more.
+// lastWords is the time for last calls before the connections are cut, such as to resign as the leader.
 const lastWords = 200 * time.Millisecond
 
-// cut closes all lines.
+// cut closes all connections.
 func (l *connections) cut() {
 	l.mu.Lock()
 	open := l.open
@@ -76,7 +76,7 @@ type connection struct {
 	all *connections
 }
 
-// Close closes the line.
+// Close closes the connection.
 func (l *connection) Close() error {
 	l.all.mu.Lock()
 	delete(l.all.open, l)

@@ -10,19 +10,19 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// fencedDriver is River's driver with an executor of ours in its place.
+// fencedDriver is River's driver with another executor.
 type fencedDriver[TTx any] struct {
 	riverdriver.Driver[TTx]
 
 	executor riverdriver.Executor
 }
 
-// GetExecutor returns the guarded executor.
+// GetExecutor returns the fenced executor.
 func (d fencedDriver[TTx]) GetExecutor() riverdriver.Executor { return d.executor }
 
-// fencedExecutor is River's executor, but what a client says of the end of its jobs goes through its
-// session: once the lock is lost, and others may have taken the jobs over, it is not heard any more. No
-// check beforehand could promise that, as a process may be frozen between any check and the act.
+// fencedExecutor is River's executor, but it writes the ends of a client's jobs through the client's session. When the session has
+// lost its lock, others may have taken over the jobs: then nothing is written. A check before the write could not promise that, as
+// a process may be frozen between the check and the write.
 type fencedExecutor struct {
 	riverdriver.Executor
 
@@ -30,7 +30,7 @@ type fencedExecutor struct {
 	stacks  *stacks
 }
 
-// JobSetStateIfRunningMany is the end of attempts, in every way that they end.
+// JobSetStateIfRunningMany writes the ends of attempts.
 func (e *fencedExecutor) JobSetStateIfRunningMany(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
 	ctx, release := e.session.bind(ctx)
 	defer release()
@@ -49,7 +49,7 @@ func (e *fencedExecutor) JobSetStateIfRunningMany(ctx context.Context, params *r
 	return rows, err
 }
 
-// LeaderResign is not worth several tries once the session is lost: the leader's time runs out by itself.
+// LeaderResign does not try several times when the session is lost: the leader's time runs out by itself.
 func (e *fencedExecutor) LeaderResign(ctx context.Context, params *riverdriver.LeaderResignParams) (bool, error) {
 	resigned, err := e.Executor.LeaderResign(ctx, params)
 	if err != nil && e.session.isLost() {
@@ -58,18 +58,18 @@ func (e *fencedExecutor) LeaderResign(ctx context.Context, params *riverdriver.L
 	return resigned, err
 }
 
-// session is a client's membership among the living.
+// session is the lock of a client. While the client holds it, others do not take over its jobs.
 type session struct {
 	clientID string
-	// alive ends when the client no longer counts as living.
+	// alive ends when the lock is lost or given back.
 	alive context.Context //nolint:containedctx // it is the session's life, not a call's
-	// executor works on the connection that the membership hangs on; nil if it hangs on none.
+	// executor uses the connection of the lock; nil if the lock has no connection.
 	executor riverdriver.Executor
-	// driver works on connections of the session's own, which are cut when it is lost: a database that is silent
-	// holds nobody up then. It is a riverdriver.Driver, nil for the database's.
+	// driver uses connections of the session, which are cut when the lock is lost. So a silent database delays nothing. It is a
+	// riverdriver.Driver; nil means that of the database.
 	driver any
-	// sweep frees the jobs of clients that are not among the living any more, and returns them. Their attempt is over. It
-	// does so on the session's own connections: handlers may have taken all of the database's.
+	// sweep frees the jobs of clients that have lost their lock, and returns them. Their attempt is over. It uses connections of
+	// the session, as handlers may use all connections of the database.
 	sweep func(ctx context.Context) ([]*rivertype.JobRow, error)
 	leave func()
 }
@@ -86,8 +86,8 @@ func (s *session) bind(ctx context.Context) (bound context.Context, release func
 	}
 }
 
-// stacks are those of handlers that panicked, by job, until they are in the database. River would keep that
-// of its own goroutine, in which handlers do not run.
+// stacks are the stacks of panics of handlers, by job, until they are in the database. River would keep the stack of its own
+// goroutine, in which handlers do not run.
 type stacks struct {
 	mu    sync.Mutex // guards byJob
 	byJob map[int64]string
@@ -113,7 +113,7 @@ func (s *stacks) forget(jobs []int64) {
 	}
 }
 
-// addTo adds the stacks to the errors of the attempts that they belong to.
+// addTo adds the stacks to the errors of their attempts.
 func (s *stacks) addTo(params *riverdriver.JobSetStateIfRunningManyParams) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

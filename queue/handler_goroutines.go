@@ -7,10 +7,9 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// handlerGoroutines are the goroutines that handlers and hooks are called in: not River's, so that one that ends its goroutine
-// (runtime.Goexit) does not end River's. Those that are idle are kept for the next attempt, as their stacks have
-// grown to what handlers need; new ones' would have to grow first, which costs more than all else around an attempt.
-// The zero callers keep none.
+// handlerGoroutines are the goroutines in which handlers and hooks are called. They are not River's goroutines, as a handler may end
+// its goroutine (runtime.Goexit). Idle goroutines are kept for the next attempt: the stack of a new goroutine would have to grow,
+// which costs more than all else around an attempt. The zero value keeps none.
 type handlerGoroutines struct {
 	most int // idle ones that are kept
 
@@ -19,7 +18,7 @@ type handlerGoroutines struct {
 	ended bool
 }
 
-// call calls do in a goroutine that nobody else uses meanwhile, and waits for it. A panic is an error with its stack.
+// call calls do in one of the goroutines, and waits for it. A panic is an error with its stack.
 func (c *handlerGoroutines) call(do func() error) error {
 	one := c.take()
 	one.calls <- do
@@ -53,7 +52,7 @@ func (c *handlerGoroutines) giveBack(one *handlerGoroutine) {
 	c.idle = append(c.idle, one)
 }
 
-// end ends the goroutines that are idle, and the others once they are.
+// end ends the idle goroutines. The others end when they are idle.
 func (c *handlerGoroutines) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -70,7 +69,7 @@ type handlerGoroutine struct {
 	results chan result       // one for each call
 }
 
-// result is how a call ended.
+// result is the result of a call.
 type result struct {
 	err  error
 	gone bool // the call has ended the goroutine

@@ -11,18 +11,18 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// lockFiles is a directory of lock files beside an SQLite database: one for each client that lives, named
-// after it, and one for migrations.
+// lockFiles is a directory of lock files beside an SQLite database. Each client has a file with its name, and there is one for
+// migrations.
 type lockFiles string
 
-// fileLock is a lock file that is held. The system gives it back when the process ends, however it ends.
+// fileLock is a locked file. The system unlocks it when the process ends, however it ends.
 type fileLock struct{ file *os.File }
 
 func (d lockFiles) make() error {
 	return os.MkdirAll(string(d), 0o750)
 }
 
-// path is that of a name's file. A client's name has colons, which not every system allows in files' names.
+// path is the path of the file for a name. The names of clients have colons, which not every system allows in file names.
 func (d lockFiles) path(name string) string {
 	return filepath.Join(string(d), strings.ReplaceAll(name, ":", "_")+".lock")
 }
@@ -54,10 +54,10 @@ func (d lockFiles) lock(ctx context.Context, name string) (*fileLock, error) {
 	}
 }
 
-// release gives the lock back and leaves the file to the next one.
+// release unlocks the file and leaves it for the next holder.
 func (l *fileLock) release() { _ = l.file.Close() }
 
-// remove gives the lock back for good: nobody will ask for its name again.
+// remove removes the file and unlocks it, as its name is not used again.
 func (l *fileLock) remove() {
 	_ = os.Remove(l.file.Name()) // before the lock is free: a file that is left over is one more sweep, no harm
 	_ = l.file.Close()

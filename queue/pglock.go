@@ -15,16 +15,15 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// lockKey is the advisory lock of a name.
+// lockKey is the key of the advisory lock of a name.
 func lockKey(name string) int64 {
 	sum := sha256.Sum256([]byte("workerfx:" + name))
 	return int64(binary.BigEndian.Uint64(sum[:8])) //nolint:gosec // all 64 bits, whatever their sign
 }
 
-// postgresLock is an advisory lock and the connection that it hangs on. The holder and the server watch
-// each other: the holder asks the server something every quarter of the lease, and gives up a quarter
-// before the server, which ends a connection that was silent for a lease. So a process that is frozen,
-// or that the network cut off, loses its lock, and one that still runs knows before others do.
+// postgresLock is an advisory lock and its connection. The holder queries the server every quarter of the lease. The server ends a
+// connection that was silent for a lease. So a process that is frozen or cut off loses its lock. The holder gives the lock up a
+// quarter of the lease before the server does: it knows of the loss before others get the lock.
 type postgresLock struct {
 	pool        *pgxpool.Pool   // of that one connection, which it never replaces
 	connections *connections    // of the pool
@@ -33,8 +32,7 @@ type postgresLock struct {
 	done        chan struct{} // closed when watch has ended
 }
 
-// lockSlice is how long a wait for a lock takes at a time. A connection that was cut off while it waits
-// leaves the queue of those who wait after that.
+// lockSlice is the longest wait for a lock in one call. A connection that was cut off during a wait stops waiting after that.
 const lockSlice = 5 * time.Second
 
 // openPostgresLock waits until the lock is free and takes it.
@@ -60,8 +58,8 @@ func openPostgresLock(ctx context.Context, config *pgxpool.Config, key int64, le
 	return l, nil
 }
 
-// onePool returns a pool of one connection to the database of config, which it changes. The pool does not replace the
-// connection: what is done through it is done while the connection, and so the lock, is there.
+// onePool returns a pool with one connection to the database of config, and changes config. The pool does not replace the connection:
+// what is done through it is done while the lock is held.
 func onePool(ctx context.Context, config *pgxpool.Config, lease time.Duration) (*pgxpool.Pool, error) {
 	config.MaxConns, config.MinConns, config.MinIdleConns = 1, 0, 0
 	config.MaxConnLifetime, config.MaxConnIdleTime, config.HealthCheckPeriod = math.MaxInt64, math.MaxInt64, time.Hour
@@ -92,7 +90,7 @@ func onePool(ctx context.Context, config *pgxpool.Config, lease time.Duration) (
 	return pgxpool.NewWithConfig(ctx, config)
 }
 
-// setUpLock makes the server end the connection once it was silent for a lease.
+// setUpLock makes the server end the connection when it was silent for a lease.
 func setUpLock(ctx context.Context, conn *pgx.Conn, lease time.Duration) error {
 	if _, err := conn.Exec(ctx, fmt.Sprintf(`SET lock_timeout = %d`, lockSlice.Milliseconds())); err != nil {
 		return err
@@ -106,10 +104,10 @@ func setUpLock(ctx context.Context, conn *pgx.Conn, lease time.Duration) error {
 	return nil
 }
 
-// lookEvery is how often the holder looks whether its connection was closed, which costs no traffic.
+// lookEvery is the time between two looks whether the connection was closed. A look costs no traffic.
 const lookEvery = 100 * time.Millisecond
 
-// watch looks at the connection, and asks the server for a sign of life, until the lock is given back or lost.
+// watch looks at the connection and queries the server, until the lock is given back or lost.
 func (l *postgresLock) watch(lease time.Duration) {
 	defer close(l.done)
 	ticker := time.NewTicker(lookEvery)
@@ -141,7 +139,7 @@ func (l *postgresLock) ask(waitLimit time.Duration) error {
 	return err
 }
 
-// look tells whether the connection was closed, unless somebody uses it right now.
+// look tells whether the connection was closed, unless the connection is in use.
 func (l *postgresLock) look() error {
 	for _, conn := range l.pool.AcquireAllIdle(l.alive) {
 		ctx, cancel := context.WithTimeout(l.alive, time.Millisecond)
@@ -155,7 +153,7 @@ func (l *postgresLock) look() error {
 	return nil
 }
 
-// close gives the lock back, with its connection, and waits until that has happened.
+// close gives the lock and its connection back, and waits until that is done.
 func (l *postgresLock) close() {
 	l.lose(context.Canceled)
 	<-l.done

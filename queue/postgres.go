@@ -28,7 +28,7 @@ type postgres struct {
 	lease  time.Duration
 }
 
-// newPostgres checks the URL of a database, or takes the app's pool.
+// newPostgres returns the database of a URL, or of the app's pool.
 func newPostgres(url string, pool *pgxpool.Pool, lease time.Duration) (*postgres, error) {
 	p := &postgres{store: store[pgx.Tx]{statements: &postgresStatements}, pool: pool, lease: lease}
 	if pool != nil {
@@ -46,8 +46,8 @@ func newPostgres(url string, pool *pgxpool.Pool, lease time.Duration) (*postgres
 	return p, nil
 }
 
-// spareConns are for calls of the client while handlers have all other connections: a call that is made in one of their
-// transactions would wait for itself.
+// spareConns are connections for calls while handlers have all other connections: a call inside of a handler's transaction would
+// wait for itself.
 const spareConns = 4
 
 func (p *postgres) makeRoom(transactions int) {
@@ -85,8 +85,7 @@ func (p *postgres) close() {
 	}
 }
 
-// migrate holds the lock of migrations while it works, so that of many processes that start at a time one
-// does it and the others wait.
+// migrate holds the lock of migrations. So one of many processes that start at the same time migrates, and the others wait.
 func (p *postgres) migrate(ctx context.Context, log *slog.Logger, apply bool) error {
 	if !apply {
 		return p.migrateIn(ctx, log, false)
@@ -99,11 +98,11 @@ func (p *postgres) migrate(ctx context.Context, log *slog.Logger, apply bool) er
 	return p.migrateIn(ctx, log, true)
 }
 
-// riverConns is how many connections a River client has at most, beside that of its lock: one listens, one fetches,
-// one sweeps, and the leader has a few things more to do.
+// riverConns is the largest number of connections of a River client, beside that of its lock: one listens, one fetches, one sweeps,
+// and the leader needs a few more.
 const riverConns = 7
 
-// join takes the client's lock, and makes a pool of its own for the client, which lives and dies with the lock.
+// join takes the client's lock, and makes a pool for the client. The pool is closed when the lock is lost.
 func (p *postgres) join(ctx context.Context, clientID string) (*session, error) {
 	lock, err := openPostgresLock(ctx, p.config, lockKey(clientID), p.lease)
 	if err != nil {
@@ -138,8 +137,8 @@ var postgresStatements = statements{
 		FROM (SELECT queue, state, count(*) AS jobs FROM river_job GROUP BY queue, state) AS c`,
 }
 
-// work marks its transaction as one of the job's client, so that a sweep finds it: one of a client that is frozen or
-// cut off would keep its locks, and the next attempt waiting for them, for as long as nobody ends it.
+// work marks its transaction with the job's client, so that a sweep finds it. A transaction of a client that is frozen or cut off
+// would keep its locks, and the next attempt would wait for them.
 func (p *postgres) work(ctx context.Context, job *rivertype.JobRow, do func(tx any) error) error {
 	begin := fmt.Sprintf(`BEGIN; SELECT pg_advisory_xact_lock_shared(%d)`, txKey(ownerOf(job)))
 	return pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{BeginQuery: begin}, func(tx pgx.Tx) error {
@@ -150,8 +149,8 @@ func (p *postgres) work(ctx context.Context, job *rivertype.JobRow, do func(tx a
 	})
 }
 
-// deathGrace is how long a lock is free before its holder's jobs are given to others, so that one that only lost
-// its connection has noticed.
+// deathGrace is how long a lock must be free before others take over the jobs of its holder. A holder that only lost its connection
+// notices it in that time.
 const deathGrace = 3 * lookEvery
 
 func (p *postgres) sweep(ctx context.Context, pool *pgxpool.Pool) (freed []*rivertype.JobRow, err error) {
@@ -173,7 +172,7 @@ func (p *postgres) sweep(ctx context.Context, pool *pgxpool.Pool) (freed []*rive
 	return freed, nil
 }
 
-// dead returns the clients that jobs run on and that nobody holds the lock of.
+// dead returns the clients that have running jobs and no lock.
 func (*postgres) dead(ctx context.Context, pool *pgxpool.Pool) (dead []string, err error) {
 	rows, err := pool.Query(ctx, `SELECT DISTINCT coalesce(attempted_by[cardinality(attempted_by)], '')
 		FROM river_job WHERE state = 'running'`)
@@ -199,11 +198,11 @@ func (*postgres) dead(ctx context.Context, pool *pgxpool.Pool) (dead []string, e
 	return dead, nil
 }
 
-// txKey is the advisory lock that the transactions of a client share.
+// txKey is the key of the advisory lock that the transactions of a client share.
 func txKey(clientID string) int64 { return lockKey("tx:" + clientID) }
 
-// endTxs ends the transactions that a client of the dead has left open. Without the right to do so, as one user of
-// the database has not with another's, they end when their process or their connection does.
+// endTxs ends the open transactions of a client that is gone. If the user of the database has no right to do so, they end with their
+// process or their connection.
 func (*postgres) endTxs(ctx context.Context, pool *pgxpool.Pool, owner string) error {
 	_, err := pool.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_locks
 		WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -214,8 +213,8 @@ func (*postgres) endTxs(ctx context.Context, pool *pgxpool.Pool, owner string) e
 	return nil
 }
 
-// sweepOwner frees the jobs of a client if nobody holds its lock. It holds the lock itself meanwhile, so that
-// no two sweeps meet. A row that an unfinished transaction has locked is left for the next time.
+// sweepOwner frees the jobs of a client if its lock is free. It holds the lock meanwhile, so that only one process sweeps. A row that
+// an open transaction has locked is left for the next sweep.
 func (p *postgres) sweepOwner(ctx context.Context, pool *pgxpool.Pool, owner string) (freed []*rivertype.JobRow, err error) {
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		var dead bool

@@ -18,19 +18,19 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// rawArgs are the arguments of a job of any kind, which its handler decodes.
+// rawArgs are the arguments of a job of any kind. The handler decodes them.
 type rawArgs struct{ kind string }
 
-// Kind is that under which a handler is registered.
+// Kind is the kind for which River has the worker.
 func (a rawArgs) Kind() string { return a.kind }
 
-// UnmarshalJSON leaves the arguments where they are.
+// UnmarshalJSON does nothing: the handler decodes the arguments.
 func (*rawArgs) UnmarshalJSON([]byte) error { return nil }
 
-// MarshalJSON refuses: nothing is enqueued this way.
+// MarshalJSON fails, as nothing is enqueued with it.
 func (rawArgs) MarshalJSON() ([]byte, error) { return nil, errors.ErrUnsupported }
 
-// riverAdapter works the jobs of one run of a queue. It is the one River worker of all kinds.
+// riverAdapter works the jobs of one run of a queue. It is the River worker of all kinds.
 type riverAdapter struct {
 	river.WorkerDefaults[rawArgs]
 
@@ -42,7 +42,7 @@ type riverAdapter struct {
 	alive             context.Context //nolint:containedctx // the session's life
 }
 
-// newRiverAdapter makes the River adapter of a run, for a client that is one of the living.
+// newRiverAdapter makes the River adapter of a run, for a client that has its lock.
 func newRiverAdapter(run context.Context, q *queueWorker, joined *session) *riverAdapter {
 	return &riverAdapter{
 		app: q.app, run: run, worker: workerfx.CtxWorkerName(run), alive: joined.alive,
@@ -50,7 +50,7 @@ func newRiverAdapter(run context.Context, q *queueWorker, joined *session) *rive
 	}
 }
 
-// Timeout is that of the job's handler.
+// Timeout is the timeout of the job's handler.
 func (e *riverAdapter) Timeout(job *river.Job[rawArgs]) time.Duration {
 	if d := e.app.handlers[job.Kind].timeout; d > 0 {
 		return d
@@ -58,7 +58,7 @@ func (e *riverAdapter) Timeout(job *river.Job[rawArgs]) time.Duration {
 	return -1 // none
 }
 
-// NextRetry is when a job whose attempt failed runs again.
+// NextRetry is the time of the next attempt after a failure.
 func (e *riverAdapter) NextRetry(job *river.Job[rawArgs]) time.Time {
 	return e.app.handlers[job.Kind].nextAttempt(job.Attempt)
 }
@@ -82,23 +82,23 @@ func (e *riverAdapter) Work(ctx context.Context, job *river.Job[rawArgs]) error 
 	return a.forRiver(err, how)
 }
 
-// logger is the app's, with the fields of a job.
+// logger is the app's logger with the fields of a job.
 func (e *riverAdapter) logger(info JobInfo) zerolog.Logger {
 	return e.app.log.With().Str("worker", e.worker).Str("workerExecutionID", executionID(info)).
 		Str("kind", info.Kind).Int("attempt", info.Attempt).Logger()
 }
 
-// executionID is a job's ID as workers' runs have theirs.
+// executionID is the execution ID of a job.
 func executionID(info JobInfo) string { return strconv.FormatInt(info.ID, 10) }
 
-// jobFields says which job a line is about.
+// jobFields adds the fields of a job to a line.
 func jobFields(info JobInfo) func(*zerolog.Event) {
 	return func(e *zerolog.Event) {
 		e.Str("workerExecutionID", executionID(info)).Str("kind", info.Kind).Int("attempt", info.Attempt).Str("queue", info.Queue)
 	}
 }
 
-// HandleError is River's word on an attempt that failed. Those of a handler are known by then.
+// HandleError is called by River for an attempt that failed. Failures of handlers were reported before.
 func (e *riverAdapter) HandleError(ctx context.Context, row *rivertype.JobRow, err error) *river.ErrorHandlerResult {
 	if _, unknown := errors.AsType[*rivertype.UnknownJobKindError](err); !unknown {
 		return nil
@@ -116,12 +116,12 @@ func (e *riverAdapter) HandleError(ctx context.Context, row *rivertype.JobRow, e
 	return nil
 }
 
-// HandlePanic is River's word on a panic, which would be one of ours.
+// HandlePanic is called by River for a panic in this package: panics of handlers do not reach River.
 func (*riverAdapter) HandlePanic(context.Context, *rivertype.JobRow, any, string) *river.ErrorHandlerResult {
 	return nil
 }
 
-// ending is how an attempt ended.
+// ending says how an attempt ended.
 type ending uint8
 
 const (
@@ -137,10 +137,10 @@ var endingNames = [...]string{"succeeded", "failed", "exhausted", "discarded", "
 
 func (e ending) String() string { return endingNames[e] }
 
-// isFailure tells whether the attempt counts as one that failed.
+// isFailure tells whether the attempt failed.
 func (e ending) isFailure() bool { return e == failed || e == exhausted || e == discarded }
 
-// attempt is one attempt at a job.
+// attempt is one attempt of a job.
 type attempt struct {
 	*riverAdapter
 
@@ -149,8 +149,8 @@ type attempt struct {
 	info    JobInfo
 }
 
-// work calls the handler, in a transaction if it wants one. It runs in a goroutine of its own, so that one that
-// ends it (runtime.Goexit) does not end River's.
+// work calls the handler, in a transaction if it takes one. The handler has a goroutine of its own, as it may end it
+// (runtime.Goexit).
 func (a *attempt) work(ctx context.Context) (err error) {
 	handle := func(ctx context.Context, tx any) error {
 		run := func(ctx context.Context) error { return a.handler.handle(ctx, tx, a.info) }
@@ -169,7 +169,7 @@ func (a *attempt) work(ctx context.Context) (err error) {
 	})
 }
 
-// conclude tells how the attempt ended.
+// conclude returns how the attempt ended.
 func (a *attempt) conclude(ctx context.Context, err error) ending {
 	if err == nil {
 		return succeeded
@@ -197,7 +197,7 @@ func (a *attempt) conclude(ctx context.Context, err error) ending {
 
 var errJob = errors.New("job failed")
 
-// report logs and counts the attempt, and tells of a job that is given up.
+// report logs and counts the attempt, and calls the hooks.
 func (a *attempt) report(ctx context.Context, log *zerolog.Logger, err error, how ending) {
 	level, message := zerolog.DebugLevel, "job "+how.String()
 	switch how {
@@ -231,7 +231,7 @@ func (a *attempt) report(ctx context.Context, log *zerolog.Logger, err error, ho
 	}
 }
 
-// forRiver is how River is told.
+// forRiver returns the error that tells River how the attempt ended.
 func (a *attempt) forRiver(err error, how ending) error {
 	switch how {
 	case succeeded:
@@ -249,7 +249,7 @@ func (a *attempt) forRiver(err error, how ending) error {
 	return stored(err)
 }
 
-// storedError is an error with its text, which it is not asked for again.
+// storedError is an error with a text that can be stored.
 type storedError struct {
 	error
 
@@ -259,8 +259,8 @@ type storedError struct {
 func (e *storedError) Error() string { return e.text }
 func (e *storedError) Unwrap() error { return e.error }
 
-// stored asks an error for its text where it may panic, and makes that one that the database takes: PostgreSQL has
-// no zero bytes in JSON, and an end of an attempt that it refuses would keep others from their end.
+// stored returns an error with a text that the database can store: PostgreSQL has no zero bytes in JSON, and if it refuses the end of
+// one attempt, the ends of others wait. It calls the Error method here, where it may panic.
 func stored(err error) error {
 	if err == nil {
 		return nil
@@ -272,7 +272,7 @@ func storable(text string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", "\uFFFD"), "\uFFFD")
 }
 
-// startSpan begins the job's span, with a link to the one that enqueued it.
+// startSpan starts the job's span, with a link to the span that enqueued it.
 func (a *attempt) startSpan(ctx context.Context) (context.Context, trace.Span) {
 	opts := []trace.SpanStartOption{
 		trace.WithSpanKind(trace.SpanKindConsumer),

@@ -29,7 +29,7 @@ type sqlite struct {
 	locks lockFiles
 }
 
-// newSQLite checks the path of a database, or takes the app's.
+// newSQLite returns the database of a path, or that of the app.
 func newSQLite(path string, db *sql.DB) (database, error) {
 	stored := store[*sql.Tx]{statements: &sqliteStatements}
 	if db != nil {
@@ -63,8 +63,8 @@ func (s *sqlite) String() string {
 
 func (*sqlite) shared() bool { return false }
 
-// pragmas make the file survive a power cut (WAL, and every commit on the disk) and processes wait for each
-// other. Transactions take the lock when they begin: one that had to when it writes first could fail.
+// pragmas make the file survive a power cut (WAL, and every commit on the disk), and make processes wait for each other.
+// Transactions take the lock when they begin: to take it later could fail.
 const pragmas = "_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_txlock=immediate"
 
 func (s *sqlite) open(ctx context.Context, log *slog.Logger) error {
@@ -93,7 +93,7 @@ func (s *sqlite) open(ctx context.Context, log *slog.Logger) error {
 	return s.use(riversqlite.New(s.db), log)
 }
 
-// explain adds what SQLite does not say of a file that it cannot open.
+// explain adds the likely reason to an error of SQLite about a file that it cannot open.
 func (s *sqlite) explain(err error) error {
 	if _, dirErr := os.Stat(filepath.Dir(s.path)); s.own && dirErr != nil {
 		return permanentError{fmt.Errorf("%w: %w", err, dirErr)}
@@ -105,7 +105,7 @@ func (s *sqlite) explain(err error) error {
 	return err
 }
 
-// inspect looks whether the app's database is one that jobs can be kept in, and where it is.
+// inspect checks the app's database, and finds its file.
 func (s *sqlite) inspect(ctx context.Context) error {
 	if n := s.db.Stats().MaxOpenConnections; n != 1 {
 		return permanentError{fmt.Errorf("the app's *sql.DB may open %d connections (0 is any number), want 1: SetMaxOpenConns(1)", n)}
@@ -136,7 +136,7 @@ func (s *sqlite) migrate(ctx context.Context, log *slog.Logger, apply bool) erro
 	return s.migrateIn(ctx, log, apply)
 }
 
-// join locks a file that is the client's own. The system gives it back when the process is gone.
+// join locks the client's file. The system unlocks it when the process is gone.
 func (s *sqlite) join(ctx context.Context, clientID string) (*session, error) {
 	joined := &session{clientID: clientID, alive: context.Background(), sweep: s.sweep, leave: func() {}}
 	if s.locks == "" {
@@ -167,7 +167,7 @@ func (s *sqlite) work(ctx context.Context, job *rivertype.JobRow, do func(tx any
 	})
 }
 
-// inTx commits what do does, unless it fails or panics.
+// inTx calls do in a transaction. It commits unless do fails or panics.
 func (s *sqlite) inTx(ctx context.Context, do func(tx *sql.Tx) error) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
@@ -180,7 +180,7 @@ func (s *sqlite) inTx(ctx context.Context, do func(tx *sql.Tx) error) error {
 	return tx.Commit()
 }
 
-// sweepAtOnce bounds the jobs that one sweep looks at; the next one looks at the others.
+// sweepAtOnce is the largest number of jobs in one sweep. The next sweep looks at the others.
 const sweepAtOnce = 10_000
 
 func (s *sqlite) sweep(ctx context.Context) (freed []*rivertype.JobRow, err error) {
@@ -209,7 +209,7 @@ func (s *sqlite) sweep(ctx context.Context) (freed []*rivertype.JobRow, err erro
 	return freed, nil
 }
 
-// owners are the clients that jobs run on.
+// owners returns the clients that have running jobs.
 func (s *sqlite) owners(ctx context.Context) (owners []string, err error) {
 	if s.locks == "" {
 		return nil, nil

@@ -16,25 +16,25 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// database is what the rest of the package needs of PostgreSQL and of SQLite.
+// database is the interface to PostgreSQL and SQLite.
 type database interface {
 	fmt.Stringer // for errors: which one it is, without its password
 
-	// makeRoom is told before open how many transactions handlers may have at a time.
+	// makeRoom says how many transactions handlers may have at the same time. It is called before open.
 	makeRoom(transactions int)
-	// open connects, in one try. Those that follow may be called once it returned nil, until close.
+	// open connects, in one try. The methods below may be called after it has returned nil, until close.
 	open(ctx context.Context, log *slog.Logger) error
-	// migrate brings the schema up to date under a lock, or only looks whether it is if apply is false.
+	// migrate migrates the schema under a lock. If apply is false, it only checks the schema.
 	migrate(ctx context.Context, log *slog.Logger, apply bool) error
 	close()
 
-	// txType is the type of the transactions that it hands out and takes.
+	// txType is the type of its transactions.
 	txType() reflect.Type
-	// shared tells whether an open transaction leaves room for other calls.
+	// shared tells whether other calls are possible during a transaction.
 	shared() bool
 	insert(ctx context.Context, jobs []river.InsertManyParams) ([]*rivertype.JobInsertResult, error)
 	insertTx(ctx context.Context, tx any, jobs []river.InsertManyParams) ([]*rivertype.JobInsertResult, error)
-	// work calls do in a transaction in which it then completes the job.
+	// work calls do in a transaction, and completes the job in it.
 	work(ctx context.Context, job *rivertype.JobRow, do func(tx any) error) error
 
 	job(ctx context.Context, id int64) (*rivertype.JobRow, error)
@@ -42,23 +42,23 @@ type database interface {
 	requeue(ctx context.Context, id int64) error
 	cancel(ctx context.Context, id int64) error
 	count(ctx context.Context) ([]Count, error)
-	// due tells whether a job of these queues runs, or could.
+	// due tells whether a job of these queues runs or is due.
 	due(ctx context.Context, queues []string) (bool, error)
 
-	// join makes a client one of the living, until its session ends.
+	// join takes the lock of a client, until the session ends.
 	join(ctx context.Context, clientID string) (*session, error)
 	// newClient makes a River client that works for a session.
 	newClient(config *river.Config, s *session, stacks *stacks) (client, error)
 }
 
-// client is a River client, whatever its transactions are.
+// client is a River client with any type of transactions.
 type client interface {
 	Start(ctx context.Context) error
 	Stop(ctx context.Context) error
 	StopAndCancel(ctx context.Context) error
 }
 
-// store is what PostgreSQL and SQLite have in common.
+// store is the common part of PostgreSQL and SQLite.
 type store[TTx any] struct {
 	*statements
 
@@ -66,17 +66,17 @@ type store[TTx any] struct {
 	inserter *river.Client[TTx]
 }
 
-// statements are those that River has not, in the words of one of them.
+// statements are SQL statements that River does not have, for one of the databases.
 type statements struct {
-	// fence is true, and locks the row, if a job still is in the attempt (ID, attempt, client) that somebody has in hand.
+	// fence is true, and locks the row, if a job is still in this attempt (ID, attempt, client).
 	fence string
-	// forgetCancel removes River's note on a job that was cancelled while it ran.
+	// forgetCancel removes River's mark of a job that was cancelled while it ran.
 	forgetCancel string
-	// counts is all [Count]s as JSON: River's executors read one row.
+	// counts returns all [Count]s as JSON, as River's executors read one row.
 	counts string
 }
 
-// use makes the store one of an open database.
+// use sets the driver of an open database.
 func (s *store[TTx]) use(driver riverdriver.Driver[TTx], log *slog.Logger) error {
 	inserter, err := river.NewClient(driver, &river.Config{
 		Logger: log, FetchCooldown: fetchCooldown, Hooks: []rivertype.Hook{&soonHook{}},
@@ -137,13 +137,13 @@ func (s *store[TTx]) requeue(ctx context.Context, id int64) error {
 	return notifyQueues(ctx, exec, row.Queue)
 }
 
-// isDuplicate tells whether PostgreSQL or SQLite has refused a row for one that is like it.
+// isDuplicate tells whether an error of PostgreSQL or SQLite says that there is such a row already.
 func isDuplicate(err error) bool {
 	const sqliteConstraintUnique = 2067
 	return sqliteCode(err) == sqliteConstraintUnique || hasCode(err, "23505")
 }
 
-// sqliteCode is the number of an error of SQLite, 0 for any other.
+// sqliteCode is the code of an error of SQLite, or 0.
 func sqliteCode(err error) int {
 	lite, ok := errors.AsType[interface {
 		error
@@ -179,7 +179,7 @@ func (s *store[TTx]) count(ctx context.Context) (counts []Count, err error) {
 	return counts, json.Unmarshal(found, &counts)
 }
 
-// due asks in one query: a job that changes its state between two would be missed.
+// due uses one query: with two, a job that changes its state between them would be missed.
 func (s *store[TTx]) due(ctx context.Context, queues []string) (bool, error) {
 	first, err := s.inserter.JobList(ctx, river.NewJobListParams().Queues(queues...).First(1).
 		States(rivertype.JobStateRunning, rivertype.JobStateAvailable, rivertype.JobStateScheduled, rivertype.JobStateRetryable).
@@ -204,7 +204,7 @@ func (s *store[TTx]) newClient(config *river.Config, joined *session, stacks *st
 	}, config)
 }
 
-// migrateIn runs the migrations that are missing, or says which are if apply is false.
+// migrateIn runs the missing migrations. If apply is false, it only names them.
 func (s *store[TTx]) migrateIn(ctx context.Context, log *slog.Logger, apply bool) error {
 	migrator, err := rivermigrate.New(s.driver, &rivermigrate.Config{Logger: log})
 	if err != nil {
@@ -221,8 +221,7 @@ func (s *store[TTx]) migrateIn(ctx context.Context, log *slog.Logger, apply bool
 	return err
 }
 
-// complete ends a job within a transaction. It fails with [ErrTakenOver] unless the row still is the
-// attempt that the caller has in hand.
+// complete ends a job within a transaction. It fails with [ErrTakenOver] if the row is not in the caller's attempt any more.
 func (s *store[TTx]) complete(ctx context.Context, exec riverdriver.Executor, job *rivertype.JobRow) error {
 	var ours bool
 	err := exec.QueryRow(ctx, s.fence, job.ID, job.Attempt, job.AttemptedBy[len(job.AttemptedBy)-1]).Scan(&ours)
@@ -244,10 +243,10 @@ func (s *store[TTx]) complete(ctx context.Context, exec riverdriver.Executor, jo
 	return nil
 }
 
-// insertTopic is where River's clients listen for new jobs.
+// insertTopic is the topic of River's notifications of new jobs.
 const insertTopic = "river_insert"
 
-// notifyQueues tells those who work these queues that there is something to do.
+// notifyQueues tells the clients of these queues that there are jobs.
 func notifyQueues(ctx context.Context, exec riverdriver.Executor, queues ...string) error {
 	payload := make([]string, len(queues))
 	for i, queue := range queues {

@@ -14,10 +14,10 @@ import (
 	"github.com/rs/xid"
 )
 
-// clientPrefix begins the names of clients that hold a liveness lock. Jobs of others are River's to rescue.
+// clientPrefix begins the names of clients with a lock. River rescues the jobs of other clients.
 const clientPrefix = "workerfx:"
 
-// newClientID names a River client: which machine and process it is on, and which of its clients.
+// newClientID returns the name of a River client, with its machine, process and a number.
 func newClientID() string {
 	host, err := os.Hostname()
 	if err != nil || host == "" {
@@ -28,7 +28,7 @@ func newClientID() string {
 
 func isOurs(clientID string) bool { return strings.HasPrefix(clientID, clientPrefix) }
 
-// ownerOf returns the client that a job runs on, or "".
+// ownerOf returns the name of the client that runs a job, or "".
 func ownerOf(job *rivertype.JobRow) string {
 	if len(job.AttemptedBy) == 0 {
 		return ""
@@ -36,7 +36,7 @@ func ownerOf(job *rivertype.JobRow) string {
 	return job.AttemptedBy[len(job.AttemptedBy)-1]
 }
 
-// stateWhenFreed is where a job goes whose attempt ended with its client.
+// stateWhenFreed is the next state of a job whose client is gone.
 func stateWhenFreed(job *rivertype.JobRow) rivertype.JobState {
 	var metadata struct {
 		CancelAttemptedAt any `json:"cancel_attempted_at"` // River's note on a job that was cancelled while it ran
@@ -50,8 +50,8 @@ func stateWhenFreed(job *rivertype.JobRow) rivertype.JobState {
 	return rivertype.JobStateAvailable
 }
 
-// free ends the attempts of jobs whose client is gone: those that have another one are available, in the place in
-// the queue that they had, and the others are dead letters, as are those that were cancelled. Their rows are locked. It changes jobs to what the rows are then.
+// free ends the attempts of jobs whose client is gone. A job with another attempt is available, at its old place in the queue. Other
+// jobs, and cancelled jobs, are dead letters. The rows are locked. It updates jobs.
 func free(ctx context.Context, exec riverdriver.Executor, jobs []*rivertype.JobRow) error {
 	now := time.Now().UTC()
 	params := riverdriver.JobRescueManyParams{StuckHorizon: now}

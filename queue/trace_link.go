@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// traceLink is what a job's metadata keep of where it was enqueued.
+// traceLink is the part of a job's metadata that names the span that enqueued it.
 type traceLink struct {
 	// Workerfx is a W3C trace context: traceparent and tracestate.
 	Workerfx propagation.MapCarrier `json:"workerfx"`
@@ -17,7 +17,7 @@ type traceLink struct {
 
 var traceContext propagation.TraceContext
 
-// metadataOf returns a job's metadata: the span of ctx, if there is one.
+// metadataOf returns the metadata of a job that is enqueued with ctx: its span, if there is one.
 func metadataOf(ctx context.Context) ([]byte, error) {
 	if !trace.SpanContextFromContext(ctx).IsValid() {
 		return nil, nil

@@ -8,7 +8,7 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// group is the workers of an app's queues: "queue/" and the queue's name.
+// group is the group of the workers of an app's queues. Their names are "queue/" and the name of the queue.
 type group struct {
 	app    *appQueue
 	queues []queueConfig
@@ -16,7 +16,7 @@ type group struct {
 
 const groupName = "queue"
 
-// Name begins the names of all queues' workers.
+// Name is the name of the group.
 func (*group) Name() string { return groupName }
 
 // Workers makes a worker of each queue.
@@ -29,8 +29,7 @@ func (g *group) Workers() []workerfx.Worker {
 	return workers
 }
 
-// defaults are those of queues' workers: a queue is worked for as long as the app runs, whatever happens to its
-// database.
+// defaults are the default options of workers of queues: a queue is worked while the app runs, whatever happens to its database.
 var defaults = []workerfx.Option{
 	workerfx.WithMaxAttempts(0),
 	workerfx.WithReadiness(), // its client has started
@@ -45,11 +44,11 @@ type queueWorker struct {
 	slots int
 }
 
-// run works the queue until it is to stop.
+// run works the queue until it has to stop.
 //
-//	join the living --> start a client --+--> told to finish --> stop it, wait for its jobs --> leave
-//	                                     |                          | no more time: cancel them
-//	                                     +--> the lock is lost --> cancel the jobs, fail: the next run joins again
+//	take the lock --> start a client --+--> told to finish --> stop it, wait for its jobs --> give the lock back
+//	                                   |                          | no more time: cancel them
+//	                                   +--> the lock is lost --> cancel the jobs, fail: the next run takes a new lock
 func (q *queueWorker) run(ctx context.Context) error {
 	finish := workerfx.Draining(ctx)
 	joined, err := q.join(ctx, finish)
@@ -90,7 +89,7 @@ func (q *queueWorker) run(ctx context.Context) error {
 	return workerfx.ErrStopping
 }
 
-// join makes a new client one of the living. It gives up when it is told to finish.
+// join takes the lock of a new client. It fails when the run is told to finish.
 func (q *queueWorker) join(ctx context.Context, finish <-chan struct{}) (*session, error) {
 	joining, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -111,7 +110,7 @@ func (q *queueWorker) join(ctx context.Context, finish <-chan struct{}) (*sessio
 	return nil, fmt.Errorf("queue %q: %w", q.name, err)
 }
 
-// wait stops a client once its jobs are done, or cancels them when ctx ends. It gives up when alive does.
+// wait waits until the jobs of a client have ended, and cancels them when ctx ends. It returns when alive ends.
 func wait(ctx, alive context.Context, working client) {
 	waitLimit, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -121,7 +120,7 @@ func wait(ctx, alive context.Context, working client) {
 	}
 }
 
-// keepSweeping looks for jobs of processes that are gone, now and then every second, until it is told to end.
+// keepSweeping frees jobs of processes that are gone, at once and then every second, until end is called.
 func (q *queueWorker) keepSweeping(ctx context.Context, joined *session, worker string) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
