@@ -75,7 +75,7 @@ func Example_shapes() {
 	<-im.done
 	fmt.Println(im.wrote, "rows written")
 
-	_ = pool.Pause("importer/sync") // no run begins; a loop ends after the job it is at
+	_ = pool.Pause("importer/sync") // no run begins; a loop ends after its current job
 	_ = pool.Resume("importer/sync")
 	_ = pool.Trigger("importer/clean") // now, and not only at half past four
 	_ = pool.Scale("importer/read", 8) // also More and Less
