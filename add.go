@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// Add adds a worker. In a pool that has started it runs at once. Options that are given here win over those of w. A worker
-// that the configuration excludes from this process is checked and left out. Add fails with [ErrDuplicateWorker],
-// [ErrPoolStopped], or an error that names a setting that is out of range.
+// Add adds a worker. In a pool that has started it runs at once. Options that are given here win over those of w. A
+// worker that the configuration excludes from this process is checked and left out. Add fails with
+// [ErrDuplicateWorker], [ErrPoolStopped], or an error that names a setting that is out of range.
 func (p *Pool) Add(w Worker, opts ...Option) error {
 	e, err := newEntry(p, origin{}, w, opts)
 	if err != nil {
@@ -98,9 +98,9 @@ func forget(e *entry) bool {
 	return true
 }
 
-// Remove stops a worker, waits until it has stopped, and removes it. A *[StopError] names the worker if it does not stop
-// before ctx ends or its stop timeout passes (15s if it has none and ctx has no deadline). It is removed when it stops. Remove
-// fails with [ErrUnknownWorker].
+// Remove stops a worker, waits until it has stopped, and removes it. A *[StopError] names the worker if it does not
+// stop before ctx ends or its stop timeout passes (15s if it has none and ctx has no deadline). It is removed when
+// it stops. Remove fails with [ErrUnknownWorker].
 func (p *Pool) Remove(ctx context.Context, name string) error {
 	e, err := findEntry(p, name)
 	if err != nil {

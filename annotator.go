@@ -21,9 +21,9 @@ const (
 	attributeExecutionID = attribute.Key("WorkerExecutionID")
 )
 
-// AnnotateTracerProvider adds the attributes "Worker" and "WorkerExecutionID" to all spans that base starts within a run. It
-// adds an [Annotator] to an SDK provider, once, and returns that provider. It wraps any other provider. A nil base is the
-// global provider. It may be called again, and from many goroutines.
+// AnnotateTracerProvider adds the attributes "Worker" and "WorkerExecutionID" to all spans that base starts within
+// a run. It adds an [Annotator] to an SDK provider, once, and returns that provider. It wraps any other provider. A
+// nil base is the global provider. It may be called again, and from many goroutines.
 func AnnotateTracerProvider(base trace.TracerProvider) trace.TracerProvider {
 	if isNil(base) {
 		base = otel.GetTracerProvider()
@@ -50,8 +50,8 @@ func annotateSDK(p *sdktrace.TracerProvider) {
 	runtime.AddCleanup(p, func(key weak.Pointer[sdktrace.TracerProvider]) { annotated.Delete(key) }, key)
 }
 
-// Annotator is a span processor that adds the worker's name and the execution ID to spans that start within a run. It has no
-// state. [AnnotateTracerProvider] registers it.
+// Annotator is a span processor that adds the worker's name and the execution ID to spans that start within a run.
+// It has no state. [AnnotateTracerProvider] registers it.
 type Annotator struct{}
 
 // OnStart sets the attributes if parent belongs to a run.

@@ -13,8 +13,8 @@ import (
 type Autoscaler struct {
 	// Worker is the name of the worker to scale.
 	Worker string
-	// Demand returns how much there is to do, such as the length of a queue. If it fails, the error is logged and the number
-	// of replicas stays as it is.
+	// Demand returns how much there is to do, such as the length of a queue. If it fails, the error is logged and
+	// the number of replicas stays as it is.
 	Demand func(ctx context.Context) (float64, error)
 	// PerReplica is the demand for one replica; 0 means 1.
 	PerReplica float64

@@ -130,9 +130,9 @@ func Wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// FailureLimit slows down a worker that fails too often, even if it succeeds in between. Each failure adds 1 to a count,
-// which halves every Decay. While the count is above Threshold, the next attempt waits at least Pause. The zero value is no
-// limit. The model is that of github.com/thejerf/suture.
+// FailureLimit slows down a worker that fails too often, even if it succeeds in between. Each failure adds 1 to a
+// count, which halves every Decay. While the count is above Threshold, the next attempt waits at least Pause. The
+// zero value is no limit. The model is that of github.com/thejerf/suture.
 type FailureLimit struct {
 	// Threshold is the highest count without a pause. It must be at least 1.
 	Threshold int `json:"threshold,omitempty" yaml:"threshold,omitempty" mapstructure:"threshold,omitempty"`

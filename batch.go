@@ -8,12 +8,13 @@ import (
 	"time"
 )
 
-// Batch returns a body that collects items of ch and calls fn with them: with at most maxSize items, and at most maxDelay
-// after the first of them came. With a maxDelay of 0 a batch has the items that are ready. When ch is closed, the run ends
-// with success after the last batch. If fn fails or panics, the next attempt calls fn with the same batch again. When the
-// worker stops, fn still gets all received items, with a context that lives on until the worker's stop timeout, or the
-// pool's stop, is over. fn may keep the slice. Several replicas may share one body. Each item is counted as a job. A nil ch
-// or fn, a maxSize below 1 and a negative maxDelay are errors when the worker is added.
+// Batch returns a body that collects items of ch and calls fn with them: with at most maxSize items, and at most
+// maxDelay after the first of them came. With a maxDelay of 0 a batch has the items that are ready. When ch is
+// closed, the run ends with success after the last batch. If fn fails or panics, the next attempt calls fn with the
+// same batch again. When the worker stops, fn still gets all received items, with a context that lives on until the
+// worker's stop timeout, or the pool's stop, is over. fn may keep the slice. Several replicas may share one body.
+// Each item is counted as a job. A nil ch or fn, a maxSize below 1 and a negative maxDelay are errors when the
+// worker is added.
 func Batch[T any](ch <-chan T, maxSize int, maxDelay time.Duration, fn func(ctx context.Context, batch []T) error) RunFunc {
 	switch {
 	case ch == nil:

@@ -5,10 +5,11 @@ import (
 	"errors"
 )
 
-// FromChannel returns a body that calls fn with each item of ch. When ch is closed, the run ends with success. An error or a
-// panic of fn ends the run as a failed attempt, and the next attempt calls fn with the same item again. When the worker
-// stops, fn may finish its current item: its context lives on until the worker's stop timeout, or the pool's stop, is over.
-// Several replicas may share one body. Each item is counted as a job. A nil ch or fn is an error when the worker is added.
+// FromChannel returns a body that calls fn with each item of ch. When ch is closed, the run ends with success. An
+// error or a panic of fn ends the run as a failed attempt, and the next attempt calls fn with the same item again.
+// When the worker stops, fn may finish its current item: its context lives on until the worker's stop timeout, or
+// the pool's stop, is over. Several replicas may share one body. Each item is counted as a job. A nil ch or fn is
+// an error when the worker is added.
 func FromChannel[T any](ch <-chan T, fn func(ctx context.Context, item T) error) RunFunc {
 	switch {
 	case ch == nil:

@@ -12,8 +12,9 @@ import (
 )
 
 // AddChild starts w as a child of the run that ctx belongs to. A child is a worker of the pool, with the name
-// "parent/child". It never outlives the run: the run ends after all its children have ended. An older child of the same name
-// is stopped first. AddChild fails outside of a run, after the end of the run or of ctx, and for the reasons of [Pool.Add].
+// "parent/child". It never outlives the run: the run ends after all its children have ended. An older child of the
+// same name is stopped first. AddChild fails outside of a run, after the end of the run or of ctx, and for the
+// reasons of [Pool.Add].
 func AddChild(ctx context.Context, w Worker, opts ...Option) error {
 	parent := runOf(ctx)
 	if parent == nil {
@@ -38,9 +39,9 @@ func AddChild(ctx context.Context, w Worker, opts ...Option) error {
 	}
 }
 
-// RemoveChild stops a child of the run that ctx belongs to, waits until it has stopped, and removes it. A *[StopError] names
-// the child if it does not stop before ctx ends or its stop timeout passes. RemoveChild fails with [ErrUnknownWorker] if
-// there is no such child.
+// RemoveChild stops a child of the run that ctx belongs to, waits until it has stopped, and removes it. A
+// *[StopError] names the child if it does not stop before ctx ends or its stop timeout passes. RemoveChild fails
+// with [ErrUnknownWorker] if there is no such child.
 func RemoveChild(ctx context.Context, name string) error {
 	parent := runOf(ctx)
 	if parent == nil {
@@ -61,8 +62,8 @@ func RemoveChild(ctx context.Context, name string) error {
 	return nil
 }
 
-// Children returns the names of the children of the run that ctx belongs to, sorted and without the parent's name. Children
-// that have ended are left out. Outside of a run there are none.
+// Children returns the names of the children of the run that ctx belongs to, sorted and without the parent's name.
+// Children that have ended are left out. Outside of a run there are none.
 func Children(ctx context.Context) []string {
 	parent := runOf(ctx)
 	if parent == nil {
@@ -82,8 +83,8 @@ func (r *run) displayName() string { return r.replica.displayName() }
 // childName is a child's name without its parent's.
 func childName(e *entry) string { return e.name[len(e.parent.displayName())+1:] }
 
-// child returns the child of this name without the parent's name, or nil. The pool's lock is held here and in the functions
-// below.
+// child returns the child of this name without the parent's name, or nil. The pool's lock is held here and in the
+// functions below.
 func (r *run) child(name string) *entry {
 	if r.parts == nil {
 		return nil

@@ -15,20 +15,21 @@ import (
 	"github.com/workerfx/workerfx/internal/text"
 )
 
-// Config is a pool's configuration, such as from a file or the environment. Give it to an app with fx.Supply, or to [NewPool]
-// with [WithConfig]. The zero value has all defaults.
+// Config is a pool's configuration, such as from a file or the environment. Give it to an app with fx.Supply, or to
+// [NewPool] with [WithConfig]. The zero value has all defaults.
 //
 // The first of these that has a setting wins: Workers by the worker's name, the worker's own options, the options of its
 // group, Defaults, the option's documented default.
 //
-// A field that does not exist is an error in JSON. Other formats need their strict mode for that: yaml.UnmarshalStrict, or
-// KnownFields(true) of a yaml.v3 decoder, and UnmarshalExact of viper, which sets ErrorUnused of mapstructure.
+// A field that does not exist is an error in JSON. Other formats need their strict mode for that:
+// yaml.UnmarshalStrict, or KnownFields(true) of a yaml.v3 decoder, and UnmarshalExact of viper, which sets
+// ErrorUnused of mapstructure.
 type Config struct {
 	// Name distinguishes several pools of one app, in logs and in the label "pool" of metrics.
 	Name string `json:"name,omitempty" yaml:"name,omitempty" mapstructure:"name,omitempty"`
-	// Only names the workers that this process runs; if it is empty, it runs all. Except names workers that it does not run.
-	// An entry is the name of a worker or a group, or a pattern of [path.Match] such as "report-*". A name that no worker has
-	// is an error.
+	// Only names the workers that this process runs; if it is empty, it runs all. Except names workers that it does
+	// not run. An entry is the name of a worker or a group, or a pattern of [path.Match] such as "report-*". A name
+	// that no worker has is an error.
 	Only   []string `json:"only,omitempty" yaml:"only,omitempty" mapstructure:"only,omitempty"`
 	Except []string `json:"except,omitempty" yaml:"except,omitempty" mapstructure:"except,omitempty"`
 	// StopTimeout limits the stop at the end of [Pool.Run]; 0 means 15s. Under Fx the app's stop timeout applies.
@@ -37,8 +38,8 @@ type Config struct {
 	Metrics MetricsConfig `json:"metrics" yaml:"metrics" mapstructure:"metrics"`
 	// Defaults are settings of all workers. The workers' own options win over them.
 	Defaults WorkerConfig `json:"defaults" yaml:"defaults" mapstructure:"defaults"`
-	// Workers overrides settings by name. The name of a group is for its workers that are not named themselves. A name that
-	// no worker has is an error.
+	// Workers overrides settings by name. The name of a group is for its workers that are not named themselves. A
+	// name that no worker has is an error.
 	Workers map[string]WorkerConfig `json:"workers,omitempty" yaml:"workers,omitempty" mapstructure:"workers,omitempty"`
 }
 
@@ -47,13 +48,13 @@ type MetricsConfig struct {
 	// Namespace and Subsystem are in front of every metric's name, with underscores.
 	Namespace string `json:"namespace,omitempty" yaml:"namespace,omitempty" mapstructure:"namespace,omitempty"`
 	Subsystem string `json:"subsystem,omitempty" yaml:"subsystem,omitempty" mapstructure:"subsystem,omitempty"`
-	// Buckets are the upper bounds of worker_execution_duration_seconds, in rising order. The default is 5ms, 25ms, 100ms,
-	// 500ms, 1s, 5s, 30s, 1m, 10m and 1h.
+	// Buckets are the upper bounds of worker_execution_duration_seconds, in rising order. The default is 5ms, 25ms,
+	// 100ms, 500ms, 1s, 5s, 30s, 1m, 10m and 1h.
 	Buckets []time.Duration `json:"buckets,omitempty" yaml:"buckets,omitempty" mapstructure:"buckets,omitempty"`
 }
 
-// WorkerConfig sets options of a worker from configuration. A nil field does not set its option. In JSON, durations may be
-// strings such as "5s".
+// WorkerConfig sets options of a worker from configuration. A nil field does not set its option. In JSON, durations
+// may be strings such as "5s".
 type WorkerConfig struct {
 	// Disabled excludes the worker from this process. It has no effect in Config.Defaults.
 	Disabled bool `json:"disabled,omitempty" yaml:"disabled,omitempty" mapstructure:"disabled,omitempty"`

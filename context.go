@@ -9,8 +9,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// CtxLogger returns the logger of the run that ctx belongs to, with the fields "worker" and "workerExecutionID". It is the
-// logger of [zerolog.Ctx], and never nil. Outside of a run it is the logger that ctx carries, else zerolog's disabled logger.
+// CtxLogger returns the logger of the run that ctx belongs to, with the fields "worker" and "workerExecutionID". It
+// is the logger of [zerolog.Ctx], and never nil. Outside of a run it is the logger that ctx carries, else zerolog's
+// disabled logger.
 func CtxLogger(ctx context.Context) *zerolog.Logger { return zerolog.Ctx(ctx) }
 
 // CtxTracer returns the tracer of the run that ctx belongs to. Its spans have the attributes "Worker" and
@@ -63,9 +64,9 @@ func CtxAttempt(ctx context.Context) int {
 // JobContext and CountJob are for bodies with jobs of their own, such as a queue in a database. [Loop], [FromChannel] and
 // [Batch] need neither.
 
-// JobContext returns a context for one job of the run that ctx belongs to. [CtxExecutionID] and [CtxAttempt] return id and
-// attempt then, and the logger ([CtxLogger]) and spans have them, too. Attempts count from 1. The context ends with ctx.
-// Outside of a run JobContext returns ctx.
+// JobContext returns a context for one job of the run that ctx belongs to. [CtxExecutionID] and [CtxAttempt] return
+// id and attempt then, and the logger ([CtxLogger]) and spans have them, too. Attempts count from 1. The context
+// ends with ctx. Outside of a run JobContext returns ctx.
 func JobContext(ctx context.Context, id string, attempt int) context.Context {
 	run := runOf(ctx)
 	if run == nil {
@@ -76,9 +77,9 @@ func JobContext(ctx context.Context, id string, attempt int) context.Context {
 	return job
 }
 
-// CountJob counts a job of the run that ctx belongs to, in the report and in worker_jobs_total. The job failed if err is not
-// nil. It is not counted if err wraps [ErrSkip], or if ctx has ended and err is its error. CountJob is also a [Heartbeat]. It
-// may be called from many goroutines. Outside of a run it has no effect.
+// CountJob counts a job of the run that ctx belongs to, in the report and in worker_jobs_total. The job failed if
+// err is not nil. It is not counted if err wraps [ErrSkip], or if ctx has ended and err is its error. CountJob is
+// also a [Heartbeat]. It may be called from many goroutines. Outside of a run it has no effect.
 func CountJob(ctx context.Context, err error) {
 	run := runOf(ctx)
 	if run == nil {

@@ -8,9 +8,9 @@ import (
 	"github.com/workerfx/workerfx/internal/text"
 )
 
-// Pause lets no run of the worker begin until [Pool.Resume]. The current runs go on. A body that handles many jobs in one
-// run, such as [Loop], ends after its current job. Pause does not wait. It fails with [ErrUnknownWorker], [ErrNotStarted] or
-// [ErrPoolStopped], as all commands do.
+// Pause lets no run of the worker begin until [Pool.Resume]. The current runs go on. A body that handles many jobs
+// in one run, such as [Loop], ends after its current job. Pause does not wait. It fails with [ErrUnknownWorker],
+// [ErrNotStarted] or [ErrPoolStopped], as all commands do.
 func (p *Pool) Pause(name string) error {
 	return command(p, "pause", name, func(e *entry) error {
 		e.paused = true
@@ -41,8 +41,9 @@ func (p *Pool) Resume(name string) error {
 	})
 }
 
-// Trigger runs a worker now that waits for its next tick, its next attempt or its deferred start. A worker with a schedule
-// that is running runs once more after its run. The schedule does not move. Trigger fails if the worker is paused or done.
+// Trigger runs a worker now that waits for its next tick, its next attempt or its deferred start. A worker with a
+// schedule that is running runs once more after its run. The schedule does not move. Trigger fails if the worker is
+// paused or done.
 func (p *Pool) Trigger(name string) error {
 	return command(p, "trigger", name, func(e *entry) error {
 		triggered := false
@@ -59,9 +60,10 @@ func (p *Pool) Trigger(name string) error {
 	})
 }
 
-// Restart ends the worker's current runs and begins new ones, with a count of failures of 0. A worker that is done runs
-// again. Restart waits until the old runs have ended. If they do not end within the stop timeout (15s if there is none), a
-// *[StopError] names them. The new runs begin when the old ones have ended. Replicas that were scaled down do not restart.
+// Restart ends the worker's current runs and begins new ones, with a count of failures of 0. A worker that is done
+// runs again. Restart waits until the old runs have ended. If they do not end within the stop timeout (15s if there
+// is none), a *[StopError] names them. The new runs begin when the old ones have ended. Replicas that were scaled
+// down do not restart.
 func (p *Pool) Restart(name string) error {
 	var worker *entry
 	var ending []runEnding
@@ -90,8 +92,8 @@ func (p *Pool) Restart(name string) error {
 	return nil
 }
 
-// restart ends a replica's run or its wait, and makes it run again. It returns a channel that is closed when the current run
-// is over, or nil if there is no run. The pool's lock is held.
+// restart ends a replica's run or its wait, and makes it run again. It returns a channel that is closed when the
+// current run is over, or nil if there is no run. The pool's lock is held.
 func restart(r *replica, after *afterwards) (over <-chan struct{}) {
 	if r.machine.IsScaledDown() {
 		return nil

@@ -48,7 +48,8 @@ func attach(made any, opts []Option) any {
 	return &groupWithOptions{g, opts}
 }
 
-// poolDependencies are the dependencies of a pool. Of two fields for the same thing, the pointer (or the type of the SDK) wins.
+// poolDependencies are the dependencies of a pool. Of two fields for the same thing, the pointer (or the type of
+// the SDK) wins.
 type poolDependencies struct {
 	dig.In
 
@@ -109,8 +110,8 @@ func (d *poolDependencies) options() []PoolOption {
 	return opts
 }
 
-// RunDig makes a pool with the workers of a container, and runs it: see [Pool.Run]. It uses the same dependencies as [Module],
-// if the container has them.
+// RunDig makes a pool with the workers of a container, and runs it: see [Pool.Run]. It uses the same dependencies
+// as [Module], if the container has them.
 func RunDig(ctx context.Context, c *dig.Container) error {
 	var pool *Pool
 	err := c.Invoke(func(d poolDependencies, workers workerDependencies) (err error) {

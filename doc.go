@@ -51,9 +51,9 @@
 //
 // # Wiring
 //
-// Under Fx, [Module] makes the pool, and [ProvideWorker] and [UseWorker] put workers into it. For dig without Fx there are
-// [ProvideDig] and [RunDig]. Without either, use [NewPool], [Pool.Add] and [Pool.Run]. A pool uses the app's logger,
-// tracer provider and metrics registry if there are any. It needs none of them.
+// Under Fx, [Module] makes the pool, and [ProvideWorker] and [UseWorker] put workers into it. For dig without Fx
+// there are [ProvideDig] and [RunDig]. Without either, use [NewPool], [Pool.Add] and [Pool.Run]. A pool uses the
+// app's logger, tracer provider and metrics registry if there are any. It needs none of them.
 //
 // # The life of a worker
 //
@@ -142,8 +142,8 @@
 //	essential      no                                           WithEssential
 //	events kept    the last 32                                  WithEvents
 //
-// [Pool.Run] gives a stop 15s ([Config.StopTimeout]). Under Fx the app's stop timeout applies. The pool uses all of it but
-// a tenth, at most a second, which it leaves for the stop hooks behind it.
+// [Pool.Run] gives a stop 15s ([Config.StopTimeout]). Under Fx the app's stop timeout applies. The pool uses all of
+// it but a tenth, at most a second, which it leaves for the stop hooks behind it.
 //
 // [Config] sets the same from a file, for all workers or for one by its name. A worker's own options win over what the
 // configuration says for all workers. What it says for the worker's name wins over both.
@@ -161,20 +161,20 @@
 //
 // # Readiness, order and health
 //
-// A worker is ready when its first run begins. A worker with [WithReadiness] is ready when its run calls [Ready]. A worker
-// with [WithAfter] starts when the named workers are ready, and stops before them. [Pool.Ready] waits for all workers. The
-// start of an Fx app waits for those with WithReadiness.
+// A worker is ready when its first run begins. A worker with [WithReadiness] is ready when its run calls [Ready]. A
+// worker with [WithAfter] starts when the named workers are ready, and stops before them. [Pool.Ready] waits for
+// all workers. The start of an Fx app waits for those with WithReadiness.
 //
-// With [WithHeartbeat], a run that does not call [Heartbeat] in time is stuck. The pool logs the stack of a stuck run. With
-// [RestartStuck] it also ends the run. [Pool.Health] names the workers that have failed, are stuck or are not ready. Package
-// health serves that over HTTP. With [WithStrategy], the workers of a group restart together.
+// With [WithHeartbeat], a run that does not call [Heartbeat] in time is stuck. The pool logs the stack of a stuck
+// run. With [RestartStuck] it also ends the run. [Pool.Health] names the workers that have failed, are stuck or are
+// not ready. Package health serves that over HTTP. With [WithStrategy], the workers of a group restart together.
 //
 // # Stopping
 //
-// [Pool.Stop] lets no run begin any more, cancels the contexts of all runs with the cause [ErrStopping], and waits. A run
-// that called [Draining] is told to finish first. Its context ends when three quarters of the time for the stop have
-// passed. A *[StopError] names each worker that does not return in time, with the stack in which it hangs. Go cannot end a
-// goroutine from outside: such a worker goes on, but no new run of it begins.
+// [Pool.Stop] lets no run begin any more, cancels the contexts of all runs with the cause [ErrStopping], and waits.
+// A run that called [Draining] is told to finish first. Its context ends when three quarters of the time for the
+// stop have passed. A *[StopError] names each worker that does not return in time, with the stack in which it
+// hangs. Go cannot end a goroutine from outside: such a worker goes on, but no new run of it begins.
 //
 // [Fx]: https://github.com/uber-go/fx
 package workerfx

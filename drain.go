@@ -7,11 +7,11 @@ import (
 	"github.com/workerfx/workerfx/internal/lifecycle"
 )
 
-// Draining returns a channel that is closed when the run that ctx belongs to should finish its current work and begin
-// nothing new: its worker stops, is paused or is scaled down. Call it at the begin of Run. A stop ends the context of a run
-// that called Draining only after three quarters of its time have passed. That time is the worker's stop timeout, else what
-// [Pool.Stop] was given, else [Config.StopTimeout]. The context of any other run ends at once. Outside of a run Draining
-// returns ctx.Done().
+// Draining returns a channel that is closed when the run that ctx belongs to should finish its current work and
+// begin nothing new: its worker stops, is paused or is scaled down. Call it at the begin of Run. A stop ends the
+// context of a run that called Draining only after three quarters of its time have passed. That time is the
+// worker's stop timeout, else what [Pool.Stop] was given, else [Config.StopTimeout]. The context of any other run
+// ends at once. Outside of a run Draining returns ctx.Done().
 func Draining(ctx context.Context) <-chan struct{} {
 	r := runOf(ctx)
 	if r == nil {
@@ -23,7 +23,8 @@ func Draining(ctx context.Context) <-chan struct{} {
 	return r.listen(func(p *parts) { p.listens = true })
 }
 
-// closedChannel is made when the program starts. A channel that is made in a synctest bubble cannot be used outside of it.
+// closedChannel is made when the program starts. A channel that is made in a synctest bubble cannot be used outside
+// of it.
 var closedChannel = func() chan struct{} {
 	c := make(chan struct{})
 	close(c)
@@ -100,8 +101,8 @@ func (r *run) cutOff() {
 	after.do()
 }
 
-// finishJob lets the run finish its current job. If neither the run nor its body listens, its context ends. The pool's lock
-// is held.
+// finishJob lets the run finish its current job. If neither the run nor its body listens, its context ends. The
+// pool's lock is held.
 func (r *run) finishJob(after *afterwards) {
 	if r.over {
 		return
@@ -119,9 +120,9 @@ func (r *run) isDrained() bool {
 	return r.parts != nil && r.parts.drained.Load()
 }
 
-// wasAsked tells whether the run ended because it was asked to. A run that was only drained may also have ended by itself.
-// It was asked if it returned [ErrStopping], or if it listened and ended with success; but the success of a scheduled run is
-// its own. The pool's lock is held.
+// wasAsked tells whether the run ended because it was asked to. A run that was only drained may also have ended by
+// itself. It was asked if it returned [ErrStopping], or if it listened and ended with success; but the success of a
+// scheduled run is its own. The pool's lock is held.
 func (r *run) wasAsked(how lifecycle.Outcome) bool {
 	if p := r.parts; p != nil && p.drained.Load() {
 		obeyed := how == lifecycle.Obeyed

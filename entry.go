@@ -101,8 +101,8 @@ type origin struct {
 	options []Option // of the group
 }
 
-// newEntry makes the entry of a worker. Settings come from the pool's defaults, the options of the group, those of the worker,
-// those that are given to Add, and the configuration for the worker's name. The last one wins.
+// newEntry makes the entry of a worker. Settings come from the pool's defaults, the options of the group, those of
+// the worker, those that are given to Add, and the configuration for the worker's name. The last one wins.
 func newEntry(p *Pool, from origin, w Worker, addOptions []Option) (*entry, error) {
 	if w == nil {
 		return nil, errNilWorker

@@ -14,10 +14,11 @@ import (
 
 // Errors that a worker's Run may return.
 var (
-	// ErrDoNotRestart ends a worker: it is not run again. The bare error means success. Wrapped with a cause it means failure.
+	// ErrDoNotRestart ends a worker: it is not run again. The bare error means success. Wrapped with a cause it
+	// means failure.
 	ErrDoNotRestart = errors.New("do not restart")
-	// ErrSkip makes a run of a schedule count neither as a success nor as a failure. From a worker without a schedule it is
-	// an ordinary error.
+	// ErrSkip makes a run of a schedule count neither as a success nor as a failure. From a worker without a
+	// schedule it is an ordinary error.
 	ErrSkip = errors.New("skip this tick")
 )
 
@@ -29,7 +30,8 @@ var (
 	ErrGoexit = errors.New("run ended its goroutine (runtime.Goexit)")
 	// ErrStuck is wrapped by the error of a run that missed its heartbeat or outlasted its timeout: see [WithHeartbeat].
 	ErrStuck = errors.New("worker is stuck")
-	// ErrExitedPrematurely says that an essential worker ended while the pool was up. The worker's own error is joined to it.
+	// ErrExitedPrematurely says that an essential worker ended while the pool was up. The worker's own error is
+	// joined to it.
 	ErrExitedPrematurely = errors.New("essential worker exited prematurely")
 )
 

@@ -51,8 +51,8 @@ func (r *replica) begin(run *run, now time.Time) {
 	r.record.begin(run, begin, now)
 }
 
-// call calls the worker's Run, and the methods of the error that it returns. If that code ends the goroutine, call does not
-// return: see first.
+// call calls the worker's Run, and the methods of the error that it returns. If that code ends the goroutine, call
+// does not return: see first.
 func (r *replica) call(run *run) (o outcome) {
 	run.called = true
 	returned := false
@@ -66,8 +66,8 @@ func (r *replica) call(run *run) (o outcome) {
 	return o
 }
 
-// first is the first step of a goroutine. If user code has ended the goroutine before it, there may be a run to call or to
-// finish.
+// first is the first step of a goroutine. If user code has ended the goroutine before it, there may be a run to
+// call or to finish.
 func (r *replica) first() todo {
 	r.pool.mu.Lock()
 	running, run := r.machine.IsRunning(), r.run
@@ -81,8 +81,8 @@ func (r *replica) first() todo {
 	return r.finish(failure(run, ErrGoexit, ErrGoexit.Error()))
 }
 
-// finish ends the current run, and plans the next one. It takes the lock once for all of that, as ten thousand schedules may
-// tick at the same moment.
+// finish ends the current run, and plans the next one. It takes the lock once for all of that, as ten thousand
+// schedules may tick at the same moment.
 func (r *replica) finish(o outcome) todo {
 	run := r.run
 	run.cancelAs(endedLife, context.Canceled)

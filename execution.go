@@ -110,7 +110,8 @@ func (p *Pool) Execution(name string) (Execution, error) {
 	return execution, nil
 }
 
-// report fills in e. It appends the replica's events to events; those of e are a part of that slice. The pool's lock is held.
+// report fills in e. It appends the replica's events to events; those of e are a part of that slice. The pool's
+// lock is held.
 func report(r *replica, e *Execution, events []Event) []Event {
 	m, rec := &r.machine, &r.record
 	e.Worker, e.Replica, e.Status = r.name, int(r.index), Status(m.Status())

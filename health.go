@@ -118,7 +118,8 @@ func (p *Pool) unready(matters func(*entry) bool) error {
 	return problemsOf(sortedEntries(p), unreadyOf(matters))
 }
 
-// problemsOf collects the problems that find adds for each replica. The pool's lock is held here and in the functions below.
+// problemsOf collects the problems that find adds for each replica. The pool's lock is held here and in the
+// functions below.
 func problemsOf(entries []*entry, find func(r *replica, add func(Problem))) error {
 	var found []Problem
 	for _, e := range entries {

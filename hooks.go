@@ -20,8 +20,8 @@ const (
 	hookSchedule
 )
 
-// callHook calls user code. It is not ok if the code panics, or if an earlier call panicked or ended the goroutine: then the
-// code is not called again.
+// callHook calls user code. It is not ok if the code panics, or if an earlier call panicked or ended the goroutine:
+// then the code is not called again.
 func callHook(r *replica, h hook, name string, call func()) (ok bool) {
 	if r.asked&h != 0 {
 		r.asked &^= h
@@ -97,8 +97,8 @@ func (r *replica) ask() todo {
 	return r.next()
 }
 
-// plan asks the backoff or the schedule when the next run is due. The pool's lock is held, but it is free while the user's
-// code runs.
+// plan asks the backoff or the schedule when the next run is due. The pool's lock is held, but it is free while the
+// user's code runs.
 func (r *replica) plan(now time.Time, after *afterwards) {
 	q := r.machine.Question(now)
 	if answersItself(r.settings, q) {

@@ -86,8 +86,8 @@ func (l *jobLoop) succeeded() {
 	l.open = 0
 }
 
-// failed returns the error of a job. The job succeeded if that is the bare ErrDoNotRestart. It does not count if it skipped or
-// obeyed.
+// failed returns the error of a job. The job succeeded if that is the bare ErrDoNotRestart. It does not count if it
+// skipped or obeyed.
 func (l *jobLoop) failed(err error) error {
 	over := l.ctx.Err()
 	switch {
@@ -99,8 +99,8 @@ func (l *jobLoop) failed(err error) error {
 	return err
 }
 
-// end counts the job that ended the run, if one did, and frees what jobContext took. Middleware around the body may go on: it
-// learns from its context that it has to end.
+// end counts the job that ended the run, if one did, and frees what jobContext took. Middleware around the body may
+// go on: it learns from its context that it has to end.
 func (l *jobLoop) end() {
 	l.counts.failed.Add(l.open)
 	if l.run != nil {
@@ -139,8 +139,8 @@ func (l *jobLoop) leave(n int) {
 	}
 }
 
-// jobContext returns the context of the jobs. It is that of the run, but it does not end when the worker is asked to stop. It
-// ends with the run, and at the latest when no one waits for the worker any more.
+// jobContext returns the context of the jobs. It is that of the run, but it does not end when the worker is asked
+// to stop. It ends with the run, and at the latest when no one waits for the worker any more.
 func (l *jobLoop) jobContext() context.Context {
 	if l.run == nil {
 		return context.WithoutCancel(l.ctx)

@@ -96,8 +96,8 @@ func (l *poolLog) runEnded(r *run, o outcome, v lifecycle.Verdict, pause time.Du
 	})
 }
 
-// brokenHook logs that a backoff or a schedule misbehaved and is not called again. why is the value of its panic, or nil if
-// it ended the goroutine.
+// brokenHook logs that a backoff or a schedule misbehaved and is not called again. why is the value of its panic,
+// or nil if it ended the goroutine.
 func (l *poolLog) brokenHook(r *replica, hook string, why any) {
 	how := "ended the goroutine"
 	if why != nil {

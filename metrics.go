@@ -24,8 +24,8 @@ var defaultBuckets = []time.Duration{
 	time.Second, 5 * time.Second, 30 * time.Second, time.Minute, 10 * time.Minute, time.Hour,
 }
 
-// collector reads the records of a pool's workers when Prometheus collects, so that metrics cost a run nothing. It describes
-// no metrics before: so a pool with the label "pool" and a pool without it can share a registry.
+// collector reads the records of a pool's workers when Prometheus collects, so that metrics cost a run nothing. It
+// describes no metrics before: so a pool with the label "pool" and a pool without it can share a registry.
 type collector struct {
 	pool *Pool
 
@@ -208,9 +208,9 @@ func (h *histogram) plus(o *histogram) *histogram {
 	return sum
 }
 
-// slot is a pool's place in a registry. It has no metrics of its own, but it is described: so a second pool of the same name
-// is an error when it registers, and not at the first scrape. A pool of the same name may take the slot of a pool that has
-// stopped.
+// slot is a pool's place in a registry. It has no metrics of its own, but it is described: so a second pool of the
+// same name is an error when it registers, and not at the first scrape. A pool of the same name may take the slot
+// of a pool that has stopped.
 type slot struct {
 	desc  *prometheus.Desc
 	taken atomic.Pointer[collector]
@@ -240,7 +240,8 @@ func (s slotMetrics) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// register puts a pool's metrics into a registry. It fails if the registry has a pool of the same name that has not stopped.
+// register puts a pool's metrics into a registry. It fails if the registry has a pool of the same name that has not
+// stopped.
 func register(registerer prometheus.Registerer, c *collector, config Config) (*slot, error) {
 	s := newSlot(c, config)
 	err := registerer.Register(s)

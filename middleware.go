@@ -8,12 +8,12 @@ import (
 	"github.com/workerfx/workerfx/internal/safecall"
 )
 
-// Middleware wraps the body of a worker. It is called once for each worker. The function that it returns is called for every
-// run, with the run's context, and may be called from many goroutines.
+// Middleware wraps the body of a worker. It is called once for each worker. The function that it returns is called
+// for every run, with the run's context, and may be called from many goroutines.
 type Middleware func(next RunFunc) RunFunc
 
-// wrap puts middleware around body. The first middleware is the outermost. A middleware that is nil, panics or returns nil is
-// an error.
+// wrap puts middleware around body. The first middleware is the outermost. A middleware that is nil, panics or
+// returns nil is an error.
 func wrap(body Worker, ofPool, ofWorker []Middleware) (wrapped Worker, err error) {
 	middleware := slices.Concat(ofPool, ofWorker)
 	if len(middleware) == 0 {
@@ -36,7 +36,8 @@ func wrap(body Worker, ofPool, ofWorker []Middleware) (wrapped Worker, err error
 	return run, nil
 }
 
-// useMiddleware puts middleware around all workers, also around workers that are added later. The pool must not have started.
+// useMiddleware puts middleware around all workers, also around workers that are added later. The pool must not
+// have started.
 func useMiddleware(p *Pool, middleware []Middleware) error {
 	p.middleware = slices.Concat(p.middleware, middleware)
 	var errs []error

@@ -10,8 +10,8 @@ import (
 	"go.uber.org/fx"
 )
 
-// Module gives an Fx app a *[Pool] with the workers of [ProvideWorker] and [UseWorker]. The pool starts and stops with the
-// app. The start waits for workers with [WithReadiness], within the app's start timeout.
+// Module gives an Fx app a *[Pool] with the workers of [ProvideWorker] and [UseWorker]. The pool starts and stops
+// with the app. The start waits for workers with [WithReadiness], within the app's start timeout.
 //
 // Any constructor may take the *Pool, also the constructor of a worker. The pool starts after everything that its workers
 // need, and stops before it.
@@ -23,8 +23,8 @@ var Module = fx.Module("worker",
 	fx.Invoke(runAppPool),
 )
 
-// Params is what [New] needs. Only Lifecycle and Shutdowner are required. Of two fields for the same thing, the pointer (or the
-// type of the SDK) wins.
+// Params is what [New] needs. Only Lifecycle and Shutdowner are required. Of two fields for the same thing, the
+// pointer (or the type of the SDK) wins.
 type Params struct {
 	fx.In
 
@@ -52,9 +52,9 @@ type Result struct {
 	Pool *Pool
 }
 
-// New makes a pool with the workers of p, and appends its hooks to the lifecycle of p. It reports all errors in workers and
-// configuration at once. An app with more than one pool calls New with Params of its own, and gives each pool a [Config] with
-// its own Name.
+// New makes a pool with the workers of p, and appends its hooks to the lifecycle of p. It reports all errors in
+// workers and configuration at once. An app with more than one pool calls New with Params of its own, and gives
+// each pool a [Config] with its own Name.
 func New(p Params) (Result, error) {
 	pool, err := newAppPool(poolDependencies{
 		Config: p.Config, ConfigPointer: p.ConfigPointer, Logger: p.Logger, LoggerPointer: p.LoggerPointer,
@@ -71,8 +71,8 @@ func New(p Params) (Result, error) {
 	return Result{Pool: pool}, nil
 }
 
-// newAppPool makes a pool without workers, so that their constructors may take the pool. When an essential worker ends, the
-// pool shuts down the app.
+// newAppPool makes a pool without workers, so that their constructors may take the pool. When an essential worker
+// ends, the pool shuts down the app.
 func newAppPool(d poolDependencies, shutdowner fx.Shutdowner) (*Pool, error) {
 	pool, err := NewPool(d.options()...)
 	if err != nil {

@@ -29,8 +29,8 @@ func WithMaxAttempts(n int) Option {
 	return func(s *settings) { s.maxAttempts = n }
 }
 
-// WithBackoff sets the wait between attempts. The default is the zero [ExponentialBackoff] for a worker without a limit of
-// attempts, and no wait for a worker with a limit.
+// WithBackoff sets the wait between attempts. The default is the zero [ExponentialBackoff] for a worker without a
+// limit of attempts, and no wait for a worker with a limit.
 func WithBackoff(b Backoff) Option {
 	return func(s *settings) { s.backoff, s.backoffSet = b, true }
 }
@@ -52,8 +52,8 @@ func WithStopTimeout(d time.Duration) Option {
 	return func(s *settings) { s.stopTimeout = d }
 }
 
-// WithRunTimeout ends the context of each run after d, with [context.DeadlineExceeded]. A run that ends for that reason has
-// failed. The default, 0, is no timeout.
+// WithRunTimeout ends the context of each run after d, with [context.DeadlineExceeded]. A run that ends for that
+// reason has failed. The default, 0, is no timeout.
 func WithRunTimeout(d time.Duration) Option {
 	return func(s *settings) { s.runTimeout = d }
 }

@@ -8,12 +8,12 @@ import (
 	"github.com/workerfx/workerfx/internal/order"
 )
 
-// WithAfter makes the worker's first run wait until the named workers are ready. When the pool stops, they stop after the
-// worker. A name is that of a worker, or of a group for all of its workers. Within a group the group's name may be left out.
-// A worker without [WithReadiness] is ready when its first run begins. If a named worker fails for good, the worker does not
-// start. A named worker that the configuration excludes from this process, or that was removed, is not waited for. Unknown
-// names and cycles are errors of [Pool.Start]. If the option is given more than once, all names count. A child cannot come
-// after others.
+// WithAfter makes the worker's first run wait until the named workers are ready. When the pool stops, they stop
+// after the worker. A name is that of a worker, or of a group for all of its workers. Within a group the group's
+// name may be left out. A worker without [WithReadiness] is ready when its first run begins. If a named worker
+// fails for good, the worker does not start. A named worker that the configuration excludes from this process, or
+// that was removed, is not waited for. Unknown names and cycles are errors of [Pool.Start]. If the option is given
+// more than once, all names count. A child cannot come after others.
 func WithAfter(names ...string) Option {
 	return func(s *settings) { s.after = append(slices.Clip(s.after), names...) }
 }
@@ -65,8 +65,8 @@ func (e *entry) predecessors() []*order.Node[*entry] {
 	return e.node.Predecessors()
 }
 
-// waitsFor returns a worker that r, a replica of e, has to wait for, or nil. If a worker has failed for good, it returns that
-// one, and logs it.
+// waitsFor returns a worker that r, a replica of e, has to wait for, or nil. If a worker has failed for good, it
+// returns that one, and logs it.
 func (e *entry) waitsFor(r *replica, after *afterwards) (found *entry) {
 	var lost *entry
 	for _, node := range e.predecessors() {

@@ -46,8 +46,8 @@ func classify(err error, r *run) outcome {
 	return outcome{kind: kind, err: err, text: text}.orStuck(r)
 }
 
-// panicked is the outcome of a run that panicked with a value. The deferred function that recovered the value must call it.
-// A run that ends its goroutine has this outcome, too, but it is not used: see first.
+// panicked is the outcome of a run that panicked with a value. The deferred function that recovered the value must
+// call it. A run that ends its goroutine has this outcome, too, but it is not used: see first.
 func panicked(r *run, value any) outcome {
 	caught := catchPanic(value, 1)
 	o := failure(r, caught, caught.Error())
@@ -60,8 +60,8 @@ func failure(r *run, err error, text string) outcome {
 	return outcome{kind: lifecycle.Failed, err: err, text: text}.orStuck(r)
 }
 
-// orStuck changes the outcome of a run whose context ended because the run was stuck. However the run ended then, the worker
-// has to run again, unless the run returned [ErrDoNotRestart].
+// orStuck changes the outcome of a run whose context ended because the run was stuck. However the run ended then,
+// the worker has to run again, unless the run returned [ErrDoNotRestart].
 func (o outcome) orStuck(r *run) outcome {
 	life := r.life.Load()
 	if life == nil || o.kind != lifecycle.Succeeded && o.kind != lifecycle.Obeyed && o.kind != lifecycle.Failed {
@@ -91,8 +91,8 @@ type stuckError struct {
 func (e *stuckError) Error() string   { return e.text }
 func (e *stuckError) Unwrap() []error { return []error{e.cause, e.err} }
 
-// withUnhandled adds to an outcome that the run left items for the next attempt. Such a run did not just obey, whatever error
-// it returned.
+// withUnhandled adds to an outcome that the run left items for the next attempt. Such a run did not just obey,
+// whatever error it returned.
 func (o outcome) withUnhandled(items int) outcome {
 	if o.err == nil {
 		return o
@@ -115,8 +115,8 @@ type unhandledError struct {
 func (e *unhandledError) Error() string { return e.text }
 func (e *unhandledError) Unwrap() error { return e.error }
 
-// PanicError is the error of a run that panicked. Get it with [errors.As]: the stack is formatted only then. If the value of
-// the panic is an error, errors.Is and errors.As find it.
+// PanicError is the error of a run that panicked. Get it with [errors.As]: the stack is formatted only then. If the
+// value of the panic is an error, errors.Is and errors.As find it.
 type PanicError struct {
 	// Value is the value of the panic.
 	Value any
@@ -140,16 +140,16 @@ func (e *PanicError) Unwrap() error {
 	return err
 }
 
-// caughtPanic is a panic with frames that are not formatted. That costs a fraction of a formatted stack. [errors.As] makes a
-// *PanicError of it.
+// caughtPanic is a panic with frames that are not formatted. That costs a fraction of a formatted stack.
+// [errors.As] makes a *PanicError of it.
 type caughtPanic struct {
 	frames safecall.Frames
 	format sync.Once // fills in public.Stack
 	public PanicError
 }
 
-// catchPanic keeps a recovered value and its frames. The deferred function that recovered the value must call it, through as
-// many functions as between says.
+// catchPanic keeps a recovered value and its frames. The deferred function that recovered the value must call it,
+// through as many functions as between says.
 func catchPanic(value any, between int) *caughtPanic {
 	return &caughtPanic{frames: safecall.PanicFrames(between + 1), public: PanicError{Value: value, text: safecall.PanicText(value)}}
 }

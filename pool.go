@@ -16,8 +16,8 @@ import (
 	"github.com/workerfx/workerfx/internal/order"
 )
 
-// Pool starts, watches and stops workers. [NewPool] makes a pool. Under Fx, [Module] makes it, and starts and stops it with
-// the app. All methods may be called from any goroutine at any time, also from a worker.
+// Pool starts, watches and stops workers. [NewPool] makes a pool. Under Fx, [Module] makes it, and starts and stops
+// it with the app. All methods may be called from any goroutine at any time, also from a worker.
 type Pool struct {
 	// Set before the pool starts, and not changed later.
 	config           Config
@@ -71,8 +71,8 @@ const (
 	phaseStopped // or stopping
 )
 
-// NewPool makes a pool without workers. It fails if the configuration is not valid, or if the registry already has a pool of
-// the same name.
+// NewPool makes a pool without workers. It fails if the configuration is not valid, or if the registry already has
+// a pool of the same name.
 func NewPool(opts ...PoolOption) (*Pool, error) {
 	var o poolOptions
 	for _, opt := range opts {
@@ -131,9 +131,9 @@ func (p *Pool) setDefaults() error {
 // Collector returns the pool's metrics, for a pool that was given no registerer.
 func (p *Pool) Collector() prometheus.Collector { return p.collector }
 
-// Start starts all workers and returns. The contexts of runs have the values of ctx, but do not end with it: they end at
-// [Pool.Stop]. Start fails with [ErrPoolStarted], with [ErrPoolStopped], if the configuration names an unknown worker, or if
-// ctx has ended.
+// Start starts all workers and returns. The contexts of runs have the values of ctx, but do not end with it: they
+// end at [Pool.Stop]. Start fails with [ErrPoolStarted], with [ErrPoolStopped], if the configuration names an
+// unknown worker, or if ctx has ended.
 func (p *Pool) Start(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("pool %q: start: %w", p.config.Name, context.Cause(ctx))
@@ -183,9 +183,10 @@ func (p *Pool) checkConfiguredNames() error {
 	return p.config.checkNames(names)
 }
 
-// Run starts the pool, waits until ctx ends, an essential worker ends or [Pool.Stop] was called elsewhere, and stops the
-// pool. It returns nil after a clean stop. Else it returns the errors of the start, of the essential worker, of workers that
-// failed while they stopped, and of the stop, joined. The stop may take [Config.StopTimeout].
+// Run starts the pool, waits until ctx ends, an essential worker ends or [Pool.Stop] was called elsewhere, and
+// stops the pool. It returns nil after a clean stop. Else it returns the errors of the start, of the essential
+// worker, of workers that failed while they stopped, and of the stop, joined. The stop may take
+// [Config.StopTimeout].
 func (p *Pool) Run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return p.Stop(context.WithoutCancel(ctx))

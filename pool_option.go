@@ -23,14 +23,14 @@ func WithConfig(config Config) PoolOption {
 	return func(o *poolOptions) { o.config = config }
 }
 
-// WithLogger sets the logger of the pool and of its workers' contexts. Without a logger, workers log nothing, and the pool
-// writes only failures, to stderr.
+// WithLogger sets the logger of the pool and of its workers' contexts. Without a logger, workers log nothing, and
+// the pool writes only failures, to stderr.
 func WithLogger(logger zerolog.Logger) PoolOption {
 	return func(o *poolOptions) { o.logger = &logger }
 }
 
-// WithTracerProvider sets the provider of the workers' tracers. The default, also for nil, is the global provider. Spans get
-// attributes: see [AnnotateTracerProvider].
+// WithTracerProvider sets the provider of the workers' tracers. The default, also for nil, is the global provider.
+// Spans get attributes: see [AnnotateTracerProvider].
 func WithTracerProvider(provider trace.TracerProvider) PoolOption {
 	return func(o *poolOptions) { o.tracerProvider = provider }
 }
@@ -40,9 +40,9 @@ func WithRegisterer(registerer prometheus.Registerer) PoolOption {
 	return func(o *poolOptions) { o.registerer = registerer }
 }
 
-// WithIDGenerator sets the function that makes execution IDs. It is called once for each run, from many goroutines. The
-// default makes an xid: 20 characters that sort by time. If the function panics or returns an empty ID, the pool logs that and
-// uses the default from then on.
+// WithIDGenerator sets the function that makes execution IDs. It is called once for each run, from many goroutines.
+// The default makes an xid: 20 characters that sort by time. If the function panics or returns an empty ID, the
+// pool logs that and uses the default from then on.
 func WithIDGenerator(generate func() string) PoolOption {
 	return func(o *poolOptions) { o.generateID = generate }
 }

@@ -13,10 +13,10 @@ import (
 // workersGroup is the value group of workers, worker groups and middleware.
 const workersGroup = `group:"workers"`
 
-// ProvideWorker adds the worker, or the group of workers, that a constructor returns to the app's pool, with these options.
-// The constructor is any function that fx.Provide takes. Its first result is a [Worker] or a [Group], as an interface or as
-// its own type. Its second result, if there is one, is an error. It may take the app's *[Pool]. Nothing else in the app gets
-// the result: use [UseWorker] for a worker that the app needs elsewhere, too.
+// ProvideWorker adds the worker, or the group of workers, that a constructor returns to the app's pool, with these
+// options. The constructor is any function that fx.Provide takes. Its first result is a [Worker] or a [Group], as
+// an interface or as its own type. Its second result, if there is one, is an error. It may take the app's *[Pool].
+// Nothing else in the app gets the result: use [UseWorker] for a worker that the app needs elsewhere, too.
 func ProvideWorker(fn any, opts ...Option) fx.Option {
 	c, err := inspectWorker("workerfx.ProvideWorker", fn)
 	if err != nil {
@@ -38,8 +38,8 @@ func UseWorker[W Worker](opts ...Option) fx.Option {
 	})
 }
 
-// ProvideMiddleware wraps every worker of the pool in the [Middleware] that a constructor returns. The constructor takes what
-// it needs from the app. The order of several middlewares is not defined.
+// ProvideMiddleware wraps every worker of the pool in the [Middleware] that a constructor returns. The constructor
+// takes what it needs from the app. The order of several middlewares is not defined.
 func ProvideMiddleware(fn any) fx.Option {
 	c, err := constructor.Inspect("workerfx.ProvideMiddleware", fn)
 	if err == nil && !c.Result.ConvertibleTo(middlewareType) {
@@ -57,9 +57,9 @@ func ProvideMiddleware(fn any) fx.Option {
 // provided counts the calls of provide.
 var provided atomic.Int64
 
-// provide provides the result of a constructor, as a Made with a name that is used only here, and adds what register makes of
-// it to the pool's value group. The name keeps constructors of one type apart. fx.Private would do that, too, but dig does not
-// find a cycle through a private result: the app would run out of stack.
+// provide provides the result of a constructor, as a Made with a name that is used only here, and adds what
+// register makes of it to the pool's value group. The name keeps constructors of one type apart. fx.Private would
+// do that, too, but dig does not find a cycle through a private result: the app would run out of stack.
 func provide[Made, Registered any](fn any, c constructor.Constructor, register func(Made) (Registered, error)) fx.Option {
 	name := fmt.Sprintf("name:%q", fmt.Sprintf("%s #%d", c.Name, provided.Add(1)))
 	annotations := append(constructor.Annotations[fx.Annotation](fn), fx.As(new(Made)), fx.ResultTags(name))

@@ -10,8 +10,8 @@ import (
 	"github.com/workerfx/workerfx/internal/lifecycle"
 )
 
-// WithReadiness makes the worker ready when its run calls [Ready], instead of when its first run begins. Each run has to call
-// Ready again. Under Fx the start of the app waits for workers with this option.
+// WithReadiness makes the worker ready when its run calls [Ready], instead of when its first run begins. Each run
+// has to call Ready again. Under Fx the start of the app waits for workers with this option.
 func WithReadiness() Option {
 	return func(s *settings) { s.readiness = true }
 }
@@ -34,16 +34,17 @@ func Ready(ctx context.Context) {
 	r.replica.changed()
 }
 
-// Ready waits until every worker is ready. A worker is ready when its first run has begun; with [WithReadiness] when its
-// current run has called [Ready]. A worker is also ready while it waits for a tick, unless its last run failed, when it has
-// succeeded, while it is paused, and without replicas. Ready also waits for the start of the pool. It fails when ctx ends, and
-// at once if a worker cannot become ready by itself. The error is then a *[HealthError] that names the workers that are not
-// ready. It is [ErrPoolStopped] when the pool stops.
+// Ready waits until every worker is ready. A worker is ready when its first run has begun; with [WithReadiness]
+// when its current run has called [Ready]. A worker is also ready while it waits for a tick, unless its last run
+// failed, when it has succeeded, while it is paused, and without replicas. Ready also waits for the start of the
+// pool. It fails when ctx ends, and at once if a worker cannot become ready by itself. The error is then a
+// *[HealthError] that names the workers that are not ready. It is [ErrPoolStopped] when the pool stops.
 func (p *Pool) Ready(ctx context.Context) error {
 	return p.awaitReady(ctx, func(*entry) bool { return true })
 }
 
-// startReady starts the pool and waits for the workers with [WithReadiness]. It stops the pool if they are not ready in time.
+// startReady starts the pool and waits for the workers with [WithReadiness]. It stops the pool if they are not
+// ready in time.
 func (p *Pool) startReady(ctx context.Context) error {
 	saysSo := func(e *entry) bool { return e.readiness }
 	if err := p.Start(ctx); err != nil || !slices.ContainsFunc(p.sorted(), saysSo) {
@@ -119,7 +120,8 @@ func (w *readyWait) look() (changed <-chan struct{}, done bool, err error) {
 	return p.readiness.change, false, nil
 }
 
-// allReady tells whether all workers that matter are ready. It begins with the worker that was not ready at the last look.
+// allReady tells whether all workers that matter are ready. It begins with the worker that was not ready at the
+// last look.
 func (w *readyWait) allReady() bool {
 	entries := sortedEntries(w.pool)
 	for range 2 { // the workers before it may have changed since

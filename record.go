@@ -64,8 +64,8 @@ func (i instant) time() time.Time {
 	return time.Unix(0, int64(i))
 }
 
-// runEvents are the two events that every run has. They stay here until another event comes. So a worker that runs once needs
-// no history.
+// runEvents are the two events that every run has. They stay here until another event comes. So a worker that runs
+// once needs no history.
 type runEvents struct {
 	begin, end eventKind
 }

@@ -82,8 +82,8 @@ func (k *kept[T]) take() (item T, ok bool) {
 	return item, true
 }
 
-// handOver hands the items that a replica's last run did not handle to other replicas, if the replica was scaled down. Else it
-// logs them. The run may be nil.
+// handOver hands the items that a replica's last run did not handle to other replicas, if the replica was scaled
+// down. Else it logs them. The run may be nil.
 func handOver(last *run, scaledDown bool) {
 	if last == nil {
 		return
@@ -108,8 +108,8 @@ func handOver(last *run, scaledDown bool) {
 	}
 }
 
-// reviveForItems restarts a replica that has succeeded, so that it takes the items of a replica that was scaled down. It does
-// nothing if another replica still runs.
+// reviveForItems restarts a replica that has succeeded, so that it takes the items of a replica that was scaled
+// down. It does nothing if another replica still runs.
 func reviveForItems(e *entry) {
 	e.pool.mu.Lock()
 	defer e.pool.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"github.com/workerfx/workerfx/internal/names"
 )
 
-// replica is one of the copies of a worker. Its goroutine asks its machine what to do, and does it. The pool's lock guards
-// all fields but the last three.
+// replica is one of the copies of a worker. Its goroutine asks its machine what to do, and does it. The pool's lock
+// guards all fields but the last three.
 type replica struct {
 	*entry
 	record
@@ -130,7 +130,8 @@ func (r *replica) look(now time.Time, spare *run, after *afterwards) todo {
 	return next
 }
 
-// facts returns what the machine has to know of other workers. predecessor is a worker that the replica waits for, or nil.
+// facts returns what the machine has to know of other workers. predecessor is a worker that the replica waits for,
+// or nil.
 func (r *replica) facts(after *afterwards) (f lifecycle.Facts, predecessor *entry) {
 	if r.machine.IsEntering() {
 		predecessor = r.waitsFor(r, after)
@@ -156,8 +157,8 @@ func (r *replica) setTimer(d time.Duration) {
 	}
 }
 
-// wake ends the goroutine's wait, so that it asks the machine again. It uses the timer: a channel for this would cost each
-// replica 100 bytes.
+// wake ends the goroutine's wait, so that it asks the machine again. It uses the timer: a channel for this would
+// cost each replica 100 bytes.
 func (r *replica) wake() {
 	if r.timer != nil && !r.machine.IsRunning() {
 		r.timer.Reset(0)

@@ -10,8 +10,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// run is one run of a replica, and its context. It is the only layer that a run adds to the context of the pool: it answers
-// for the keys of zerolog, pprof and context itself. Most of its parts are made when they are first needed.
+// run is one run of a replica, and its context. It is the only layer that a run adds to the context of the pool: it
+// answers for the keys of zerolog, pprof and context itself. Most of its parts are made when they are first needed.
 type run struct {
 	replica  *replica
 	id       string
@@ -103,8 +103,8 @@ func (r *run) lifetime() *lifetime {
 	return r.life.Load()
 }
 
-// end ends the run, and waits until its children have ended. It returns how many items the run left for the next attempt, and
-// whether it waited. The pool's lock is held, but it is free during the wait.
+// end ends the run, and waits until its children have ended. It returns how many items the run left for the next
+// attempt, and whether it waited. The pool's lock is held, but it is free during the wait.
 func (r *run) end() (unhandled int, waited bool) {
 	r.over = true
 	if p := r.parts; p != nil {

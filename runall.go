@@ -10,10 +10,11 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// RunAll runs workers, with the options attached to them, until the first of them ends or ctx ends. Then it stops the others.
-// It returns nil if ctx ended and all workers stopped without an error. Else it returns these errors, joined:
-// [ErrExitedPrematurely] with the error of the worker that ended, the errors of workers that failed while they stopped, and
-// the error of the stop. It logs to the logger in ctx. Workers of the same name get ":2", ":3" and so on behind it.
+// RunAll runs workers, with the options attached to them, until the first of them ends or ctx ends. Then it stops
+// the others. It returns nil if ctx ended and all workers stopped without an error. Else it returns these errors,
+// joined: [ErrExitedPrematurely] with the error of the worker that ended, the errors of workers that failed while
+// they stopped, and the error of the stop. It logs to the logger in ctx. Workers of the same name get ":2", ":3"
+// and so on behind it.
 func RunAll(ctx context.Context, workers ...Worker) error {
 	var opts []PoolOption
 	if logger := zerolog.Ctx(ctx); logger.GetLevel() != zerolog.Disabled {
@@ -52,8 +53,8 @@ func addUnderAnyName(p *Pool, w Worker, opts ...Option) error {
 	}
 }
 
-// RunAllJobs runs jobs side by side and waits until all have returned. It returns their errors, joined in the order of the
-// jobs. A panic is a *[PanicError], a [runtime.Goexit] is [ErrGoexit].
+// RunAllJobs runs jobs side by side and waits until all have returned. It returns their errors, joined in the order
+// of the jobs. A panic is a *[PanicError], a [runtime.Goexit] is [ErrGoexit].
 func RunAllJobs(ctx context.Context, jobs ...RunFunc) error {
 	errs := make([]error, len(jobs))
 	var wg sync.WaitGroup
@@ -97,8 +98,8 @@ func essentialEnded(e *entry, last Problem) {
 	p.log.essentialEnded(e.name, failure)
 }
 
-// endedByItself tells whether all replicas have ended, but for those that were scaled down, and none of them was asked to.
-// The pool's lock is held.
+// endedByItself tells whether all replicas have ended, but for those that were scaled down, and none of them was
+// asked to. The pool's lock is held.
 func endedByItself(e *entry) bool {
 	for r := range e.replicas() {
 		if !r.machine.IsScaledDown() && (!r.machine.HasExited() || r.machine.IsStopping()) {

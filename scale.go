@@ -44,9 +44,9 @@ func (s *settings) mostReplicas() int {
 	return limitOfReplicas
 }
 
-// Scale sets how many replicas of a worker run. It does not wait. A surplus replica ends after its current job; if its body
-// does not handle jobs, its context ends. With 0 replicas the worker is paused. Scale fails with [ErrUnknownWorker],
-// [ErrNotStarted], [ErrPoolStopped], [ErrMinReplicas] or [ErrMaxReplicas].
+// Scale sets how many replicas of a worker run. It does not wait. A surplus replica ends after its current job; if
+// its body does not handle jobs, its context ends. With 0 replicas the worker is paused. Scale fails with
+// [ErrUnknownWorker], [ErrNotStarted], [ErrPoolStopped], [ErrMinReplicas] or [ErrMaxReplicas].
 func (p *Pool) Scale(name string, replicas int) error {
 	return p.scale("scale", name, func(int) int { return replicas })
 }
@@ -127,8 +127,8 @@ func scaleDown(r *replica, after *afterwards) {
 	}
 }
 
-// dropIfScaledDown removes a replica that was scaled down and has ended. Its counts stay with the worker. The pool's lock is
-// held.
+// dropIfScaledDown removes a replica that was scaled down and has ended. Its counts stay with the worker. The
+// pool's lock is held.
 func dropIfScaledDown(r *replica) {
 	e := r.entry
 	if r.index == 0 || r.index < e.wanted || !r.machine.HasExited() || !r.machine.IsScaledDown() {

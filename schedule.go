@@ -12,8 +12,8 @@ import (
 	"github.com/workerfx/workerfx/internal/text"
 )
 
-// Schedule says when a worker runs. Next returns the first tick after a time. The zero time means that there is no tick: it
-// ends the worker with success. Each replica calls Next from a goroutine of its own.
+// Schedule says when a worker runs. Next returns the first tick after a time. The zero time means that there is no
+// tick: it ends the worker with success. Each replica calls Next from a goroutine of its own.
 type Schedule interface {
 	Next(after time.Time) time.Time
 }
@@ -30,15 +30,16 @@ func WithInterval(d time.Duration) Option {
 	}
 }
 
-// WithCron runs the worker at the times that a cron expression names. Its five fields are minute, hour, day, month and
-// weekday; a sixth field in front is for seconds. Descriptors such as @daily and @every 90s are allowed. A day may be L (the
-// last of the month), L-3 (three days before it), 15W (the working day nearest to the 15th) or LW (the last working day). A
-// weekday may be 5#2 (the second Friday) or 5L (the last Friday). Working days are Monday to Friday. If day and weekday are
-// both given, one of them is enough.
+// WithCron runs the worker at the times that a cron expression names. Its five fields are minute, hour, day, month
+// and weekday; a sixth field in front is for seconds. Descriptors such as @daily and @every 90s are allowed. A day
+// may be L (the last of the month), L-3 (three days before it), 15W (the working day nearest to the 15th) or LW
+// (the last working day). A weekday may be 5#2 (the second Friday) or 5L (the last Friday). Working days are Monday
+// to Friday. If day and weekday are both given, one of them is enough.
 //
-// Times are those of the process's local zone, unless the expression begins with CRON_TZ=Zone. Where clocks jump ahead, what
-// is due at a skipped time runs once, when they do. Where clocks are set back, what is due at a time that comes twice runs the
-// first time. An expression for all hours, or for all minutes of an hour, runs in both hours.
+// Times are those of the process's local zone, unless the expression begins with CRON_TZ=Zone. Where clocks jump
+// ahead, what is due at a skipped time runs once, when they do. Where clocks are set back, what is due at a time
+// that comes twice runs the first time. An expression for all hours, or for all minutes of an hour, runs in both
+// hours.
 func WithCron(spec string) Option {
 	return func(s *settings) {
 		var err error
@@ -82,8 +83,8 @@ func scheduleError(field string, value any, err error) *badSchedule {
 	return &badSchedule{field, value, err}
 }
 
-// ParseCron returns the schedule of a cron expression: see [WithCron]. Times are in the zone of Next's argument, unless the
-// expression names a zone.
+// ParseCron returns the schedule of a cron expression: see [WithCron]. Times are in the zone of Next's argument,
+// unless the expression names a zone.
 func ParseCron(spec string) (Schedule, error) {
 	rest, isEvery := strings.CutPrefix(strings.TrimSpace(spec), "@every ")
 	if !isEvery {

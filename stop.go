@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// Stop stops all workers, and waits until they have stopped or ctx ends. From then on no run begins. The context of a run
-// ends at once, or later if the run called [Draining]. A worker that others come after ([WithAfter]) stops when those have
-// stopped, or when nine tenths of the time have passed. A *[StopError] names each worker that has not stopped when ctx ends
-// or its own stop timeout has passed, with the stack in which it hangs. Stop may be called again, from many goroutines, and
-// before Start, which then fails.
+// Stop stops all workers, and waits until they have stopped or ctx ends. From then on no run begins. The context of
+// a run ends at once, or later if the run called [Draining]. A worker that others come after ([WithAfter]) stops
+// when those have stopped, or when nine tenths of the time have passed. A *[StopError] names each worker that has
+// not stopped when ctx ends or its own stop timeout has passed, with the stack in which it hangs. Stop may be
+// called again, from many goroutines, and before Start, which then fails.
 func (p *Pool) Stop(ctx context.Context) (err error) {
 	early, cancel := shortOf(ctx)
 	defer cancel()
@@ -67,8 +67,8 @@ func waitFor(ctx context.Context, write func()) {
 	}
 }
 
-// shortOf returns ctx with an earlier deadline: by a tenth of the time that is left, at most a second. That time is for what
-// comes after it.
+// shortOf returns ctx with an earlier deadline: by a tenth of the time that is left, at most a second. That time is
+// for what comes after it.
 func shortOf(ctx context.Context) (context.Context, context.CancelFunc) {
 	end, bounded := ctx.Deadline()
 	if !bounded {
@@ -128,7 +128,8 @@ func (p *Pool) cancelJobContexts() {
 	}
 }
 
-// askToStop asks all workers to stop, and does not wait. A worker that others come after is asked when those have stopped.
+// askToStop asks all workers to stop, and does not wait. A worker that others come after is asked when those have
+// stopped.
 func (p *Pool) askToStop(d deadline) {
 	var after afterwards
 	p.mu.Lock()

@@ -31,18 +31,19 @@ func (s Strategy) String() string {
 	return strategyNames[s]
 }
 
-// WithStrategy sets which workers of a group restart together. It is an option of a group, or of one worker in a group for
-// the failures of that worker. Before the worker that failed runs again, the others stop, as at [Pool.Stop]. Then they run
-// again with it, in the order of [WithAfter]. The worker fails for good if another worker does not stop in time (within its
-// stop timeout, else [Config.StopTimeout]). When a worker fails for good, the others stop for good; if one of them is
-// essential, the pool stops. Workers that are done or paused stay so. Other replicas of the worker that failed go on.
-// [Pool.Restart] restarts one worker only. The default is [OneForOne].
+// WithStrategy sets which workers of a group restart together. It is an option of a group, or of one worker in a
+// group for the failures of that worker. Before the worker that failed runs again, the others stop, as at
+// [Pool.Stop]. Then they run again with it, in the order of [WithAfter]. The worker fails for good if another
+// worker does not stop in time (within its stop timeout, else [Config.StopTimeout]). When a worker fails for good,
+// the others stop for good; if one of them is essential, the pool stops. Workers that are done or paused stay so.
+// Other replicas of the worker that failed go on. [Pool.Restart] restarts one worker only. The default is
+// [OneForOne].
 func WithStrategy(strategy Strategy) Option {
 	return func(s *settings) { s.strategy = strategy }
 }
 
-// groupMember is a worker's place in a group whose workers share failures. Its methods may be called on nil, and do nothing
-// then. The pool's lock is held in all of them.
+// groupMember is a worker's place in a group whose workers share failures. Its methods may be called on nil, and do
+// nothing then. The pool's lock is held in all of them.
 type groupMember struct {
 	*sharedGroup
 
@@ -104,8 +105,8 @@ func endRunForGroup(r *replica, after *afterwards) {
 	r.wake()
 }
 
-// stopOthers stops the replicas for good that share the failures of r. r failed for good; if peer is not nil, it failed as
-// peer did not stop.
+// stopOthers stops the replicas for good that share the failures of r. r failed for good; if peer is not nil, it
+// failed as peer did not stop.
 func (g *groupMember) stopOthers(r, peer *replica, after *afterwards) {
 	if g == nil || r.strategy == OneForOne {
 		return
@@ -162,8 +163,8 @@ func (g *groupMember) wakeFailed(r *replica) {
 	}
 }
 
-// stopsBy is the time at which a member must have stopped that r waits for. r has failed. The time is zero if r waits for no
-// member.
+// stopsBy is the time at which a member must have stopped that r waits for. r has failed. The time is zero if r
+// waits for no member.
 func (g *groupMember) stopsBy(r *replica) (by time.Time) {
 	if peer := g.stillRunning(r); peer != nil {
 		by = g.failures.AskedToStop(peer.group.index).Add(orDefault(peer.stopTimeout, r.pool.config.stopTimeout()))
@@ -171,7 +172,8 @@ func (g *groupMember) stopsBy(r *replica) (by time.Time) {
 	return by
 }
 
-// stillRunning returns a replica that still runs and that r, which has failed, waits for. It returns nil if there is none.
+// stillRunning returns a replica that still runs and that r, which has failed, waits for. It returns nil if there
+// is none.
 func (g *groupMember) stillRunning(r *replica) *replica {
 	if g == nil || !g.failures.Leads(r) {
 		return nil
@@ -186,7 +188,8 @@ func (g *groupMember) stillRunning(r *replica) *replica {
 	return nil
 }
 
-// failAsGroupRuns records that a replica failed for good, as another member of its group did not stop. It stops the others.
+// failAsGroupRuns records that a replica failed for good, as another member of its group did not stop. It stops the
+// others.
 func failAsGroupRuns(r *replica, now time.Time, after *afterwards) {
 	peer := r.group.stillRunning(r)
 	failure := r.record.failure(TroubleFailed)

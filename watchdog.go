@@ -14,16 +14,16 @@ type StuckPolicy int
 const (
 	// ReportStuck only reports the run. It is the default.
 	ReportStuck StuckPolicy = iota
-	// RestartStuck ends the run's context with a cause that wraps [ErrStuck]. When the run has ended, it counts as a failed
-	// attempt and the worker is run again, also if it has only one attempt.
+	// RestartStuck ends the run's context with a cause that wraps [ErrStuck]. When the run has ended, it counts as
+	// a failed attempt and the worker is run again, also if it has only one attempt.
 	RestartStuck
 )
 
-// WithHeartbeat makes a run stuck that does not call [Heartbeat] at least every d. [Pool.Health] reports a stuck run with an
-// error that wraps [ErrStuck]. The run also has an event and the metric worker_stuck, and its stack is logged, once until it
-// recovers. In bodies that handle jobs, such as [Loop], the end of a job is a heartbeat, and a wait for a job needs none. A
-// run that goes on after its [WithRunTimeout] is reported as stuck, too; the policy is not for it. The default is 0: no
-// heartbeat is expected.
+// WithHeartbeat makes a run stuck that does not call [Heartbeat] at least every d. [Pool.Health] reports a stuck
+// run with an error that wraps [ErrStuck]. The run also has an event and the metric worker_stuck, and its stack is
+// logged, once until it recovers. In bodies that handle jobs, such as [Loop], the end of a job is a heartbeat, and
+// a wait for a job needs none. A run that goes on after its [WithRunTimeout] is reported as stuck, too; the policy
+// is not for it. The default is 0: no heartbeat is expected.
 func WithHeartbeat(d time.Duration, policy ...StuckPolicy) Option {
 	return func(s *settings) {
 		s.heartbeat, s.stuckPolicy = d, ReportStuck
@@ -33,16 +33,17 @@ func WithHeartbeat(d time.Duration, policy ...StuckPolicy) Option {
 	}
 }
 
-// Heartbeat says that the run that ctx belongs to makes progress: see [WithHeartbeat]. It costs little more than to read the
-// clock, and may be called from many goroutines. Without WithHeartbeat and outside of a run it has no effect.
+// Heartbeat says that the run that ctx belongs to makes progress: see [WithHeartbeat]. It costs little more than to
+// read the clock, and may be called from many goroutines. Without WithHeartbeat and outside of a run it has no
+// effect.
 func Heartbeat(ctx context.Context) {
 	if r := runOf(ctx); r != nil && r.watchdog != nil {
 		r.watchdog.touch()
 	}
 }
 
-// Standby says that the run that ctx belongs to waits for its turn, such as for a lock. Until end is called, the run is ready
-// ([WithReadiness]) and needs no [Heartbeat]. Outside of a run it has no effect.
+// Standby says that the run that ctx belongs to waits for its turn, such as for a lock. Until end is called, the
+// run is ready ([WithReadiness]) and needs no [Heartbeat]. Outside of a run it has no effect.
 func Standby(ctx context.Context) (end func()) {
 	r := runOf(ctx)
 	if r == nil {

@@ -19,16 +19,18 @@ import (
 //     see [WithMaxAttempts] and [WithBackoff]. By default there is none.
 //   - [ErrDoNotRestart] ends the worker, whatever its options are.
 //
-// The context carries a logger ([CtxLogger]), a tracer ([CtxTracer]), the pool, the worker's name, the run's execution ID and
-// its attempt. A pool never makes two runs of one replica at a time.
+// The context carries a logger ([CtxLogger]), a tracer ([CtxTracer]), the pool, the worker's name, the run's
+// execution ID and its attempt. A pool never makes two runs of one replica at a time.
 //
-// The name of a worker is set by [WithName], else by its method Name() string if it has one, else by its type ("pkg.Type").
+// The name of a worker is set by [WithName], else by its method Name() string if it has one, else by its type
+// ("pkg.Type").
 type Worker interface {
 	Run(ctx context.Context) error
 }
 
-// Group configures its own workers. Workers is called once, when the group is added. The workers are named "group/worker".
-// The name of a group is set like that of a [Worker]. Options of a group are defaults for its workers.
+// Group configures its own workers. Workers is called once, when the group is added. The workers are named
+// "group/worker". The name of a group is set like that of a [Worker]. Options of a group are defaults for its
+// workers.
 type Group interface {
 	Workers() []Worker
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// TB is what an [App] needs of a test. *testing.T, *testing.B and *testing.F have it.
+// TB is the part of *testing.T, *testing.B and *testing.F that an [App] needs.
 type TB interface {
 	fxapp.TB // Logf, Errorf, FailNow
 
@@ -22,12 +22,12 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// App is an Fx app under test. Its methods may be called from any goroutine, but those that can fail the
-// test only from the test's own, as with [testing.T.FailNow]. Everything they return is a copy.
+// App is an Fx app under test. Methods that can fail the test must be called from the test's goroutine, as
+// [testing.T.FailNow]. Other methods may be called from any goroutine. All results are copies.
 type App struct {
 	*fxapp.App
 
-	// Pool is the app's pool, for all that App has no method for.
+	// Pool is the app's pool.
 	Pool *workerfx.Pool
 
 	tb       TB
@@ -37,9 +37,8 @@ type App struct {
 	registry *prometheus.Registry
 }
 
-// New makes an app of opts, with what the package's comment says, and does not start it. If it cannot be
-// made, the test fails. The app is stopped when the test is over, if it was not before; a worker that does
-// not stop fails the test.
+// New makes an app of opts, and of what the package comment lists. It does not start the app. The test fails if the
+// app cannot be made. The app is stopped when the test is over. The test fails if a worker does not stop.
 func New(tb TB, opts ...fx.Option) *App {
 	tb.Helper()
 	a := &App{tb: tb, logs: &logbook{}, spans: tracetest.NewSpanRecorder()}
@@ -74,8 +73,8 @@ func (a *App) RequireStart() *App {
 	return a
 }
 
-// Within returns the same app with another limit on how long AwaitStatus and AwaitRuns wait. The default,
-// also for 0, is 5s, and 48h inside a synctest bubble. With a negative limit they look once.
+// Within returns the same app with another limit for the waits of AwaitStatus and AwaitRuns. The default, also for
+// 0, is 5s, or 48h inside of a synctest bubble. With a negative limit they look once.
 func (a *App) Within(limit time.Duration) *App {
 	other := *a
 	other.patience = limit

@@ -9,31 +9,30 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// How long AwaitStatus and AwaitRuns wait by default. Fake time costs nothing, and in two days even a
-// nightly schedule comes around.
+// The default limits of AwaitStatus and AwaitRuns. Fake time costs nothing, and two days are enough for a nightly
+// schedule.
 const (
 	defaultPatience     = 5 * time.Second
 	defaultFakePatience = 48 * time.Hour
 )
 
-// AwaitStatus waits until replica 0 of the worker has that status, and returns its report. If it takes too
-// long, see [App.Within], the test fails with the last report. The worker may still be unknown when the
-// wait begins. A status that has passed again within a millisecond may be missed: for runs that short, use
-// [App.AwaitRuns].
+// AwaitStatus waits until replica 0 of the worker has this status, and returns its report. If it takes too long
+// ([App.Within]), the test fails with the last report. The worker may be added later. A status that lasts less than
+// a millisecond may be missed: use [App.AwaitRuns] for short runs.
 func (a *App) AwaitStatus(worker string, status workerfx.Status) workerfx.Execution {
 	a.tb.Helper()
 	return a.await(worker, "status "+status.String(), func(e workerfx.Execution) bool { return e.Status == status })
 }
 
-// AwaitRuns waits until replica 0 of the worker has begun at least n runs, and returns its report. If it
-// takes too long, see [App.Within], the test fails with the last report.
+// AwaitRuns waits until replica 0 of the worker has begun at least n runs, and returns its report. If it takes too long
+// ([App.Within]), the test fails with the last report.
 func (a *App) AwaitRuns(worker string, n int64) workerfx.Execution {
 	a.tb.Helper()
 	return a.await(worker, fmt.Sprintf("%d runs", n), func(e workerfx.Execution) bool { return e.Runs >= n })
 }
 
-// await looks at the worker's report again and again until it is as wanted. The looks become rarer the
-// longer nothing changes, so that hours of fake time take few of them.
+// await looks at the worker's report until it is as wanted. While nothing changes, it looks less and less often, so
+// that hours of fake time need few looks.
 func (a *App) await(worker, wanted string, met func(workerfx.Execution) bool) workerfx.Execution {
 	a.tb.Helper()
 	limit := a.limit()
@@ -58,7 +57,7 @@ func (a *App) await(worker, wanted string, met func(workerfx.Execution) bool) wo
 	}
 }
 
-// limit is how long to wait.
+// limit is the longest wait.
 func (a *App) limit() time.Duration {
 	byDefault := defaultPatience
 	if inBubble() {
@@ -67,8 +66,8 @@ func (a *App) limit() time.Duration {
 	return max(cmp.Or(a.patience, byDefault), 0)
 }
 
-// untilNextLook is a hundredth of the time since the last change, but not so much that a run begins
-// unseen, and a millisecond at least.
+// untilNextLook is a hundredth of the time since the last change, at least a millisecond. It is less if a run
+// begins before.
 func untilNextLook(e workerfx.Execution, changed, now time.Time) time.Duration {
 	pause := now.Sub(changed) / 100
 	if !e.NextRunAt.IsZero() {
@@ -77,7 +76,7 @@ func untilNextLook(e workerfx.Execution, changed, now time.Time) time.Duration {
 	return max(pause, time.Millisecond)
 }
 
-// complaint says what was awaited in vain, and what there is instead.
+// complaint is the text of a failure: what the wait was for, and the last report.
 func (a *App) complaint(worker, wanted string, limit time.Duration, e workerfx.Execution, err error) string {
 	var b strings.Builder
 	if err != nil {
@@ -97,7 +96,8 @@ func (a *App) complaint(worker, wanted string, limit time.Duration, e workerfx.E
 	return b.String()
 }
 
-// eventTime is how a complaint writes times, in UTC: a bubble begins at midnight on January 1, and may last for days.
+// eventTime is the format of times in a complaint, in UTC. A bubble begins at midnight on January 1, and may last
+// for days.
 const eventTime = "Jan _2 15:04:05.000"
 
 func summary(e workerfx.Execution) string {

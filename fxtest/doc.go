@@ -1,5 +1,5 @@
-// Package fxtest runs the workers of an Fx app in a test and shows what they did: their reports, log
-// records, spans and metrics.
+// Package fxtest runs the workers of an Fx app in a test, and gives the test their reports, log records, spans and
+// metrics.
 //
 //	func TestMailerGivesUp(t *testing.T) {
 //		synctest.Test(t, func(t *testing.T) { // where an hour takes no time
@@ -20,23 +20,22 @@
 //
 // # What the app is given
 //
-// [New] adds workerfx.Module, a logger, a tracer provider and a metrics registry, each as the types that
-// the module takes:
+// [New] adds workerfx.Module, a logger, a tracer provider and a metrics registry, as these types:
 //
 //	zerolog.Logger            *zerolog.Logger
 //	*sdktrace.TracerProvider  trace.TracerProvider
 //	*prometheus.Registry      prometheus.Registerer  prometheus.Gatherer
 //
-// Constructors may ask for them. An app may bring them along, and the module too: its module is used then, and
-// its logger, tracer provider and registry are replaced by those of the test, without being made. So a
-// test can run the very options that main does. What a module of the app keeps private stays its own.
+// Constructors may take them. The app may provide them, too, and may have the module. Then the app's module is
+// used, and the test's logger, tracer provider and registry replace those of the app, whose constructors are not
+// called. So a test can use the options of main. Private values of the app's modules are not replaced.
 //
-// The test's own ones are there to be decorated, by fx.Decorate or fx.Replace: the first type of each line
-// above carries over to the others. One that the app both provides and decorates at the top level stays
-// the app's, as Fx decorates a type only once; what goes to such a logger does not reach [App.Logs].
+// fx.Decorate and fx.Replace work on the values of the test: a decorated first type of a line above is also used
+// for the other types. If the app both provides and decorates a type at the top level, the app's value is used, as
+// Fx decorates a type only once. [App.Logs] does not have the records of such a logger.
 //
 // # Time
 //
-// Everything works inside a [testing/synctest] bubble, and does its waiting on the bubble's clock. Give
-// New the bubble's own t, so that the app stops before the bubble ends.
+// Everything works inside of a [testing/synctest] bubble, with the clock of the bubble. Give New the bubble's t, so
+// that the app stops before the bubble ends.
 package fxtest

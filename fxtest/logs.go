@@ -11,18 +11,18 @@ import (
 
 // Log is a log record.
 type Log struct {
-	// Time is when it was written, on the bubble's clock inside a bubble.
+	// Time is when it was written. Inside of a bubble it is fake time.
 	Time    time.Time
 	Level   zerolog.Level
 	Message string
-	// Fields are all other fields, as [encoding/json] decodes them: numbers are float64. Those of a worker's run
-	// are "worker" and "workerExecutionID".
+	// Fields are all other fields, as [encoding/json] decodes them: numbers are float64. The fields of a worker's
+	// run are "worker" and "workerExecutionID".
 	Fields map[string]any
 }
 
-// Logs returns the log records so far, of all levels, in the order in which they were written. Given names
-// of workers, it returns only those with one of them in the field "worker". The pool's own record of a
-// change comes just after AwaitStatus and AwaitRuns see the change; inside a bubble, synctest.Wait waits for it.
+// Logs returns the log records of all levels so far, in their order. With names of workers it returns only records
+// with one of the names in the field "worker". The pool writes its record of a change just after AwaitStatus and
+// AwaitRuns see the change. Inside of a bubble, synctest.Wait waits for it.
 func (a *App) Logs(workers ...string) []Log {
 	logs := a.logs.read()
 	if len(workers) == 0 {
@@ -34,13 +34,13 @@ func (a *App) Logs(workers ...string) []Log {
 	})
 }
 
-// logbook keeps what a zerolog.Logger writes.
+// logbook keeps the records of a zerolog.Logger.
 type logbook struct {
 	mu    sync.Mutex // guards lines
 	lines []line
 }
 
-// line is a record as it was written. It is parsed for whoever reads it, who may then change it at will.
+// line is a record before it is parsed. It is parsed anew for each caller, who may change the result.
 type line struct {
 	time  time.Time
 	level zerolog.Level

@@ -8,10 +8,9 @@ import (
 	"strings"
 )
 
-// Metric returns the current value of the one series of that name that has these labels, given as name and
-// value in turns: a counter's or gauge's value, a histogram's or summary's count. A series may have other
-// labels too. The test fails, and says which series there are, if there is no such series or more
-// than one.
+// Metric returns the current value of a series: the value of a counter or gauge, or the count of a histogram or
+// summary. labels are names and values in turn. The series may have other labels, too. If there is no such series,
+// or more than one, the test fails with a list of all series.
 func (a *App) Metric(name string, labels ...string) float64 {
 	a.tb.Helper()
 	matching, all := a.match(name, labels)
@@ -26,7 +25,7 @@ func (a *App) Metric(name string, labels ...string) float64 {
 	return 0
 }
 
-// MetricExists tells whether there is a series of that name that has these labels; see [App.Metric].
+// MetricExists tells whether there is such a series: see [App.Metric].
 func (a *App) MetricExists(name string, labels ...string) bool {
 	a.tb.Helper()
 	matching, _ := a.match(name, labels)
@@ -40,8 +39,8 @@ type series struct {
 	value  float64
 }
 
-// match returns the series of that name that have these labels, and what to show if that is not what was
-// looked for: all series of that name, or else all there are.
+// match returns the series of this name with these labels. others are the series to show in a failure: all series
+// of this name, or else all series.
 func (a *App) match(name string, labels []string) (matching, all []series) {
 	a.tb.Helper()
 	wanted, err := pairs(labels)

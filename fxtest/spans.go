@@ -6,8 +6,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// Spans returns the spans that have ended so far, in the order in which they did. Given names of workers,
-// it returns only those with one of them in the attribute "Worker".
+// Spans returns the spans that have ended so far, in the order of their ends. With names of workers it returns only
+// spans with one of the names in the attribute "Worker".
 func (a *App) Spans(workers ...string) []sdktrace.ReadOnlySpan {
 	spans := a.spans.Ended()
 	if len(workers) == 0 {

@@ -14,7 +14,7 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// supplement returns what opts lack, and what of theirs is to be replaced.
+// supplement returns options that add what opts need, and replace what the test provides.
 func supplement(opts []fx.Option, logs *logbook, tracers *sdktrace.TracerProvider) fx.Option {
 	found := takeCensus(opts)
 	var added []fx.Option
@@ -41,19 +41,18 @@ func supplement(opts []fx.Option, logs *logbook, tracers *sdktrace.TracerProvide
 	return fx.Options(added...)
 }
 
-// newTracerProvider records every span, whatever the environment says about sampling.
+// newTracerProvider returns a provider that records every span. Environment variables about sampling have no effect.
 func newTracerProvider(spans *tracetest.SpanRecorder) *sdktrace.TracerProvider {
 	return sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.AlwaysSample()), sdktrace.WithSpanProcessor(spans))
 }
 
-// census lists types by name: those that an app provides, and those it decorates or replaces at the top
-// level, where nobody else can then.
+// census lists the types that an app provides, and those that it decorates or replaces at the top level.
 type census struct {
 	provided, decorated map[string]bool
 }
 
-// takeCensus has Fx go through opts. Fx tells an app's logger about all that is provided and decorated before
-// it makes anything. Then it makes nothing, as it does not take the same decorator twice.
+// takeCensus makes an app of opts that fails before it calls a constructor, as the same decorator is given twice.
+// Before that, Fx tells the app's logger which types are provided and decorated.
 func takeCensus(opts []fx.Option) census {
 	c := census{provided: make(map[string]bool), decorated: make(map[string]bool)}
 	decorator := fx.Decorate(func() census { return c })

@@ -9,13 +9,13 @@ import (
 	"unicode"
 )
 
-// Check is one thing that has to be well for the process to be ready.
+// Check is one condition for the process to be ready.
 type Check struct {
-	// Name stands in the answer, and in ?exclude. It should be short and unique.
+	// Name is the name in the answer and in ?exclude. It should be short and unique.
 	Name string
-	// Check returns nil if all is well. Its context ends with the request, at the latest after 5s; one that does not heed
-	// that has failed. It is called in goroutines of its own, a few at a time at most, and beside the other checks. A panic
-	// counts as a failure.
+	// Check returns nil if all is well. Its context ends with the request, and at the latest after 5s. A check that
+	// does not return then has failed. It is called in a goroutine of its own, beside the other checks, and a few
+	// times at the same time at most. A panic is a failure.
 	Check func(ctx context.Context) error
 }
 
@@ -39,7 +39,7 @@ func newAsker(check Check) *asker {
 	return &asker{Check: check, title: titleOf(check.Name), turns: make(chan struct{}, maxCalls)}
 }
 
-// answer is what came of a check.
+// answer is the result of a check.
 type answer struct {
 	why    string // it failed
 	failed bool
@@ -47,7 +47,7 @@ type answer struct {
 
 func failure(why string) answer { return answer{why, true} }
 
-// ask calls the check in a goroutine, and returns where its answer comes.
+// ask calls the check in a goroutine, and returns the channel of its answer.
 func (a *asker) ask(ctx context.Context) <-chan answer {
 	answers := make(chan answer, 1)
 	go func() {
@@ -81,7 +81,7 @@ func (a *asker) takeTurn(ctx context.Context) bool {
 	}
 }
 
-// call calls the check, which is the user's code like the methods of its error.
+// call calls the check and the methods of its error, which are user code.
 func (a *asker) call(ctx context.Context) (result answer) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -97,7 +97,7 @@ func (a *asker) call(ctx context.Context) (result answer) {
 	return answer{}
 }
 
-// await returns the answer of a check, or that it has none once it is late.
+// await returns the answer of a check, or a failure if it is late.
 func await(ctx, late context.Context, answers <-chan answer) answer {
 	select {
 	case result := <-answers:
@@ -112,7 +112,7 @@ func await(ctx, late context.Context, answers <-chan answer) answer {
 	}
 }
 
-// titleOf is a check's name as it is shown: in quotes if it could pass for something else.
+// titleOf is the name of a check in the answer. It is in quotes if it could be taken for something else.
 func titleOf(name string) string {
 	text := name[:min(len(name), maxTitle)]
 	if text == "" || strings.ContainsFunc(text, isHostile) {
@@ -121,7 +121,7 @@ func titleOf(name string) string {
 	return text
 }
 
-// readable is what a check says, without what would do harm where it is shown.
+// readable returns the text of a check without characters that could do harm in a terminal.
 func readable(text string) string {
 	if len(text) > maxText {
 		text = text[:maxText] + "…"
@@ -134,5 +134,5 @@ func readable(text string) string {
 	}, strings.TrimRight(text, "\r\n"))
 }
 
-// isHostile tells whether a character is not just one to be seen.
+// isHostile tells whether a character does more than to be visible.
 func isHostile(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }

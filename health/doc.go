@@ -3,6 +3,7 @@
 //	GET /livez    fails while a worker is stuck: only a restart of the process helps
 //	GET /readyz   fails while the process should get no traffic, or a rollout of it should not go on
 //
-// A probe that passes is answered with 200, one that fails with 503. With ?verbose, or if it fails, the answer
-// has a line for each check; ?exclude=name leaves one out. "workers" is the pool's own check, others may be added.
+// The status is 200 if the probe passes, and 503 if it fails. With ?verbose, or if the probe fails, the answer has
+// a line for each check. ?exclude=name leaves a check out. "workers" is the check of the pool. The app may add
+// others.
 package health

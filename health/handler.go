@@ -13,13 +13,12 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// workersCheck is the name of the pool's own check.
+// workersCheck is the name of the check of the pool.
 const workersCheck = "workers"
 
-// Handler serves /livez and /readyz. The process is live unless a worker is stuck. It is ready if no worker
-// has failed for good, is stuck or not ready, the pool is neither stopping nor has yet to start, and all
-// checks pass. A worker that failed and will run again makes it neither: it is only told of. The paths may be
-// behind a prefix.
+// Handler serves /livez and /readyz. The process is live unless a worker is stuck. It is ready if no worker has
+// failed for good, is stuck or is not ready, if the pool has started and is not stopping, and if all checks pass. A
+// worker that failed and will run again makes no probe fail: the answer only lists it. The paths may have a prefix.
 func Handler(pool *workerfx.Pool, checks ...Check) http.Handler {
 	live := newProbe(Check{workersCheck, func(context.Context) error { return living(pool.Health()) }})
 	ready := newProbe(append([]Check{PoolCheck(pool)}, checks...)...)
@@ -35,17 +34,17 @@ func Handler(pool *workerfx.Pool, checks ...Check) http.Handler {
 	})
 }
 
-// PoolCheck is what /readyz asks of the pool, as a check for a health endpoint that the app has already.
+// PoolCheck is the check of the pool in /readyz, for an app with a health endpoint of its own.
 func PoolCheck(pool *workerfx.Pool) Check {
 	return Check{workersCheck, func(context.Context) error { return working(pool.Health()) }}
 }
 
-// living leaves of a pool's health only what a restart of the process would mend.
+// living returns the part of a pool's health that a restart of the process would repair.
 func living(err error) error {
 	return filter(err, func(t workerfx.Trouble) bool { return t == workerfx.TroubleStuck })
 }
 
-// working leaves of a pool's health what keeps it from its work.
+// working returns the part of a pool's health that keeps workers from their work.
 func working(err error) error {
 	unwell := filter(err, func(t workerfx.Trouble) bool { return t != workerfx.TroubleFailing })
 	switch err.(type) { //nolint:errorlint // the errors within are the workers' own, and may well be those of another pool
@@ -58,7 +57,7 @@ func working(err error) error {
 	return errors.Join(workerfx.ErrPoolStopped, unwell)
 }
 
-// filter leaves the troubles that matter.
+// filter returns the problems of these kinds.
 func filter(err error, matters func(workerfx.Trouble) bool) error {
 	health, ok := errors.AsType[*workerfx.HealthError](err)
 	if !ok {
@@ -71,7 +70,7 @@ func filter(err error, matters func(workerfx.Trouble) bool) error {
 	return &workerfx.HealthError{Problems: problems}
 }
 
-// probe is what one path asks.
+// probe has the checks of one path.
 type probe []*asker
 
 func newProbe(checks ...Check) probe {
@@ -104,7 +103,7 @@ func (p probe) serve(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintln(w, summary)
 }
 
-// report makes the checks that are not excluded, and has a line or more for each.
+// report runs the checks that are not excluded. The text has a line or more for each.
 func (p probe) report(r *http.Request) (lines *bytes.Buffer, ok bool) {
 	ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
 	defer cancel()

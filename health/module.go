@@ -11,8 +11,8 @@ import (
 // checksGroup is the value group of checks.
 const checksGroup = `group:"health"`
 
-// Module provides the [Handler] of the app's pool, with all checks that [ProvideCheck] contributes, as an
-// http.Handler named "health" (`name:"health"`). To serve it is up to the app.
+// Module provides the [Handler] of the app's pool, with all checks of [ProvideCheck], as an http.Handler with the
+// name "health" (`name:"health"`). The app serves it.
 var Module = fx.Module("health", fx.Provide(New))
 
 // Params is what [New] needs.
@@ -30,12 +30,12 @@ type Result struct {
 	Handler http.Handler `name:"health"`
 }
 
-// New makes the handler of the params' pool.
+// New makes the handler of the pool.
 func New(p Params) Result {
 	return Result{Handler: Handler(p.Pool, p.Checks...)}
 }
 
-// ProvideCheck adds the [Check] that constructor returns to what /readyz asks.
+// ProvideCheck adds the [Check] that a constructor returns to /readyz.
 func ProvideCheck(constructor any) fx.Option {
 	return fx.Provide(fx.Annotate(constructor, fx.ResultTags(checksGroup)))
 }

@@ -7,16 +7,16 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// Counter counts calls. Its zero value is ready to use; it must not be copied after that. All its methods
-// may be called from many goroutines, and one Counter may count for several workers.
+// Counter counts calls. Its zero value is ready to use. It must not be copied after first use. All its methods may
+// be called from many goroutines, and one Counter may count for several workers.
 //
-// A call that has ended is counted as succeeded or failed before it leaves [Counter.Running]. The package
-// documentation says which calls are neither.
+// A call is counted as succeeded or failed before it leaves [Counter.Running]. The package documentation says which
+// calls are neither.
 type Counter struct {
 	started, running, succeeded, failed atomic.Int64
 }
 
-// Middleware returns the middleware that counts. Every one that it returns adds to the same counts.
+// Middleware returns middleware that counts. All results add to the same counts.
 func (c *Counter) Middleware() workerfx.Middleware {
 	return func(next workerfx.RunFunc) workerfx.RunFunc {
 		return func(ctx context.Context) error { return c.count(ctx, next) }
@@ -29,7 +29,7 @@ func (c *Counter) Started() int64 { return c.started.Load() }
 // Running returns how many calls began and have not ended.
 func (c *Counter) Running() int64 { return c.running.Load() }
 
-// Succeeded returns how many calls ended well.
+// Succeeded returns how many calls succeeded.
 func (c *Counter) Succeeded() int64 { return c.succeeded.Load() }
 
 // Failed returns how many calls ended with an error, a panic or [runtime.Goexit].

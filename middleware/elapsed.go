@@ -8,9 +8,9 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// Elapsed measures how long calls take, whether they return nil or an error, panic or end their goroutine.
-// A call counts once it has ended. The zero value is ready to use; it must not be copied after that. All
-// its methods may be called from many goroutines, and one Elapsed may measure several workers.
+// Elapsed measures how long calls take, whether they return nil or an error, panic or end their goroutine. A call
+// counts when it has ended. The zero value is ready to use. It must not be copied after first use. All its methods
+// may be called from many goroutines, and one Elapsed may measure several workers.
 type Elapsed struct {
 	mu    sync.Mutex // guards all below, so that no reader sees half of a call
 	count int64
@@ -18,7 +18,7 @@ type Elapsed struct {
 	last  time.Duration
 }
 
-// Middleware returns the middleware that measures. Every one that it returns adds to the same sums.
+// Middleware returns middleware that measures. All results add to the same sums.
 func (e *Elapsed) Middleware() workerfx.Middleware {
 	return func(next workerfx.RunFunc) workerfx.RunFunc {
 		return func(ctx context.Context) error {
@@ -35,14 +35,14 @@ func (e *Elapsed) Count() int64 {
 	return e.count
 }
 
-// Total returns how long all calls together took. Calls that ran side by side count in full, each.
+// Total returns the sum of the times of all calls. Calls that ran side by side count in full.
 func (e *Elapsed) Total() time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.total
 }
 
-// Average returns how long a call took on average, or 0 before the first one has ended.
+// Average returns the average time of a call, or 0 before the first call has ended.
 func (e *Elapsed) Average() time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -52,7 +52,7 @@ func (e *Elapsed) Average() time.Duration {
 	return e.total / time.Duration(e.count)
 }
 
-// Last returns how long the call took that ended last, or 0 before the first one has.
+// Last returns the time of the call that ended last, or 0 before the first call has ended.
 func (e *Elapsed) Last() time.Duration {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -8,14 +8,13 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// IgnoreErrors turns errors into nil, each after logging it as a warning: those that are one of errs, by
-// [errors.Is], or all errors if none is given. The worker is refused if one of errs is nil.
+// IgnoreErrors logs errors as warnings and returns nil: errors that are one of errs, by [errors.Is], or all errors
+// if errs is empty. A nil in errs is an error when the worker is added.
 //
-// It never ignores [workerfx.ErrDoNotRestart], [workerfx.ErrSkip] and [workerfx.ErrStopping], nor the error
-// or the cause of ctx once that has ended, so that a worker that obeyed a stop is reported so. A panic is no
-// error and passes.
+// It never ignores [workerfx.ErrDoNotRestart], [workerfx.ErrSkip], [workerfx.ErrStopping], and the error or the
+// cause of ctx after it has ended. A panic passes through.
 //
-// A job that fails at once, ignored within a loop, is called again at once: put [Pause] around it.
+// A loop calls a job that fails at once again at once: put [Pause] around it.
 func IgnoreErrors(errs ...error) workerfx.Middleware {
 	errs = slices.Clone(errs)
 	return orRefuse(checkErrors(errs), func(next workerfx.RunFunc) workerfx.RunFunc {

@@ -8,8 +8,9 @@ import (
 	"sync/atomic"
 )
 
-// NewLocalLocker returns a [Locker] for the goroutines of this process. Its locks cannot be lost. Who waits
-// longest is not first in line; who waits costs no goroutine, and keys that nobody uses cost nothing.
+// NewLocalLocker returns a [Locker] for the goroutines of this process. Its locks cannot be lost. The order in
+// which callers get a lock is not defined. A caller that waits needs no extra goroutine. Keys that are not in use
+// cost nothing.
 func NewLocalLocker() Locker { return &localLocker{keys: make(map[string]*localKey)} }
 
 type localLocker struct {
@@ -17,7 +18,7 @@ type localLocker struct {
 	keys map[string]*localKey
 }
 
-// localKey is a key that somebody holds or waits for.
+// localKey is a key that is locked or waited for.
 type localKey struct {
 	held  chan struct{} // has room for the one who holds it
 	users int           // those who hold it or wait

@@ -7,9 +7,9 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// Pause waits d after each call that returns, and then hands on what it returned: the pause between the
-// jobs of a loop. The wait ends at once when ctx does. With d = 0 there is none; the worker is refused if d
-// is negative.
+// Pause waits for d after each call that returns, and then returns its error. It is the pause between the jobs of a
+// loop. The wait ends when ctx ends. With d = 0 it does not wait. A negative d is an error when the worker is
+// added.
 func Pause(d time.Duration) workerfx.Middleware {
 	return orRefuse(checkNotNegative("Pause", "duration", d), func(next workerfx.RunFunc) workerfx.RunFunc {
 		return func(ctx context.Context) error {

@@ -8,8 +8,8 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// orRefuse returns mw or, if there is an err, a middleware that panics with it once it is put around a
-// worker. A Middleware has no other way to refuse, and Add turns the panic into an error that names the worker.
+// orRefuse returns mw, or middleware that panics with err when it is put around a worker. Middleware cannot return
+// an error. Add makes an error of the panic that names the worker.
 func orRefuse(err error, mw workerfx.Middleware) workerfx.Middleware {
 	if err == nil {
 		return mw
@@ -17,7 +17,7 @@ func orRefuse(err error, mw workerfx.Middleware) workerfx.Middleware {
 	return func(workerfx.RunFunc) workerfx.RunFunc { panic(err) }
 }
 
-// badValue is the one form of every complaint: of which middleware, which field, which value, why.
+// badValue returns an error about an argument. It names the middleware, the field, the value and the reason.
 func badValue(middleware, field string, value any, why string) error {
 	return fmt.Errorf("middleware.%s: %s %v: %s", middleware, field, value, why)
 }
@@ -42,7 +42,7 @@ func checkPositive(middleware, field string, d time.Duration) error {
 	return nil
 }
 
-// checkNotNil refuses nil, and an interface around a nil pointer, map or the like.
+// checkNotNil returns an error for nil, and for an interface around a nil pointer, map or the like.
 func checkNotNil(middleware, field string, v any) error {
 	r := reflect.ValueOf(v)
 	switch r.Kind() {

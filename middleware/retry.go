@@ -7,16 +7,16 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// Retry calls next up to attempts times until it returns nil, and waits backoff.Duration(n) after the n-th
-// failure. It returns the last call's error as it is, and logs those before it as warnings.
+// Retry calls next until it returns nil, at most attempts times. It waits backoff.Duration(n) after the n-th
+// failure. It returns the error of the last call, and logs earlier errors as warnings.
 //
 // It does not call again after an error that wraps [workerfx.ErrDoNotRestart], [workerfx.ErrSkip] or
-// [workerfx.ErrStopping], after a panic, or once ctx has ended, which also ends a wait. It then returns the
-// error of the last call: a worker that is stopped while it waits ends with the failure it was to make good.
+// [workerfx.ErrStopping], after a panic, and after the end of ctx, which also ends a wait. It then returns the
+// error of the last call.
 //
-// For the pool all this is one attempt. The worker is refused if attempts is below 1 or backoff is nil, or
-// if backoff has a method Validate() error that returns one. A negative duration is an error in the log,
-// and the zero [workerfx.ExponentialBackoff] stands in for it.
+// For the pool all this is one attempt. It is an error when the worker is added if attempts is below 1, if backoff
+// is nil, or if its method Validate() error returns one. A negative duration is logged, and the zero
+// [workerfx.ExponentialBackoff] is used instead.
 func Retry(attempts int, backoff workerfx.Backoff) workerfx.Middleware {
 	return orRefuse(checkRetry(attempts, backoff), func(next workerfx.RunFunc) workerfx.RunFunc {
 		return func(ctx context.Context) error {

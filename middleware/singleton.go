@@ -10,34 +10,32 @@ import (
 )
 
 const (
-	// unlockTimeout bounds how long giving back a lock may hold up a worker that stops.
+	// unlockTimeout is the longest time that Unlock may delay a stop.
 	unlockTimeout = 5 * time.Second
-	// afterLoss is the wait before a lock that was lost is asked for again. A locker whose locks are lost as
-	// soon as they are taken must not spin a core.
+	// afterLoss is the wait before the next try after a loss, so that a locker whose locks are lost at once does
+	// not make a busy loop.
 	afterLoss = 100 * time.Millisecond
 )
 
-// Singleton runs next only while it holds the worker's lock, so that of all who share locker one does the
-// work and the others wait to take over. The lock's key is the worker's name ([workerfx.CtxWorkerName]):
-// replicas share it, and so do workers of one name in several pools; outside of a run it is "". It is
-// meant for workers that run until they are stopped: one that returns makes room for the next holder, so
-// each tick of a schedule is run by all of them, one after the other.
+// Singleton runs next only while it holds the worker's lock. So one of all workers that share locker does the work,
+// and the others wait to take over. The key of the lock is the worker's name ([workerfx.CtxWorkerName]). Replicas
+// share it, and so do workers of the same name in other pools and processes. Outside of a run the key is "".
+// Singleton is for workers that run until they are stopped. A worker that returns gives the lock to the next one:
+// so each tick of a schedule is run by all of them, one after the other.
 //
 //	wait for the lock --> next --+-- returns --> give the lock back, return what next did
 //	        ^                    |
 //	        +----- 100ms --------+-- the lock is lost, next returns an error
 //
-// When the lock is lost, the context of next ends with the cause [ErrLockLost]. An error that next then
-// returns is taken for a consequence and logged as a warning, unless it wraps [workerfx.ErrDoNotRestart],
-// [workerfx.ErrSkip] or [workerfx.ErrStopping]; nil is a success as ever. Until next has noticed, another
-// holder may work beside it: what must never happen twice needs a check of its own. A child that next adds
+// When the lock is lost, the context of next ends with the cause [ErrLockLost]. If next then returns an error, it
+// is logged as a warning, unless it wraps [workerfx.ErrDoNotRestart], [workerfx.ErrSkip] or [workerfx.ErrStopping].
+// nil is a success. Until next notices, another holder may work beside it. A child that next adds
 // ([workerfx.AddChild]) belongs to the run and not to the lock: next should remove it before it returns.
 //
-// If ctx ends before next runs, Singleton returns ctx.Err(); if locker fails, an error that wraps locker's.
-// The lock is given back also when next panics or ctx has ended, within 5s if the lock obeys its context; if
-// that fails it is logged. The time spent waiting is part of the run, also for [workerfx.WithRunTimeout]; while
-// it waits the run is on standby ([workerfx.Standby]).
-// The worker is refused if locker is nil.
+// If ctx ends before next runs, Singleton returns ctx.Err(). If locker fails, it returns an error that wraps that
+// of locker. The lock is given back also when next panics or ctx has ended, within 5s if the lock obeys its
+// context. A failure of that is logged. The wait is a part of the run, also for [workerfx.WithRunTimeout]. During
+// the wait the run is on standby ([workerfx.Standby]). A nil locker is an error when the worker is added.
 func Singleton(locker Locker) workerfx.Middleware {
 	return orRefuse(checkNotNil("Singleton", "locker", locker), func(next workerfx.RunFunc) workerfx.RunFunc {
 		return func(ctx context.Context) error {
@@ -96,7 +94,7 @@ func acquire(ctx context.Context, locker Locker, key string) (Lock, error) {
 	return lock, nil
 }
 
-// watch ends held when the lock is gone.
+// watch ends held when the lock is lost.
 func watch(held context.Context, gone <-chan struct{}, end context.CancelCauseFunc) {
 	select {
 	case <-gone:
@@ -105,7 +103,7 @@ func watch(held context.Context, gone <-chan struct{}, end context.CancelCauseFu
 	}
 }
 
-// unlock gives the lock back in a context that lives, also when ctx does not.
+// unlock gives the lock back, with a context that lives also when ctx has ended.
 func unlock(ctx context.Context, lock Lock, key string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unlockTimeout)
 	defer cancel()

@@ -8,12 +8,11 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// Timeout ends the context of each call d after the call began, with [context.DeadlineExceeded] and a cause
-// ([context.Cause]) that names the timeout. A call that then returns the bare DeadlineExceeded returns the
-// cause instead, which wraps it: so a report says what was too slow. The worker is refused if d is not
-// positive.
+// Timeout ends the context of each call after d, with [context.DeadlineExceeded] and a cause ([context.Cause]) that
+// names the timeout. If the call then returns the bare DeadlineExceeded, Timeout returns the cause, which wraps it.
+// So a report says what was too slow. d must be positive, else it is an error when the worker is added.
 //
-// Timeout waits for the call: one that ignores its context takes as long as it takes.
+// Timeout waits for the call, also if the call ignores its context.
 func Timeout(d time.Duration) workerfx.Middleware {
 	return orRefuse(checkPositive("Timeout", "duration", d), func(next workerfx.RunFunc) workerfx.RunFunc {
 		return func(ctx context.Context) error {
@@ -29,8 +28,8 @@ func Timeout(d time.Duration) workerfx.Middleware {
 	})
 }
 
-// timeoutError is the cause of a call's context once its time was up. It is a pointer so that each call
-// has one of its own, which an inner Timeout of the same length cannot be taken for.
+// timeoutError is the cause of the end of a call's context. It is a pointer, so that it differs from that of an
+// inner Timeout of the same length.
 type timeoutError struct{ after time.Duration }
 
 func (e *timeoutError) Error() string { return fmt.Sprintf("timeout of %v passed", e.after) }

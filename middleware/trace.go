@@ -12,18 +12,18 @@ import (
 // TraceOption changes what [Trace] does.
 type TraceOption func(*tracing)
 
-// WithSpanName names the spans. The default is the worker's name, or "worker" outside of a run. The worker
-// is refused if name is empty.
+// WithSpanName names the spans. The default is the worker's name, or "worker" outside of a run. An empty name is an
+// error when the worker is added.
 func WithSpanName(name string) TraceOption {
 	return func(t *tracing) { t.name = &name }
 }
 
-// Trace makes a span of each call, with the tracer of the run ([workerfx.CtxTracer]). The span is the
-// child of the one in ctx. If that is a remote one, it is the root of a trace of its own, linked to the
-// remote span: background work outlives the request that asked for it.
+// Trace makes a span of each call, with the tracer of the run ([workerfx.CtxTracer]). The span is a child of the
+// span in ctx. If that is a remote span, it is the root of a new trace with a link to the remote span, as
+// background work outlives the request.
 //
-// A call that fails, see the package documentation, makes it a span with status error. An error is recorded
-// as an event; a panic is, by the OpenTelemetry SDK, as the span ends.
+// The span of a failed call (see the package documentation) has the status error. The error is an event of the
+// span. The OpenTelemetry SDK records a panic.
 func Trace(opts ...TraceOption) workerfx.Middleware {
 	t, err := newTracing(opts)
 	return orRefuse(err, func(next workerfx.RunFunc) workerfx.RunFunc {
@@ -51,8 +51,7 @@ func newTracing(opts []TraceOption) (*tracing, error) {
 
 func (t *tracing) trace(ctx context.Context, next workerfx.RunFunc) error {
 	ctx, span := t.start(ctx)
-	// Deferred by itself and not called by another deferred function: only so can the SDK's End see a panic,
-	// record its value and let it go on.
+	// End must be deferred itself: only then can it see a panic, record its value and let it go on.
 	defer span.End()
 	returned := false
 	defer func() {

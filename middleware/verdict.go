@@ -7,7 +7,7 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// verdict is how a call ended. Its zero value is that of a call that did not return.
+// verdict says how a call ended. The zero value is for a call that did not return.
 type verdict uint8
 
 const (
@@ -16,8 +16,8 @@ const (
 	neither
 )
 
-// judge is the table in the package documentation. It calls the methods of err, which may be broken:
-// whoever counts on getting here does so in a deferred function.
+// judge implements the table in the package documentation. It calls the methods of err, which may panic: callers
+// use deferred functions.
 func judge(ctx context.Context, err error) verdict {
 	switch {
 	case err == nil, err == workerfx.ErrDoNotRestart: //nolint:errorlint // only the bare sentinel says that nothing went wrong
@@ -36,8 +36,8 @@ func isOf(ctx context.Context, err error) bool {
 	return ended != nil && (errors.Is(err, ended) || errors.Is(err, context.Cause(ctx)))
 }
 
-// isForPool tells whether err is a word to the pool, which no middleware may swallow or overrule. ErrStopping
-// is one even while ctx lives: a loop of jobs ends with it when its worker is paused or scaled down.
+// isForPool tells whether err is a message to the pool, which no middleware may ignore. ErrStopping is one also
+// while ctx lives: a loop of jobs ends with it when its worker is paused or scaled down.
 func isForPool(err error) bool {
 	return errors.Is(err, workerfx.ErrDoNotRestart) || errors.Is(err, workerfx.ErrSkip) || errors.Is(err, workerfx.ErrStopping)
 }

@@ -139,8 +139,8 @@ func (h *appQueue) prepare(ctx context.Context) error {
 	return nil
 }
 
-// shortOf returns ctx with an earlier deadline: by a tenth of the time that is left, at most a second. So the caller gets the
-// error of the last try, and not only that of the deadline.
+// shortOf returns ctx with an earlier deadline: by a tenth of the time that is left, at most a second. So the
+// caller gets the error of the last try, and not only that of the deadline.
 func shortOf(ctx context.Context) (context.Context, context.CancelFunc) {
 	deadline, bounded := ctx.Deadline()
 	if !bounded {
@@ -149,8 +149,8 @@ func shortOf(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-min(time.Until(deadline)/10, time.Second)))
 }
 
-// stop closes the database. A handler may still have a transaction: stop waits for it only as long as the app can, as other hooks
-// follow.
+// stop closes the database. A handler may still have a transaction: stop waits for it only as long as the app can,
+// as other hooks follow.
 func (h *appQueue) stop(ctx context.Context) error {
 	h.opened.Store(false)
 	budget, cancel := shortOf(ctx)

@@ -12,9 +12,9 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// Client enqueues jobs and manages jobs. [Module] provides it. All methods may be called from any goroutine, between the app's
-// start and its stop. In constructors they fail with [ErrNotStarted]. Inside of a [HandlerTx] on SQLite, only EnqueueTx and
-// EnqueueBatchTx work, as SQLite has one transaction at a time.
+// Client enqueues jobs and manages jobs. [Module] provides it. All methods may be called from any goroutine,
+// between the app's start and its stop. In constructors they fail with [ErrNotStarted]. Inside of a [HandlerTx] on
+// SQLite, only EnqueueTx and EnqueueBatchTx work, as SQLite has one transaction at a time.
 type Client struct{ app *appQueue }
 
 // Enqueue adds a job in a transaction of its own. Inside of a [HandlerTx] on SQLite it fails: use EnqueueTx there.
@@ -22,14 +22,14 @@ func (c *Client) Enqueue(ctx context.Context, args Args, opts ...EnqueueOption) 
 	return one(c.EnqueueBatch(ctx, NewEntry(args, opts...)))
 }
 
-// EnqueueTx adds a job as a part of a transaction: a [pgx.Tx] on PostgreSQL, a *[sql.Tx] on SQLite. While such a transaction is
-// open on SQLite, all other calls wait for it.
+// EnqueueTx adds a job as a part of a transaction: a [pgx.Tx] on PostgreSQL, a *[sql.Tx] on SQLite. While such a
+// transaction is open on SQLite, all other calls wait for it.
 func (c *Client) EnqueueTx(ctx context.Context, tx any, args Args, opts ...EnqueueOption) (Enqueued, error) {
 	return one(c.EnqueueBatchTx(ctx, tx, NewEntry(args, opts...)))
 }
 
-// EnqueueBatch adds many jobs, or none if there is an error. It returns the result of each, in order. Without jobs it does
-// nothing.
+// EnqueueBatch adds many jobs, or none if there is an error. It returns the result of each, in order. Without jobs
+// it does nothing.
 func (c *Client) EnqueueBatch(ctx context.Context, jobs ...Entry) ([]Enqueued, error) {
 	if err := c.besideTx(ctx); err != nil {
 		return nil, fmt.Errorf("queue: enqueue: %w: use EnqueueTx", err)
@@ -100,9 +100,9 @@ func one(added []Enqueued, err error) (Enqueued, error) {
 // drainPause is how often Drain looks.
 const drainPause = 10 * time.Millisecond
 
-// Drain waits until the queues that this process works have nothing to do: no job runs, here or elsewhere, and no job is due.
-// It also waits for jobs that other jobs enqueue meanwhile. It does not wait for jobs and attempts that are due later. It fails
-// if this process works no queue, in a handler, and when ctx ends.
+// Drain waits until the queues that this process works have nothing to do: no job runs, here or elsewhere, and no
+// job is due. It also waits for jobs that other jobs enqueue meanwhile. It does not wait for jobs and attempts that
+// are due later. It fails if this process works no queue, in a handler, and when ctx ends.
 func (c *Client) Drain(ctx context.Context) error {
 	queues := c.app.queueNames()
 	if len(queues) == 0 {

@@ -10,8 +10,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// connections are the network connections of a pool. They can be cut. That ends all calls on them at once, also calls of River
-// without a timeout, which would wait for a silent network.
+// connections are the network connections of a pool. They can be cut. That ends all calls on them at once, also
+// calls of River without a timeout, which would wait for a silent network.
 type connections struct {
 	mu   sync.Mutex // guards the fields below
 	open map[*connection]struct{}

@@ -9,8 +9,8 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// EnqueueOption says how a job is enqueued. It wins over InsertOpts of the arguments. A value that is out of range is an error
-// of the call. The error names the kind, the field and the value.
+// EnqueueOption says how a job is enqueued. It wins over InsertOpts of the arguments. A value that is out of range
+// is an error of the call. The error names the kind, the field and the value.
 type EnqueueOption func(*enqueueSettings)
 
 // enqueueSettings are all options of a job.
@@ -24,8 +24,8 @@ func (s *enqueueSettings) bad(field string, value any, why string) {
 	s.errs = append(s.errs, fmt.Errorf("%s %v: %s", field, value, why))
 }
 
-// At makes the job due at t, or at once if t has passed. If t is less than five seconds away, the job begins within a second
-// after t. Else it begins within five seconds, as River's scheduler looks that often.
+// At makes the job due at t, or at once if t has passed. If t is less than five seconds away, the job begins within
+// a second after t. Else it begins within five seconds, as River's scheduler looks that often.
 func At(t time.Time) EnqueueOption {
 	return func(s *enqueueSettings) {
 		if s.ScheduledAt = t; t.IsZero() {
@@ -80,14 +80,15 @@ var unfinished = []rivertype.JobState{
 	rivertype.JobStateRunning, rivertype.JobStateScheduled,
 }
 
-// Unique enqueues the job only if there is no unfinished job of its kind with the same arguments. If fields of the arguments
-// are tagged `river:"unique"`, only these fields are compared. If there is such a job, the call returns it as a duplicate.
+// Unique enqueues the job only if there is no unfinished job of its kind with the same arguments. If fields of the
+// arguments are tagged `river:"unique"`, only these fields are compared. If there is such a job, the call returns
+// it as a duplicate.
 func Unique() EnqueueOption {
 	return func(s *enqueueSettings) { s.UniqueOpts = river.UniqueOpts{ByArgs: true, ByState: unfinished} }
 }
 
-// UniqueFor is [Unique] for a period: there is at most one such job, finished or not, in each period of d. d is at least a
-// second. A dead letter does not count. The periods begin at multiples of d since the year 1, in UTC.
+// UniqueFor is [Unique] for a period: there is at most one such job, finished or not, in each period of d. d is at
+// least a second. A dead letter does not count. The periods begin at multiples of d since the year 1, in UTC.
 func UniqueFor(d time.Duration) EnqueueOption {
 	return func(s *enqueueSettings) {
 		if s.UniqueOpts = (river.UniqueOpts{ByArgs: true, ByPeriod: d}); d < time.Second {

@@ -20,9 +20,9 @@ type fencedDriver[TTx any] struct {
 // GetExecutor returns the fenced executor.
 func (d fencedDriver[TTx]) GetExecutor() riverdriver.Executor { return d.executor }
 
-// fencedExecutor is River's executor, but it writes the ends of a client's jobs through the client's session. When the session has
-// lost its lock, others may have taken over the jobs: then nothing is written. A check before the write could not promise that, as
-// a process may be frozen between the check and the write.
+// fencedExecutor is River's executor, but it writes the ends of a client's jobs through the client's session. When
+// the session has lost its lock, others may have taken over the jobs: then nothing is written. A check before the
+// write could not promise that, as a process may be frozen between the check and the write.
 type fencedExecutor struct {
 	riverdriver.Executor
 
@@ -65,11 +65,11 @@ type session struct {
 	alive context.Context //nolint:containedctx // it is the session's life, not a call's
 	// executor uses the connection of the lock; nil if the lock has no connection.
 	executor riverdriver.Executor
-	// driver uses connections of the session, which are cut when the lock is lost. So a silent database delays nothing. It is a
-	// riverdriver.Driver; nil means that of the database.
+	// driver uses connections of the session, which are cut when the lock is lost. So a silent database delays
+	// nothing. It is a riverdriver.Driver; nil means that of the database.
 	driver any
-	// sweep frees the jobs of clients that have lost their lock, and returns them. Their attempt is over. It uses connections of
-	// the session, as handlers may use all connections of the database.
+	// sweep frees the jobs of clients that have lost their lock, and returns them. Their attempt is over. It uses
+	// connections of the session, as handlers may use all connections of the database.
 	sweep func(ctx context.Context) ([]*rivertype.JobRow, error)
 	leave func()
 }
@@ -86,8 +86,8 @@ func (s *session) bind(ctx context.Context) (bound context.Context, release func
 	}
 }
 
-// stacks are the stacks of panics of handlers, by job, until they are in the database. River would keep the stack of its own
-// goroutine, in which handlers do not run.
+// stacks are the stacks of panics of handlers, by job, until they are in the database. River would keep the stack
+// of its own goroutine, in which handlers do not run.
 type stacks struct {
 	mu    sync.Mutex // guards byJob
 	byJob map[int64]string

@@ -15,8 +15,8 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// Handler does the jobs of one kind. Handle is called from many goroutines at once. It is called at least once for each job: if
-// a process dies during a job, another process does the job again. What its error means:
+// Handler does the jobs of one kind. Handle is called from many goroutines at once. It is called at least once for
+// each job: if a process dies during a job, another process does the job again. What its error means:
 //
 //	nil                         the job is done
 //	Discard(err)                it is given up, and becomes a dead letter
@@ -25,17 +25,17 @@ import (
 //	its context's error, while  the attempt does not count; it runs again at once, here or elsewhere
 //	the worker stops
 //
-// The context carries the logger, with the fields "worker", "workerExecutionID" (the job's ID), "kind" and "attempt", the tracer
-// with the job's span, and the job itself ([CtxJob]). It ends when the handler's timeout passes, when the time for the worker's
-// stop is nearly over, and when the liveness lock of the worker is lost.
+// The context carries the logger, with the fields "worker", "workerExecutionID" (the job's ID), "kind" and
+// "attempt", the tracer with the job's span, and the job itself ([CtxJob]). It ends when the handler's timeout
+// passes, when the time for the worker's stop is nearly over, and when the liveness lock of the worker is lost.
 type Handler[A Args] interface {
 	Handle(ctx context.Context, job *Job[A]) error
 }
 
-// HandlerTx is a [Handler] with a transaction, in which the job is then completed. Its writes and the end of the job are one
-// commit: they happen exactly once. If it returns an error, or another process has taken over the job, nothing is written. T is
-// [pgx.Tx] on PostgreSQL and *[sql.Tx] on SQLite. The handler must not commit and not roll back. SQLite has one transaction at a
-// time: all other jobs wait for it, and within it only EnqueueTx enqueues.
+// HandlerTx is a [Handler] with a transaction, in which the job is then completed. Its writes and the end of the
+// job are one commit: they happen exactly once. If it returns an error, or another process has taken over the job,
+// nothing is written. T is [pgx.Tx] on PostgreSQL and *[sql.Tx] on SQLite. The handler must not commit and not roll
+// back. SQLite has one transaction at a time: all other jobs wait for it, and within it only EnqueueTx enqueues.
 type HandlerTx[A Args, T any] interface {
 	HandleTx(ctx context.Context, tx T, job *Job[A]) error
 }
@@ -57,8 +57,8 @@ func (f HandlerTxFunc[A, T]) HandleTx(ctx context.Context, tx T, job *Job[A]) er
 // HandlerOption configures one handler. A value that is out of range is an error of fx.New that names the kind.
 type HandlerOption func(*handler)
 
-// WithBackoff sets the wait between the attempts of a job. The default is that of River: the fourth power of the number of
-// attempts in seconds, plus or minus a tenth: 1s, 16s, 81s. The default of 25 attempts takes three weeks.
+// WithBackoff sets the wait between the attempts of a job. The default is that of River: the fourth power of the
+// number of attempts in seconds, plus or minus a tenth: 1s, 16s, 81s. The default of 25 attempts takes three weeks.
 func WithBackoff(b workerfx.Backoff) HandlerOption {
 	return func(h *handler) { h.backoff, h.backoffSet = b, true }
 }

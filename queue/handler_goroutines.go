@@ -7,9 +7,9 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// handlerGoroutines are the goroutines in which handlers and hooks are called. They are not River's goroutines, as a handler may end
-// its goroutine (runtime.Goexit). Idle goroutines are kept for the next attempt: the stack of a new goroutine would have to grow,
-// which costs more than all else around an attempt. The zero value keeps none.
+// handlerGoroutines are the goroutines in which handlers and hooks are called. They are not River's goroutines, as
+// a handler may end its goroutine (runtime.Goexit). Idle goroutines are kept for the next attempt: the stack of a
+// new goroutine would have to grow, which costs more than all else around an attempt. The zero value keeps none.
 type handlerGoroutines struct {
 	most int // idle ones that are kept
 

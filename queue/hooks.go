@@ -10,20 +10,20 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// Hooks are called for events of jobs in this process. Provide them with [ProvideHooks]. The order of several hooks is not
-// defined. They are called from many goroutines at once, and the job waits for them. A nil hook is not called. A panic in a hook,
-// or its runtime.Goexit, is logged and does not harm the job.
+// Hooks are called for events of jobs in this process. Provide them with [ProvideHooks]. The order of several hooks
+// is not defined. They are called from many goroutines at once, and the job waits for them. A nil hook is not
+// called. A panic in a hook, or its runtime.Goexit, is logged and does not harm the job.
 type Hooks struct {
 	// OnLocked is called before a handler, with the handler's context.
 	OnLocked func(ctx context.Context, job JobInfo)
 	// OnDone is called after a handler, with nil, an error that wraps the handler's error, or a *[workerfx.PanicError].
 	OnDone func(ctx context.Context, job JobInfo, err error)
-	// OnUnknownKind is called for a job without a handler in this process. The attempt fails. Put jobs of other processes into
-	// another queue.
+	// OnUnknownKind is called for a job without a handler in this process. The attempt fails. Put jobs of other
+	// processes into another queue.
 	OnUnknownKind func(ctx context.Context, job JobInfo)
-	// OnDiscard is called for a job that is given up: its attempts are used up, or it was discarded ([Discard]). It is called
-	// before the job becomes a dead letter. If the process dies then, it may be called twice or not at all:
-	// [Client.DeadLetters] has all of them.
+	// OnDiscard is called for a job that is given up: its attempts are used up, or it was discarded ([Discard]). It
+	// is called before the job becomes a dead letter. If the process dies then, it may be called twice or not at
+	// all: [Client.DeadLetters] has all of them.
 	OnDiscard func(ctx context.Context, job JobInfo, err error)
 }
 
@@ -62,8 +62,8 @@ func (s hookSet) discarded(ctx context.Context, log *zerolog.Logger, job JobInfo
 	}
 }
 
-// callHook calls a hook in a goroutine of its own, and logs its panic. A hook that ends the goroutine (runtime.Goexit) must not
-// end that of River, which would then never hear of the job's end.
+// callHook calls a hook in a goroutine of its own, and logs its panic. A hook that ends the goroutine
+// (runtime.Goexit) must not end that of River, which would then never hear of the job's end.
 func callHook(log *zerolog.Logger, hook string, call func()) {
 	var once handlerGoroutines
 	err := once.call(func() error {

@@ -9,9 +9,9 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// Args are the arguments of a job: a struct, or a map with string keys, that encodes to a JSON object. Kind names the job's type
-// in the database, and finds its handler. It must not depend on the value. A handler with a new kind does not get jobs of the
-// old kind. A kind has letters, digits and -_<>[]/.:+ only.
+// Args are the arguments of a job: a struct, or a map with string keys, that encodes to a JSON object. Kind names
+// the job's type in the database, and finds its handler. It must not depend on the value. A handler with a new kind
+// does not get jobs of the old kind. A kind has letters, digits and -_<>[]/.:+ only.
 //
 // A method InsertOpts() [river.InsertOpts] of Args sets defaults: queue, priority, attempts.
 type Args interface {
@@ -36,8 +36,8 @@ type JobInfo struct {
 	// Attempt counts the attempts, with the current one. The first attempt is 1. An attempt whose process died counts. An
 	// attempt that rescheduled the job, or that a stop interrupted, does not count.
 	Attempt, MaxAttempts int
-	// EnqueuedAt is when the job was enqueued, and ScheduledAt when it is due. AttemptedAt and FinishedAt are zero if there was
-	// no attempt and no end yet.
+	// EnqueuedAt is when the job was enqueued, and ScheduledAt when it is due. AttemptedAt and FinishedAt are zero
+	// if there was no attempt and no end yet.
 	EnqueuedAt, ScheduledAt, AttemptedAt, FinishedAt time.Time
 	// Errors are the failed attempts, the oldest first.
 	Errors []AttemptError

@@ -11,8 +11,8 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// lockFiles is a directory of lock files beside an SQLite database. Each client has a file with its name, and there is one for
-// migrations.
+// lockFiles is a directory of lock files beside an SQLite database. Each client has a file with its name, and there
+// is one for migrations.
 type lockFiles string
 
 // fileLock is a locked file. The system unlocks it when the process ends, however it ends.

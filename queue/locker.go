@@ -9,10 +9,10 @@ import (
 	"github.com/workerfx/workerfx/middleware"
 )
 
-// PostgresLocker returns a [middleware.Locker] for [middleware.Singleton]. All processes that use the database share its locks.
-// They are advisory locks of PostgreSQL, each on a connection of its own, beside those of pool. A lock is lost with its
-// connection, also when its process is frozen or cut off for [DefaultLease]. When its holder stops or dies, another process gets
-// the lock within moments. A nil pool is an error of Lock.
+// PostgresLocker returns a [middleware.Locker] for [middleware.Singleton]. All processes that use the database
+// share its locks. They are advisory locks of PostgreSQL, each on a connection of its own, beside those of pool. A
+// lock is lost with its connection, also when its process is frozen or cut off for [DefaultLease]. When its holder
+// stops or dies, another process gets the lock within moments. A nil pool is an error of Lock.
 func PostgresLocker(pool *pgxpool.Pool) middleware.Locker { return postgresLocker{pool} }
 
 type postgresLocker struct{ pool *pgxpool.Pool }

@@ -13,8 +13,8 @@ import (
 // defaultBuckets are the upper bounds of the histogram of the times of jobs, in seconds: from a short job to an hour.
 var defaultBuckets = []float64{0.005, 0.025, 0.1, 0.5, 1, 5, 30, 60, 600, 3600}
 
-// register makes the histogram of the times of jobs, with the prefix of the pool's metrics. If another app used the registry
-// before, its histogram is used.
+// register makes the histogram of the times of jobs, with the prefix of the pool's metrics. If another app used the
+// registry before, its histogram is used.
 func (h *appQueue) register(registerer prometheus.Registerer, config workerfx.Config) error {
 	buckets := defaultBuckets
 	if len(config.Metrics.Buckets) > 0 {

@@ -20,15 +20,16 @@ type Database struct {
 	open func(p params, s settings) (database, error)
 }
 
-// SQLite keeps jobs in a file. It makes the file if there is none, in a directory that must exist. Use a file for the queue alone:
-// it has one connection, and each commit waits for the disk. Processes on one machine may share the file, with lock files in a
-// directory beside it whose name ends in "-workers". The file must not be on a network drive.
+// SQLite keeps jobs in a file. It makes the file if there is none, in a directory that must exist. Use a file for
+// the queue alone: it has one connection, and each commit waits for the disk. Processes on one machine may share
+// the file, with lock files in a directory beside it whose name ends in "-workers". The file must not be on a
+// network drive.
 func SQLite(path string) Database {
 	return Database{func(params, settings) (database, error) { return newSQLite(path, nil) }}
 }
 
-// Postgres keeps jobs in a PostgreSQL database, version 14 or newer, that many machines may share. The URL is one of pgx, with its
-// parameters for pools, such as postgres://user:password@host:5432/database?pool_max_conns=20.
+// Postgres keeps jobs in a PostgreSQL database, version 14 or newer, that many machines may share. The URL is one
+// of pgx, with its parameters for pools, such as postgres://user:password@host:5432/database?pool_max_conns=20.
 func Postgres(url string) Database {
 	return Database{func(_ params, s settings) (database, error) { return newPostgres(url, nil, s.lease) }}
 }
@@ -43,8 +44,9 @@ func UsePostgres() Database {
 	}}
 }
 
-// UseSQLite keeps jobs in the database of the *[sql.DB] that the app provides: SQLite with the driver modernc.org/sqlite and
-// SetMaxOpenConns(1). The pragmas journal_mode(WAL), synchronous(FULL) and busy_timeout are recommended.
+// UseSQLite keeps jobs in the database of the *[sql.DB] that the app provides: SQLite with the driver
+// modernc.org/sqlite and SetMaxOpenConns(1). The pragmas journal_mode(WAL), synchronous(FULL) and busy_timeout are
+// recommended.
 func UseSQLite() Database {
 	return Database{func(p params, _ settings) (database, error) {
 		if p.DB == nil {
@@ -54,12 +56,12 @@ func UseSQLite() Database {
 	}}
 }
 
-// Module gives an Fx app a *[Client]. The app's pool (workerfx.Module) works the jobs that have a handler ([ProvideHandler]). The
-// start of the app opens the database and migrates its schema. It tries until the start timeout is nearly over. The database
-// closes after the pool has stopped.
+// Module gives an Fx app a *[Client]. The app's pool (workerfx.Module) works the jobs that have a handler
+// ([ProvideHandler]). The start of the app opens the database and migrates its schema. It tries until the start
+// timeout is nearly over. The database closes after the pool has stopped.
 //
-// Module uses the app's zerolog.Logger or *zerolog.Logger. Without a logger, errors go to stderr. The times of jobs are in the
-// app's prometheus.Registerer or *prometheus.Registry, with the prefix of the pool's metrics.
+// Module uses the app's zerolog.Logger or *zerolog.Logger. Without a logger, errors go to stderr. The times of jobs
+// are in the app's prometheus.Registerer or *prometheus.Registry, with the prefix of the pool's metrics.
 func Module(db Database, opts ...Option) fx.Option {
 	return fx.Module("queue",
 		fx.Provide(

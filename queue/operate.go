@@ -24,8 +24,8 @@ func (c *Client) operateOn(ctx context.Context, what string, id int64, do func(d
 	return c.operate(ctx, fmt.Sprintf("%s %d", what, id), do)
 }
 
-// Job returns the report on a job. It fails with [ErrNoJob]. Completed and cancelled jobs are kept for a day, discarded jobs for
-// a week.
+// Job returns the report on a job. It fails with [ErrNoJob]. Completed and cancelled jobs are kept for a day,
+// discarded jobs for a week.
 func (c *Client) Job(ctx context.Context, id int64) (JobInfo, error) {
 	var job JobInfo
 	err := c.operateOn(ctx, "job", id, func(db database) error {
@@ -38,8 +38,8 @@ func (c *Client) Job(ctx context.Context, id int64) (JobInfo, error) {
 	return job, err
 }
 
-// DeadLetters returns the jobs of all queues that were given up, the latest first. limit is their highest number, from 1 to
-// 10,000.
+// DeadLetters returns the jobs of all queues that were given up, the latest first. limit is their highest number,
+// from 1 to 10,000.
 func (c *Client) DeadLetters(ctx context.Context, limit int) ([]JobInfo, error) {
 	const most = 10_000
 	if limit < 1 || limit > most {
@@ -60,15 +60,17 @@ func (c *Client) DeadLetters(ctx context.Context, limit int) ([]JobInfo, error) 
 	return jobs, nil
 }
 
-// Requeue makes a dead letter available at once, with one more attempt if it has used up all attempts. It fails with [ErrNoJob]
-// if there is no job with this ID, if the job was not given up, or if it is [Unique] and there is another such job now.
+// Requeue makes a dead letter available at once, with one more attempt if it has used up all attempts. It fails
+// with [ErrNoJob] if there is no job with this ID, if the job was not given up, or if it is [Unique] and there is
+// another such job now.
 func (c *Client) Requeue(ctx context.Context, id int64) error {
 	return c.operateOn(ctx, "requeue job", id, func(db database) error { return db.requeue(ctx, id) })
 }
 
-// Cancel gives a job up. A job that waits becomes a dead letter at once, with [StateCancelled]. A job that runs is not tried again
-// if it fails. On PostgreSQL its context ends, wherever it runs, and hooks are called. On SQLite it runs to its end. Cancel fails
-// with [ErrNoJob] if there is no job with this ID, or if the job is over and was not cancelled.
+// Cancel gives a job up. A job that waits becomes a dead letter at once, with [StateCancelled]. A job that runs is
+// not tried again if it fails. On PostgreSQL its context ends, wherever it runs, and hooks are called. On SQLite it
+// runs to its end. Cancel fails with [ErrNoJob] if there is no job with this ID, or if the job is over and was not
+// cancelled.
 func (c *Client) Cancel(ctx context.Context, id int64) error {
 	return c.operateOn(ctx, "cancel job", id, func(db database) error { return db.cancel(ctx, id) })
 }
@@ -80,8 +82,8 @@ type Count struct {
 	Jobs  int
 }
 
-// Counts returns the numbers of jobs in the database, sorted by queue, then by state. Numbers of 0 are left out. The database
-// reads all its jobs for it, also those that have ended.
+// Counts returns the numbers of jobs in the database, sorted by queue, then by state. Numbers of 0 are left out.
+// The database reads all its jobs for it, also those that have ended.
 func (c *Client) Counts(ctx context.Context) ([]Count, error) {
 	var counts []Count
 	err := c.operate(ctx, "counts", func(db database) (err error) {

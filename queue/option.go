@@ -24,9 +24,10 @@ const (
 	DefaultLease = 10 * time.Second
 )
 
-// WithQueue makes this process work a queue, up to slots jobs at a time. The name of its worker is "queue/" and the name of the
-// queue. Its options are those of any worker. Replicas multiply the slots. Without WithQueue, an app with handlers works the
-// queue "default" with 10 slots. With WithQueue it works only the queues that are named. WithQueue without a handler is an error.
+// WithQueue makes this process work a queue, up to slots jobs at a time. The name of its worker is "queue/" and the
+// name of the queue. Its options are those of any worker. Replicas multiply the slots. Without WithQueue, an app
+// with handlers works the queue "default" with 10 slots. With WithQueue it works only the queues that are named.
+// WithQueue without a handler is an error.
 func WithQueue(name string, slots int, opts ...workerfx.Option) Option {
 	return func(s *settings) { s.queues = append(s.queues, queueConfig{name: name, slots: slots, options: opts}) }
 }
@@ -37,9 +38,9 @@ func WithoutMigrations() Option {
 	return func(s *settings) { s.noMigrations = true }
 }
 
-// WithLease sets how long a process may be silent on PostgreSQL, as it is frozen or cut off. Then others take over its jobs. They
-// take over the jobs of a process that died within two seconds. A process that cannot reach PostgreSQL for three quarters of the
-// lease stops its jobs. The default is 10s. It must be from 1s to a day.
+// WithLease sets how long a process may be silent on PostgreSQL, as it is frozen or cut off. Then others take over
+// its jobs. They take over the jobs of a process that died within two seconds. A process that cannot reach
+// PostgreSQL for three quarters of the lease stops its jobs. The default is 10s. It must be from 1s to a day.
 func WithLease(d time.Duration) Option {
 	return func(s *settings) { s.lease = d }
 }

@@ -12,8 +12,8 @@ var (
 	ErrNotStarted = errors.New("queue is not started")
 	// ErrNoJob says that there is no job with this ID, or that it is not in a state that the call needs.
 	ErrNoJob = errors.New("no such job")
-	// ErrLockLost is the cause of a handler's context ([context.Cause]) when the process has lost its lock, so that others may
-	// take over its jobs.
+	// ErrLockLost is the cause of a handler's context ([context.Cause]) when the process has lost its lock, so that
+	// others may take over its jobs.
 	ErrLockLost = errors.New("liveness lock was lost")
 	// ErrTakenOver is the error of an attempt whose job another process has taken over. Its transaction is rolled back.
 	ErrTakenOver = errors.New("job was taken over by another process")
@@ -21,8 +21,8 @@ var (
 	ErrSchemaBehind = errors.New("database schema is behind")
 )
 
-// Discard returns an error that gives the job up. The job is not tried again. It becomes a dead letter with the text of err, which
-// may be nil.
+// Discard returns an error that gives the job up. The job is not tried again. It becomes a dead letter with the
+// text of err, which may be nil.
 func Discard(err error) error {
 	if err == nil {
 		err = errors.New("discarded by its handler")
@@ -30,8 +30,8 @@ func Discard(err error) error {
 	return &discardError{err}
 }
 
-// RescheduleIn returns an error that makes the job run again after d. The attempt does not count. Zero means at once. A negative
-// d makes the attempt fail.
+// RescheduleIn returns an error that makes the job run again after d. The attempt does not count. Zero means at
+// once. A negative d makes the attempt fail.
 func RescheduleIn(d time.Duration) error {
 	if d < 0 {
 		return fmt.Errorf("RescheduleIn: %v must not be negative", d)
@@ -39,7 +39,8 @@ func RescheduleIn(d time.Duration) error {
 	return &rescheduleError{in: d}
 }
 
-// RescheduleAt returns an error that makes the job run again at t, or at once if t has passed. The attempt does not count.
+// RescheduleAt returns an error that makes the job run again at t, or at once if t has passed. The attempt does not
+// count.
 func RescheduleAt(t time.Time) error { return &rescheduleError{at: t} }
 
 type discardError struct{ error }

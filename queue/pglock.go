@@ -21,9 +21,10 @@ func lockKey(name string) int64 {
 	return int64(binary.BigEndian.Uint64(sum[:8])) //nolint:gosec // all 64 bits, whatever their sign
 }
 
-// postgresLock is an advisory lock and its connection. The holder queries the server every quarter of the lease. The server ends a
-// connection that was silent for a lease. So a process that is frozen or cut off loses its lock. The holder gives the lock up a
-// quarter of the lease before the server does: it knows of the loss before others get the lock.
+// postgresLock is an advisory lock and its connection. The holder queries the server every quarter of the lease.
+// The server ends a connection that was silent for a lease. So a process that is frozen or cut off loses its lock.
+// The holder gives the lock up a quarter of the lease before the server does: it knows of the loss before others
+// get the lock.
 type postgresLock struct {
 	pool        *pgxpool.Pool   // of that one connection, which it never replaces
 	connections *connections    // of the pool
@@ -32,7 +33,8 @@ type postgresLock struct {
 	done        chan struct{} // closed when watch has ended
 }
 
-// lockSlice is the longest wait for a lock in one call. A connection that was cut off during a wait stops waiting after that.
+// lockSlice is the longest wait for a lock in one call. A connection that was cut off during a wait stops waiting
+// after that.
 const lockSlice = 5 * time.Second
 
 // openPostgresLock waits until the lock is free and takes it.
@@ -58,8 +60,8 @@ func openPostgresLock(ctx context.Context, config *pgxpool.Config, key int64, le
 	return l, nil
 }
 
-// onePool returns a pool with one connection to the database of config, and changes config. The pool does not replace the connection:
-// what is done through it is done while the lock is held.
+// onePool returns a pool with one connection to the database of config, and changes config. The pool does not
+// replace the connection: what is done through it is done while the lock is held.
 func onePool(ctx context.Context, config *pgxpool.Config, lease time.Duration) (*pgxpool.Pool, error) {
 	config.MaxConns, config.MinConns, config.MinIdleConns = 1, 0, 0
 	config.MaxConnLifetime, config.MaxConnIdleTime, config.HealthCheckPeriod = math.MaxInt64, math.MaxInt64, time.Hour

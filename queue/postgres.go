@@ -46,8 +46,8 @@ func newPostgres(url string, pool *pgxpool.Pool, lease time.Duration) (*postgres
 	return p, nil
 }
 
-// spareConns are connections for calls while handlers have all other connections: a call inside of a handler's transaction would
-// wait for itself.
+// spareConns are connections for calls while handlers have all other connections: a call inside of a handler's
+// transaction would wait for itself.
 const spareConns = 4
 
 func (p *postgres) makeRoom(transactions int) {
@@ -85,7 +85,8 @@ func (p *postgres) close() {
 	}
 }
 
-// migrate holds the lock of migrations. So one of many processes that start at the same time migrates, and the others wait.
+// migrate holds the lock of migrations. So one of many processes that start at the same time migrates, and the
+// others wait.
 func (p *postgres) migrate(ctx context.Context, log *slog.Logger, apply bool) error {
 	if !apply {
 		return p.migrateIn(ctx, log, false)
@@ -98,8 +99,8 @@ func (p *postgres) migrate(ctx context.Context, log *slog.Logger, apply bool) er
 	return p.migrateIn(ctx, log, true)
 }
 
-// riverConns is the largest number of connections of a River client, beside that of its lock: one listens, one fetches, one sweeps,
-// and the leader needs a few more.
+// riverConns is the largest number of connections of a River client, beside that of its lock: one listens, one
+// fetches, one sweeps, and the leader needs a few more.
 const riverConns = 7
 
 // join takes the client's lock, and makes a pool for the client. The pool is closed when the lock is lost.
@@ -137,8 +138,8 @@ var postgresStatements = statements{
 		FROM (SELECT queue, state, count(*) AS jobs FROM river_job GROUP BY queue, state) AS c`,
 }
 
-// work marks its transaction with the job's client, so that a sweep finds it. A transaction of a client that is frozen or cut off
-// would keep its locks, and the next attempt would wait for them.
+// work marks its transaction with the job's client, so that a sweep finds it. A transaction of a client that is
+// frozen or cut off would keep its locks, and the next attempt would wait for them.
 func (p *postgres) work(ctx context.Context, job *rivertype.JobRow, do func(tx any) error) error {
 	begin := fmt.Sprintf(`BEGIN; SELECT pg_advisory_xact_lock_shared(%d)`, txKey(ownerOf(job)))
 	return pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{BeginQuery: begin}, func(tx pgx.Tx) error {
@@ -149,8 +150,8 @@ func (p *postgres) work(ctx context.Context, job *rivertype.JobRow, do func(tx a
 	})
 }
 
-// deathGrace is how long a lock must be free before others take over the jobs of its holder. A holder that only lost its connection
-// notices it in that time.
+// deathGrace is how long a lock must be free before others take over the jobs of its holder. A holder that only
+// lost its connection notices it in that time.
 const deathGrace = 3 * lookEvery
 
 func (p *postgres) sweep(ctx context.Context, pool *pgxpool.Pool) (freed []*rivertype.JobRow, err error) {
@@ -201,8 +202,8 @@ func (*postgres) dead(ctx context.Context, pool *pgxpool.Pool) (dead []string, e
 // txKey is the key of the advisory lock that the transactions of a client share.
 func txKey(clientID string) int64 { return lockKey("tx:" + clientID) }
 
-// endTxs ends the open transactions of a client that is gone. If the user of the database has no right to do so, they end with their
-// process or their connection.
+// endTxs ends the open transactions of a client that is gone. If the user of the database has no right to do so,
+// they end with their process or their connection.
 func (*postgres) endTxs(ctx context.Context, pool *pgxpool.Pool, owner string) error {
 	_, err := pool.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_locks
 		WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -213,8 +214,8 @@ func (*postgres) endTxs(ctx context.Context, pool *pgxpool.Pool, owner string) e
 	return nil
 }
 
-// sweepOwner frees the jobs of a client if its lock is free. It holds the lock meanwhile, so that only one process sweeps. A row that
-// an open transaction has locked is left for the next sweep.
+// sweepOwner frees the jobs of a client if its lock is free. It holds the lock meanwhile, so that only one process
+// sweeps. A row that an open transaction has locked is left for the next sweep.
 func (p *postgres) sweepOwner(ctx context.Context, pool *pgxpool.Pool, owner string) (freed []*rivertype.JobRow, err error) {
 	err = pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
 		var dead bool

@@ -20,9 +20,10 @@ type registration struct {
 // registrations is the value group of all registrations.
 const registrations = `group:"queue"`
 
-// ProvideHandler adds the handler of jobs of kind A that a constructor returns. The constructor is any function that fx.Provide
-// takes. Its first result is a [Handler] of A, or a [HandlerTx] of A and the transactions of the app's database, as an interface
-// or as its own type. Its second result, if there is one, is an error. Two handlers of one kind are an error.
+// ProvideHandler adds the handler of jobs of kind A that a constructor returns. The constructor is any function
+// that fx.Provide takes. Its first result is a [Handler] of A, or a [HandlerTx] of A and the transactions of the
+// app's database, as an interface or as its own type. Its second result, if there is one, is an error. Two handlers
+// of one kind are an error.
 func ProvideHandler[A Args](fn any, opts ...HandlerOption) fx.Option {
 	c, err := constructor.Inspect("queue.ProvideHandler", fn)
 	if err == nil && !isHandler[A](c.Result) {
@@ -57,10 +58,11 @@ func ProvideHooks(fn any) fx.Option {
 	})
 }
 
-// Periodic enqueues a job at the ticks of a cron expression: see [workerfx.WithCron]. Examples are "30 4 * * *" and "@every 90s".
-// One of the processes that work a queue of the database is the leader, and enqueues. Give the same Periodic to all of them.
-// Intervals below a second are an error. Ticks are lost while there is no leader, for up to fifteen seconds after a leader died,
-// and while all queues of all processes are paused. An "@every" counts from the start of the leader.
+// Periodic enqueues a job at the ticks of a cron expression: see [workerfx.WithCron]. Examples are "30 4 * * *" and
+// "@every 90s". One of the processes that work a queue of the database is the leader, and enqueues. Give the same
+// Periodic to all of them. Intervals below a second are an error. Ticks are lost while there is no leader, for up
+// to fifteen seconds after a leader died, and while all queues of all processes are paused. An "@every" counts from
+// the start of the leader.
 func Periodic(cron string, args Args, opts ...EnqueueOption) fx.Option {
 	p, err := newPeriodic(cron, args, opts)
 	if err != nil {
@@ -89,8 +91,8 @@ func needModule(caller string) fx.Option {
 // registered counts the calls of register.
 var registered atomic.Int64
 
-// register provides the result of a constructor with a name that is used only here, and adds the registration that of makes of
-// it. See provide of package workerfx.
+// register provides the result of a constructor with a name that is used only here, and adds the registration that
+// of makes of it. See provide of package workerfx.
 func register(caller string, fn any, c constructor.Constructor, of func(any) (registration, error)) fx.Option {
 	name := fmt.Sprintf("name:%q", fmt.Sprintf("%s #%d", c.Name, registered.Add(1)))
 	annotations := append(constructor.Annotations[fx.Annotation](fn), fx.As(new(any)), fx.ResultTags(name))

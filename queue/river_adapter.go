@@ -259,8 +259,8 @@ type storedError struct {
 func (e *storedError) Error() string { return e.text }
 func (e *storedError) Unwrap() error { return e.error }
 
-// stored returns an error with a text that the database can store: PostgreSQL has no zero bytes in JSON, and if it refuses the end of
-// one attempt, the ends of others wait. It calls the Error method here, where it may panic.
+// stored returns an error with a text that the database can store: PostgreSQL has no zero bytes in JSON, and if it
+// refuses the end of one attempt, the ends of others wait. It calls the Error method here, where it may panic.
 func stored(err error) error {
 	if err == nil {
 		return nil

@@ -8,7 +8,8 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// riverLog writes River's log to the app's log. River's lines of level info get level debug, as this package logs what users need.
+// riverLog writes River's log to the app's log. River's lines of level info get level debug, as this package logs
+// what users need.
 type riverLog struct {
 	log    zerolog.Logger
 	prefix string

@@ -221,7 +221,8 @@ func (s *store[TTx]) migrateIn(ctx context.Context, log *slog.Logger, apply bool
 	return err
 }
 
-// complete ends a job within a transaction. It fails with [ErrTakenOver] if the row is not in the caller's attempt any more.
+// complete ends a job within a transaction. It fails with [ErrTakenOver] if the row is not in the caller's attempt
+// any more.
 func (s *store[TTx]) complete(ctx context.Context, exec riverdriver.Executor, job *rivertype.JobRow) error {
 	var ours bool
 	err := exec.QueryRow(ctx, s.fence, job.ID, job.Attempt, job.AttemptedBy[len(job.AttemptedBy)-1]).Scan(&ours)

@@ -50,8 +50,8 @@ func stateWhenFreed(job *rivertype.JobRow) rivertype.JobState {
 	return rivertype.JobStateAvailable
 }
 
-// free ends the attempts of jobs whose client is gone. A job with another attempt is available, at its old place in the queue. Other
-// jobs, and cancelled jobs, are dead letters. The rows are locked. It updates jobs.
+// free ends the attempts of jobs whose client is gone. A job with another attempt is available, at its old place in
+// the queue. Other jobs, and cancelled jobs, are dead letters. The rows are locked. It updates jobs.
 func free(ctx context.Context, exec riverdriver.Executor, jobs []*rivertype.JobRow) error {
 	now := time.Now().UTC()
 	params := riverdriver.JobRescueManyParams{StuckHorizon: now}

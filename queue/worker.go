@@ -29,7 +29,8 @@ func (g *group) Workers() []workerfx.Worker {
 	return workers
 }
 
-// defaults are the default options of workers of queues: a queue is worked while the app runs, whatever happens to its database.
+// defaults are the default options of workers of queues: a queue is worked while the app runs, whatever happens to
+// its database.
 var defaults = []workerfx.Option{
 	workerfx.WithMaxAttempts(0),
 	workerfx.WithReadiness(), // its client has started

@@ -78,8 +78,8 @@ func Annotations[A any](fn any) []A {
 	return annotations
 }
 
-// Locate makes Fx name fn in its errors about annotated, which fx.Annotate returned for fn. Fx 1.24 has a field for that and
-// does not set it: its errors name reflect.makeFuncStub.
+// Locate makes Fx name fn in its errors about annotated, which fx.Annotate returned for fn. Fx 1.24 has a field for
+// that and does not set it: its errors name reflect.makeFuncStub.
 func Locate(annotated, fn any) any {
 	v := reflect.ValueOf(annotated)
 	if !isAnnotated(v) || reflect.ValueOf(fn).Kind() != reflect.Func {

@@ -1,13 +1,13 @@
 // Package cron tells when a cron expression comes next, also in nights in which clocks change.
 //
-// The expression names times as a clock on the wall shows them. The package walks along the wall clock of the zone, one
-// stretch of constant offset after the other. Where clocks jump ahead, times do not exist: what was due at one of them is due
-// once, when clocks jump. Where clocks are set back, times come twice: what is due at one of them is due the first time. An
-// expression for all hours, or for all minutes of an hour, is different. It goes on as if nothing happened: it loses no run
-// where clocks jump ahead, and runs in both hours where they are set back.
+// The expression names times as a clock on the wall shows them. The package walks along the wall clock of the zone,
+// one stretch of constant offset after the other. Where clocks jump ahead, times do not exist: what was due at one
+// of them is due once, when clocks jump. Where clocks are set back, times come twice: what is due at one of them is
+// due the first time. An expression for all hours, or for all minutes of an hour, is different. It goes on as if
+// nothing happened: it loses no run where clocks jump ahead, and runs in both hours where they are set back.
 //
-// A library parses the expressions. It does not know of changes of clocks here, since it is asked in UTC. The package knows
-// no clock of its own, and nothing about workers.
+// A library parses the expressions. It does not know of changes of clocks here, since it is asked in UTC. The
+// package knows no clock of its own, and nothing about workers.
 package cron
 
 import (

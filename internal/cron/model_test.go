@@ -116,8 +116,9 @@ func zones(t *testing.T) (found []*time.Location) {
 	return found
 }
 
-// The days around each change of each zone's clocks are walked minute by minute, for the last year that had any. Other days
-// are like each other. Of zones that change their clocks at the same moment and by the same time, one is enough.
+// The days around each change of each zone's clocks are walked minute by minute, for the last year that had any.
+// Other days are like each other. Of zones that change their clocks at the same moment and by the same time, one is
+// enough.
 func TestEveryZoneFollowsTheClockOnTheWall(t *testing.T) {
 	const days = 48 * time.Hour
 	seen := make(map[string]bool)

@@ -557,8 +557,8 @@ func TestTheLastItemIsTakenUpThoughItsReplicaWasScaledDownAndTheOthersAreDone(t 
 	}
 }
 
-// TestNoItemOfAnElasticWorkerIsLost scales, pauses and restarts workers at random while their items listen for the command
-// to finish, take their time, and fail.
+// TestNoItemOfAnElasticWorkerIsLost scales, pauses and restarts workers at random while their items listen for the
+// command to finish, take their time, and fail.
 func TestNoItemOfAnElasticWorkerIsLost(t *testing.T) {
 	const items = 300
 	for kind, body := range bodies {

@@ -61,8 +61,8 @@ func (g *failingGroup) end(name string) {
 	}
 }
 
-// newFailingGroup makes a group of "failing", which fails once when it is told to, "peer", which takes a second to stop, and
-// "done", which is. The one that fails waits so long for its next attempt.
+// newFailingGroup makes a group of "failing", which fails once when it is told to, "peer", which takes a second to
+// stop, and "done", which is. The one that fails waits so long for its next attempt.
 func newFailingGroup(t *testing.T, fail <-chan struct{}, backoff time.Duration) *failingGroup {
 	t.Helper()
 	g := &failingGroup{t: t, running: make(map[string]int), ending: make(map[string]bool)}

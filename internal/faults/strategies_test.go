@@ -22,10 +22,10 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// groupWatch keeps books of the runs of groups that share their failures, and requires what their strategies promise: once a
-// worker has failed that is run again, neither it nor one that shares its failure begins a run before all runs have ended
-// that those who share it were at. It learns from the log that a run's failure was one: by then the others were asked to
-// stop, and the one that failed has not begun again.
+// groupWatch keeps books of the runs of groups that share their failures, and requires what their strategies
+// promise: once a worker has failed that is run again, neither it nor one that shares its failure begins a run
+// before all runs have ended that those who share it were at. It learns from the log that a run's failure was one:
+// by then the others were asked to stop, and the one that failed has not begun again.
 type groupWatch struct {
 	t    *testing.T
 	pool *workerfx.Pool // set before the first run
@@ -178,8 +178,8 @@ func allRunning(pool *workerfx.Pool, group string) (ok bool) {
 	return true
 }
 
-// strategyGroup is a group whose workers fail and stop at random, until it is told to be calm. Its last worker comes after the
-// first.
+// strategyGroup is a group whose workers fail and stop at random, until it is told to be calm. Its last worker
+// comes after the first.
 type strategyGroup struct {
 	chance func(n int) int
 	calm   chan struct{}

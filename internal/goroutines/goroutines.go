@@ -37,8 +37,9 @@ func Take(label, frame string) Profile {
 	return found
 }
 
-// Stack returns the stack of the goroutine whose label has this value, the innermost function first. Each
-// function has two lines: its name and the offset in it, then its file and line. Stack returns "" if there is no such goroutine.
+// Stack returns the stack of the goroutine whose label has this value, the innermost function first. Each function
+// has two lines: its name and the offset in it, then its file and line. Stack returns "" if there is no such
+// goroutine.
 func (p Profile) Stack(value string) string {
 	var out strings.Builder
 	for line := range strings.Lines(p[value]) {

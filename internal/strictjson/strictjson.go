@@ -1,5 +1,6 @@
-// Package strictjson reads JSON into structs as encoding/json does, but for two things. Durations are strings such as "1m30s",
-// or nanoseconds. An unknown field is an error, at any depth, that says where the field is and which known one is close.
+// Package strictjson reads JSON into structs as encoding/json does, but for two things. Durations are strings such
+// as "1m30s", or nanoseconds. An unknown field is an error, at any depth, that says where the field is and which
+// known one is close.
 //
 // It calls no UnmarshalJSON method: types may call it from theirs. It knows nothing of workers.
 package strictjson
