@@ -1,6 +1,5 @@
-// Package workerfx runs the background workers of an [Fx] app: it starts them with the app, watches
-// them while it runs, restarts those that fail, reports on all of them, and stops them with the app.
-// It also works without Fx.
+// Package workerfx runs the background workers of an [Fx] app. It starts them with the app, restarts them when they fail,
+// reports on them, and stops them with the app. It also works without Fx.
 //
 //	func main() {
 //		fx.New(

@@ -22,7 +22,7 @@ type Check struct {
 const (
 	checkTimeout = 5 * time.Second        // bounds one request's checks
 	moment       = 100 * time.Millisecond // for a check to come back once its time is over
-	maxCalls     = 8                      // of one check at a time: one that hangs must not cost a goroutine each time
+	maxCalls     = 8                      // of one check at the same time, as a check may hang
 	maxTitle     = 200                    // of a check, in bytes
 	maxText      = 32 << 10               // of what it says, in bytes
 )

@@ -112,7 +112,7 @@ func (p probe) report(r *http.Request) (lines *bytes.Buffer, ok bool) {
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(moment, giveUp) })()
 
 	excluded := r.URL.Query()["exclude"]
-	answers := make([]<-chan answer, len(p)) // all at once: one that hangs costs the others nothing
+	answers := make([]<-chan answer, len(p)) // all at once, as a check may hang
 	for i, a := range p {
 		if !slices.Contains(excluded, a.Name) {
 			answers[i] = a.ask(ctx)

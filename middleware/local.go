@@ -21,7 +21,7 @@ type localLocker struct {
 // localKey is a key that is locked or waited for.
 type localKey struct {
 	held  chan struct{} // has room for the one who holds it
-	users int           // those who hold it or wait
+	users int           // holders and callers that wait
 }
 
 func (l *localLocker) Lock(ctx context.Context, name string) (Lock, error) {

@@ -65,7 +65,7 @@ const (
 	StateCompleted State = State(rivertype.JobStateCompleted) // done
 	StateDiscarded State = State(rivertype.JobStateDiscarded) // given up: its attempts are used up
 	StateCancelled State = State(rivertype.JobStateCancelled) // given up by its handler, see [Discard]
-	StatePending   State = State(rivertype.JobStatePending)   // held back by whoever enqueued it through River
+	StatePending   State = State(rivertype.JobStatePending)   // held back: it was enqueued so through River
 )
 
 // CtxJob returns the job whose handler got ctx. ok is false for any other context.

@@ -41,7 +41,7 @@ func (d lockFiles) tryLock(name string) (lock *fileLock, free bool, err error) {
 
 // lock waits until a lock is free, and takes it.
 func (d lockFiles) lock(ctx context.Context, name string) (*fileLock, error) {
-	const pause = 10 * time.Millisecond // those who wait do so at a start, and for moments
+	const pause = 10 * time.Millisecond // waits are short, and only at a start
 	for {
 		lock, free, err := d.tryLock(name)
 		if err != nil || free {

@@ -16,12 +16,12 @@ import (
 	"github.com/workerfx/workerfx/queue"
 )
 
-// ledger provides a handler that writes each mail into the table ledger, in the transaction that ends its job.
-func ledger(db testDB, after func(ctx context.Context, tx any, job *queue.Job[mail]) error) fx.Option {
+// written provides a handler that writes each mail into the table written_mails, in the transaction that ends its job.
+func written(db testDB, after func(ctx context.Context, tx any, job *queue.Job[mail]) error) fx.Option {
 	if db.isSQLite() {
 		return queue.ProvideHandler[mail](func() queue.HandlerTxFunc[mail, *sql.Tx] {
 			return func(ctx context.Context, tx *sql.Tx, job *queue.Job[mail]) error {
-				if _, err := tx.ExecContext(ctx, `INSERT INTO ledger (job) VALUES (?)`, job.ID); err != nil {
+				if _, err := tx.ExecContext(ctx, `INSERT INTO written_mails (job) VALUES (?)`, job.ID); err != nil {
 					return err
 				}
 				return after(ctx, tx, job)
@@ -30,7 +30,7 @@ func ledger(db testDB, after func(ctx context.Context, tx any, job *queue.Job[ma
 	}
 	return queue.ProvideHandler[mail](func() queue.HandlerTxFunc[mail, pgx.Tx] {
 		return func(ctx context.Context, tx pgx.Tx, job *queue.Job[mail]) error {
-			if _, err := tx.Exec(ctx, `INSERT INTO ledger (job) VALUES ($1)`, job.ID); err != nil {
+			if _, err := tx.Exec(ctx, `INSERT INTO written_mails (job) VALUES ($1)`, job.ID); err != nil {
 				return err
 			}
 			return after(ctx, tx, job)
@@ -40,13 +40,13 @@ func ledger(db testDB, after func(ctx context.Context, tx any, job *queue.Job[ma
 
 func (db testDB) ledgerEntries(t testing.TB) int {
 	t.Helper()
-	return db.count(t, `SELECT count(*) FROM ledger`)
+	return db.count(t, `SELECT count(*) FROM written_mails`)
 }
 
 func TestHandlersWritesAndTheJobsEndAreOneCommit(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
-		db.exec(t, `CREATE TABLE ledger (job bigint)`)
-		a := startApp(t, db, ledger(db, func(_ context.Context, _ any, job *queue.Job[mail]) error {
+		db.exec(t, `CREATE TABLE written_mails (job bigint)`)
+		a := startApp(t, db, written(db, func(_ context.Context, _ any, job *queue.Job[mail]) error {
 			switch job.Attempt {
 			case 1:
 				return errBoom
@@ -65,9 +65,9 @@ func TestHandlersWritesAndTheJobsEndAreOneCommit(t *testing.T) {
 
 func TestJobThatWasTakenOverCommitsNothing(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
-		db.exec(t, `CREATE TABLE ledger (job bigint)`)
+		db.exec(t, `CREATE TABLE written_mails (job bigint)`)
 		outcomes := make(chan error, 10)
-		a := startApp(t, db, ledger(db, func(ctx context.Context, tx any, job *queue.Job[mail]) error {
+		a := startApp(t, db, written(db, func(ctx context.Context, tx any, job *queue.Job[mail]) error {
 			const takeOver = `UPDATE river_job SET attempt = 7 WHERE id = `
 			if tx, ok := tx.(*sql.Tx); ok {
 				_, err := tx.ExecContext(ctx, takeOver+fmt.Sprint(job.ID))
@@ -86,12 +86,12 @@ func TestJobThatWasTakenOverCommitsNothing(t *testing.T) {
 
 func TestHandlerThatDoesNotStopLeavesTheOtherHooksTheirTurn(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
-		db.exec(t, `CREATE TABLE ledger (job bigint)`)
+		db.exec(t, `CREATE TABLE written_mails (job bigint)`)
 		begun, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 		hook := false
 		a := newAppWith(t, fx.Module("before", fx.Invoke(func(l fx.Lifecycle) {
 			l.Append(fx.StopHook(func() { hook = true }))
-		})), queue.Module(db.Database), ledger(db, func(context.Context, any, *queue.Job[mail]) error {
+		})), queue.Module(db.Database), written(db, func(context.Context, any, *queue.Job[mail]) error {
 			defer close(ended)
 			close(begun)
 			<-goOn
@@ -111,7 +111,7 @@ func TestHandlerThatDoesNotStopLeavesTheOtherHooksTheirTurn(t *testing.T) {
 
 func TestJobsOfTheDeadAreTakenOverWhileHandlersHaveAllConnections(t *testing.T) {
 	db := newPostgres(t)
-	db.exec(t, `CREATE TABLE ledger (job bigint)`)
+	db.exec(t, `CREATE TABLE written_mails (job bigint)`)
 	begun, goOn := make(chan int64, 10), make(chan struct{})
 	u, err := url.Parse(db.url)
 	require.NoError(t, err)
@@ -119,7 +119,7 @@ func TestJobsOfTheDeadAreTakenOverWhileHandlersHaveAllConnections(t *testing.T) 
 	query.Set("pool_max_conns", "2")
 	u.RawQuery = query.Encode()
 	a := newAppWith(t, queue.Module(queue.Postgres(u.String())),
-		ledger(db, func(ctx context.Context, _ any, job *queue.Job[mail]) error {
+		written(db, func(ctx context.Context, _ any, job *queue.Job[mail]) error {
 			begun <- job.ID
 			<-goOn
 			return nil
@@ -139,10 +139,10 @@ func TestJobsOfTheDeadAreTakenOverWhileHandlersHaveAllConnections(t *testing.T) 
 
 func TestAllSlotsMayEnqueueBesideTheirTransactions(t *testing.T) {
 	db := newPostgres(t)
-	db.exec(t, `CREATE TABLE ledger (job bigint)`)
+	db.exec(t, `CREATE TABLE written_mails (job bigint)`)
 	begun, goOn := make(chan int64, 2*queue.DefaultSlots), make(chan struct{})
 	var a *app
-	a = newApp(t, db, ledger(db, func(ctx context.Context, _ any, job *queue.Job[mail]) error {
+	a = newApp(t, db, written(db, func(ctx context.Context, _ any, job *queue.Job[mail]) error {
 		if job.Args.To == "second" {
 			return nil
 		}
@@ -165,10 +165,10 @@ func TestAllSlotsMayEnqueueBesideTheirTransactions(t *testing.T) {
 
 func TestTransactionEnqueuesJobs(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
-		db.exec(t, `CREATE TABLE ledger (job bigint)`)
+		db.exec(t, `CREATE TABLE written_mails (job bigint)`)
 		var a *app
 		var refused atomic.Value
-		a = newApp(t, db, ledger(db, func(ctx context.Context, tx any, job *queue.Job[mail]) error {
+		a = newApp(t, db, written(db, func(ctx context.Context, tx any, job *queue.Job[mail]) error {
 			if job.Args.To == "second" {
 				return nil
 			}

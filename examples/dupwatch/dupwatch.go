@@ -89,7 +89,7 @@ type pass struct {
 	number  int // 1 is the first
 	started time.Time
 
-	settled  atomic.Bool   // see settle
+	claimed  atomic.Bool   // see claimReport
 	reported chan struct{} // closed by report
 
 	sent int // results that scan has sent or caused; scan's alone
@@ -110,9 +110,9 @@ func newPass(ctx context.Context, number int) *pass {
 	return &pass{ctx: ctx, number: number, started: time.Now(), reported: make(chan struct{}), found: make(findings)}
 }
 
-// settle is called by whoever is about to say how the pass ended: report, with a table, or scan, when it
+// claimReport is called before the end of a pass is reported: report, with a table, or scan, when it
 // is cut short. It is true for the first, and the other remains silent.
-func (p *pass) settle() bool { return p.settled.CompareAndSwap(false, true) }
+func (p *pass) claimReport() bool { return p.claimed.CompareAndSwap(false, true) }
 
 // file is a regular file as scan saw it.
 type file struct {

@@ -18,7 +18,7 @@ const progressEvery = time.Second
 // if the table cannot be written.
 func (d *Dupwatch) report(_ context.Context, batch []result) error {
 	for _, r := range batch {
-		if !r.pass.add(r) || !r.pass.settle() {
+		if !r.pass.add(r) || !r.pass.claimReport() {
 			continue
 		}
 		s := newSummary(r.pass)

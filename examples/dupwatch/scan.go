@@ -20,14 +20,14 @@ func (d *Dupwatch) scan(ctx context.Context) error {
 	}
 	d.passes++
 	p := newPass(ctx, d.passes)
-	defer p.settle() // no table after scan's end, not even after a panic
+	defer p.claimReport() // no table after scan's end, not even after a panic
 	log := workerfx.CtxLogger(ctx)
 	log.Info().Str("dir", d.config.dir).Int("pass", p.number).Msg("looking for duplicates")
 	err := d.scanPass(p)
 	if ctx.Err() == nil {
 		return err
 	}
-	if p.settle() {
+	if p.claimReport() {
 		p.logProgress(log.Warn(), "interrupted, the pass is not complete")
 	}
 	return ctx.Err()

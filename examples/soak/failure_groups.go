@@ -9,7 +9,7 @@ import (
 
 // failureGroups is what all groups have shown of their strategies.
 type failureGroups struct {
-	regrouped, stopped atomic.Int64 // workers that ran again after a failure, and those that were stopped for another's
+	restarted, stopped atomic.Int64 // workers that ran again after a failure, and those that were stopped for another's
 
 	endless map[string]bool // all of their workers, none of which is ever done; not changed once the app is made
 
@@ -64,7 +64,7 @@ func (m *member) begin() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if m.failed != 0 && m.commanded == m.tally.commanded.Load() { // else it may be an command, which nobody shares
-		s.book.regrouped.Add(1)
+		s.book.restarted.Add(1)
 		for _, o := range s.members {
 			if m.shares(o) && o.running && o.began < m.failed {
 				s.book.beside.addf("%s runs again beside an old run of %s", m.name, o.name)

@@ -30,7 +30,7 @@ func TestRestartBesideAnOldRunIsAFault(t *testing.T) {
 		members[1].end(true)
 		members[1].begin()
 		require.Equal(t, wrong, q.beside.examples(), strategy)
-		require.EqualValues(t, 1, q.regrouped.Load())
+		require.EqualValues(t, 1, q.restarted.Load())
 	}
 }
 
@@ -60,7 +60,7 @@ func TestRestartByACommandIsNotShared(t *testing.T) {
 	members[1].tally.commanded.Add(1)
 	members[1].begin()
 
-	require.Zero(t, q.regrouped.Load())
+	require.Zero(t, q.restarted.Load())
 	require.Zero(t, q.beside.count())
 }
 

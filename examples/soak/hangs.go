@@ -9,7 +9,7 @@ import (
 )
 
 // hangs keeps account of the runs that gave no sign of life: each is to be told once, in the log, and its context
-// to be ended. It holds no more than the runs whose account is not settled. Its zero value is ready, before anything
+// to be ended. It holds no more than the runs whose account is not closed. Its zero value is ready, before anything
 // runs.
 type hangs struct {
 	watched map[string]bool // workers; not changed once the app is made
@@ -43,7 +43,7 @@ type hangAccount struct {
 type hangState uint8
 
 const (
-	settled   hangState = iota // nothing is owed
+	closed    hangState = iota // nothing is owed
 	toldAhead                  // it was told, and the run is not over yet
 	owed                       // the run ended for it, and it was not told yet
 	possible                   // the run was silent for about as long as it may be, but ended otherwise: it may be told
@@ -74,7 +74,7 @@ func (h *hangs) wasTold(worker, id string) {
 	defer h.mu.Unlock()
 	h.told++
 	switch h.open[id].state {
-	case settled:
+	case closed:
 		h.set(id, hangAccount{worker, toldAhead, time.Now()})
 	case owed, possible:
 		delete(h.open, id)
@@ -122,7 +122,7 @@ func (h *hangs) mayHaveHung(worker, id string) {
 	h.expect(id, hangAccount{worker, possible, now})
 }
 
-// expect settles the account of a run that was told to hang, or else opens one. h.mu is held.
+// expect closes the account of a run that was told to hang, or else opens one. h.mu is held.
 func (h *hangs) expect(id string, a hangAccount) {
 	before := h.open[id]
 	if before.state != toldAhead {
@@ -144,7 +144,7 @@ func (h *hangs) set(id string, a hangAccount) {
 }
 
 // close is called when nothing runs any more, since the app was asked to stop. It makes faults of the accounts that
-// are not settled, and returns how many runs were ended for a hang, and how many hangs were told.
+// are not closed, and returns how many runs were ended for a hang, and how many hangs were told.
 func (h *hangs) close(asked time.Time) (ended, told int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

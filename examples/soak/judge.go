@@ -46,7 +46,7 @@ func (s *soak) judgeKinds(v *verdict) {
 	v.none("hung runs not ended, or not followed by another", &s.hangs.unrelieved, " of %s", number(hung))
 	s.drains.judge(v)
 	q := &s.failureGroups
-	v.none("old runs beside a restart in their group", &q.beside, " in %s restarts", number(q.regrouped.Load()))
+	v.none("old runs beside a restart in their group", &q.beside, " in %s restarts", number(q.restarted.Load()))
 	v.none("workers stopped for no failure in their group", &q.without, " of %s", number(q.stopped.Load()))
 	v.none("workers done as their group did not stop", &q.done, " of %s", number(int64(len(q.endless))))
 }

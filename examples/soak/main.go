@@ -105,7 +105,7 @@ func (s *soak) run(app *fx.App, progress io.Writer) error {
 	s.end.err = app.Stop(stopping)
 	s.end.took = time.Since(s.end.asked)
 	s.tracker.closed.Store(true)
-	s.settle()
+	s.handOverRest()
 	s.end.goroutines, s.end.stacks = w.leftover()
 	return nil
 }

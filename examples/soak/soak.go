@@ -120,9 +120,9 @@ func (s *soak) startedAt(id string) time.Time {
 	return time.Time{}
 }
 
-// settle has every stream's body hand over what was left to it when the pool stopped, outside of the pool and
+// handOverRest has every stream's body hand over what was left to it when the pool stopped, outside of the pool and
 // with nothing that fails: what a body had in hand and what nobody had received yet.
-func (s *soak) settle() {
+func (s *soak) handOverRest() {
 	if s.end.err != nil {
 		return // who did not stop may still be at it
 	}

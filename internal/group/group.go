@@ -1,8 +1,8 @@
 // Package group decides which replicas of a group must stop and wait when some of them fail.
 //
 // A worker's strategy says which other workers of the group share its failures. They stop, wait until the
-// failed replica can run again, and then run again with it. If several replicas have failed, the ones that
-// would have to wait for each other need a decision: one of them leads and the others wait for it. The
+// failed replica can run again, and then run again with it. If several replicas have failed and would have to
+// wait for each other, one of them leads and the others wait for it. The
 // package knows which replicas have failed. It does not know which of them run, and it has no clock and no
 // locks: whoever owns a group guards it.
 package group
@@ -19,7 +19,7 @@ type Strategy int
 const (
 	OneForOne  Strategy = iota // none
 	OneForAll                  // all others of the group
-	RestForOne                 // those that come later in the group
+	RestForOne                 // the members behind it in the group
 )
 
 // Group has the strategies and the failures of a group. R identifies a replica. A member is a worker of the

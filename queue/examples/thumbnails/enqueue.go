@@ -108,7 +108,7 @@ func (s *search) visit(ctx context.Context, path string, entry fs.DirEntry, err 
 func isUpToDate(job Thumbnail) bool {
 	source, err := os.Stat(job.Source)
 	if err != nil {
-		return false // whoever works the job says why
+		return false // the worker of the job says why
 	}
 	target, err := os.Stat(job.Target)
 	return err == nil && target.ModTime().Equal(source.ModTime())

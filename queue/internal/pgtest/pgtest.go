@@ -27,7 +27,7 @@ func Start() (*Server, error) {
 
 var databases atomic.Int64
 
-// NewDatabase makes an empty database and returns its URL. Drop removes it, whoever is connected to it.
+// NewDatabase makes an empty database and returns its URL. Drop removes it and ends its connections.
 func (s *Server) NewDatabase(ctx context.Context) (address string, drop func() error, err error) {
 	name := fmt.Sprintf("workerfx_pgtest_%d_%d", os.Getpid(), databases.Add(1))
 	if err := s.exec(ctx, "CREATE DATABASE "+name); err != nil {
