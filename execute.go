@@ -17,6 +17,7 @@ func (r *replica) execute(run *run) todo {
 		}
 		run = next.run
 	}
+	run.called = true
 	run.label()
 	r.pool.log.runStarted(run)
 	if run.awaited {
@@ -54,7 +55,6 @@ func (r *replica) begin(run *run, now time.Time) {
 // call calls the worker's Run, and the methods of the error that it returns. If that code ends the goroutine, call
 // does not return: see first.
 func (r *replica) call(run *run) (o outcome) {
-	run.called = true
 	returned := false
 	defer func() {
 		if !returned {
@@ -107,10 +107,10 @@ func (r *replica) finish(o outcome) todo {
 	if !done {
 		next = r.look(now, spare, &after)
 	}
+	r.restartsAtOnce = next.run != nil // before another goroutine may follow
 	r.pool.mu.Unlock()
 	after.do()
 	r.pool.log.runEnded(run, o, v, pause)
-	r.restartsAtOnce = next.do == lifecycle.Run
 	if done { // others hear of it when it is in the log
 		next = r.next()
 	}

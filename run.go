@@ -19,7 +19,7 @@ type run struct {
 	labels   any       // the value for the key of pprof
 	watchdog *watchdog // nil if the worker has neither heartbeat nor run timeout
 	awaited  bool      // others may wait for its begin
-	called   bool      // Run was called; only the replica's goroutine uses it
+	called   bool      // the call of Run was begun; only the replica's goroutine uses it
 	over     bool      // guarded by the pool's lock
 
 	// Made when they are first needed.
