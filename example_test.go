@@ -297,7 +297,7 @@ func NewConfig() (workerfx.Config, error) {
 	var file struct{ Worker workerfx.Config }
 	data, err := os.ReadFile("config.yaml")
 	if err == nil {
-		err = yaml.Unmarshal(data, &file)
+		err = yaml.UnmarshalStrict(data, &file) // a typing error is an error
 	}
 	return file.Worker, err
 }
