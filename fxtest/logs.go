@@ -40,7 +40,7 @@ type logbook struct {
 	lines []line
 }
 
-// line is a record before it is parsed. It is parsed anew for each caller, who may change the result.
+// line is a record before it is parsed. It is parsed again for each caller, as a caller may change the result.
 type line struct {
 	time  time.Time
 	level zerolog.Level

@@ -21,10 +21,10 @@ type Check struct {
 
 const (
 	checkTimeout = 5 * time.Second        // bounds one request's checks
-	moment       = 100 * time.Millisecond // for a check to come back once its time is over
+	moment       = 100 * time.Millisecond // for a check to return after its time is over
 	maxCalls     = 8                      // of one check at the same time, as a check may hang
 	maxTitle     = 200                    // of a check, in bytes
-	maxText      = 32 << 10               // of what it says, in bytes
+	maxText      = 32 << 10               // of the text of a check, in bytes
 )
 
 // asker calls one check.

@@ -47,7 +47,7 @@ func living(err error) error {
 // working returns the part of a pool's health that keeps workers from their work.
 func working(err error) error {
 	unwell := filter(err, func(t workerfx.Trouble) bool { return t != workerfx.TroubleFailing })
-	switch err.(type) { //nolint:errorlint // the errors within are the workers' own, and may well be those of another pool
+	switch err.(type) { //nolint:errorlint // wrapped errors are those of workers, and may come from another pool
 	case nil, *workerfx.HealthError:
 		return unwell
 	}

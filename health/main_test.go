@@ -39,7 +39,7 @@ func startPool(t *testing.T, workers ...workerfx.Worker) *workerfx.Pool {
 	return pool
 }
 
-// probe asks the handler once nothing moves any more.
+// probe asks the handler when all goroutines of the bubble wait.
 func probe(h http.Handler, target string) (status int, answer string) {
 	synctest.Wait()
 	w := httptest.NewRecorder()

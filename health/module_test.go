@@ -15,7 +15,7 @@ import (
 	"github.com/workerfx/workerfx/health"
 )
 
-// endpoint is what an app asks of the module.
+// endpoint has the values that an app takes from the module.
 type endpoint struct {
 	fx.In
 

@@ -63,7 +63,7 @@ func TestCounterJudgesCalls(t *testing.T) {
 	}
 }
 
-// brokenError panics where others compare.
+// brokenError panics when it is compared.
 type brokenError struct{}
 
 func (brokenError) Error() string { return "broken" }

@@ -10,8 +10,8 @@
 //
 // # What they have in common
 //
-// Their documentation names all state that they keep. They may be called from many goroutines. Unless the
-// documentation says otherwise, they return the error of the call. A panic and [runtime.Goexit] pass through, so
+// Their documentation names all state that they keep. They may be called from many goroutines. They return the
+// error of the call, if their documentation does not say otherwise. A panic and [runtime.Goexit] pass through, so
 // that the pool sees them.
 //
 // Bad input, such as a negative duration, is an error when the worker is added to its pool. The error names the

@@ -12,7 +12,7 @@ import (
 // counts when it has ended. The zero value is ready to use. It must not be copied after first use. All its methods
 // may be called from many goroutines, and one Elapsed may measure several workers.
 type Elapsed struct {
-	mu    sync.Mutex // guards all below, so that no reader sees half of a call
+	mu    sync.Mutex // guards the fields below: no reader sees half of a call
 	count int64
 	total time.Duration
 	last  time.Duration

@@ -46,7 +46,7 @@ func ExampleElapsed() {
 	// Output: 2 true true
 }
 
-// Try a job again within the same run, before the pool takes notice.
+// Try a job again within the same run, before the pool sees its failure.
 func ExampleRetry() {
 	tries, sent := 0, make(chan struct{})
 	send := func(context.Context) error {
@@ -68,9 +68,9 @@ func ExampleRetry() {
 	// Output: 3 tries in 1 run: success
 }
 
-// Of all the processes that share a locker, one does the work.
+// Let one of all processes that share a locker do the work.
 func ExampleSingleton() {
-	locker := middleware.NewLocalLocker() // for processes, one that uses their database
+	locker := middleware.NewLocalLocker() // several processes need a locker that uses their database
 	works := make(chan string)
 	var pools []*workerfx.Pool
 	for _, process := range []string{"first", "second"} {
@@ -94,7 +94,7 @@ func ExampleSingleton() {
 	// second works
 }
 
-// Ignore what is no reason to end a loop of jobs, but give it time.
+// Ignore the errors of jobs, so that they do not end the loop, and wait between jobs.
 func ExampleIgnoreErrors() {
 	answers := []error{errors.New("no news yet"), nil, workerfx.ErrDoNotRestart}
 	ask := func(context.Context) error {

@@ -12,7 +12,7 @@ import (
 // if errs is empty. A nil in errs is an error when the worker is added.
 //
 // It never ignores [workerfx.ErrDoNotRestart], [workerfx.ErrSkip], [workerfx.ErrStopping], and the error or the
-// cause of ctx after it has ended. A panic passes through.
+// cause of ctx after it has ended. So a worker that obeyed a stop is reported as stopped. A panic passes through.
 //
 // A loop calls a job that fails at once again at once: put [Pause] around it.
 func IgnoreErrors(errs ...error) workerfx.Middleware {

@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var errBoom = errors.New("boom")
 
-// Bodies that end in all the ways there are.
+// Bodies, one for each way in which a run can end.
 func succeeds(context.Context) error  { return nil }
 func fails(context.Context) error     { return errBoom }
 func panics(context.Context) error    { panic(errBoom) }
@@ -59,7 +59,7 @@ func start(t testing.TB, pool *workerfx.Pool, name string, run workerfx.RunFunc,
 	t.Cleanup(func() { _ = pool.Stop(context.Background()) })
 }
 
-// report is that of the worker once nothing moves any more.
+// report returns the report of the worker when all goroutines of the bubble wait.
 func report(t testing.TB, pool *workerfx.Pool, name string) workerfx.Execution {
 	t.Helper()
 	synctest.Wait()
@@ -88,7 +88,7 @@ func call(ctx context.Context, run workerfx.RunFunc) (end ending) {
 	return end
 }
 
-// log keeps what is logged.
+// log keeps log records.
 type log struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -100,12 +100,12 @@ func (l *log) Write(p []byte) (int, error) {
 	return l.buf.Write(p)
 }
 
-// context is one with the log in it.
+// context returns a context that carries the log.
 func (l *log) context(ctx context.Context) context.Context {
 	return zerolog.New(l).WithContext(ctx)
 }
 
-// records are the lines that have this message.
+// records returns the records with this message.
 func (l *log) records(t testing.TB, message string) (found []map[string]any) {
 	t.Helper()
 	l.mu.Lock()

@@ -34,7 +34,7 @@ const (
 //
 // If ctx ends before next runs, Singleton returns ctx.Err(). If locker fails, it returns an error that wraps that
 // of locker. The lock is given back also when next panics or ctx has ended, within 5s if the lock obeys its
-// context. A failure of that is logged. The wait is a part of the run, also for [workerfx.WithRunTimeout]. During
+// context. An error of Unlock is logged. The wait is a part of the run, also for [workerfx.WithRunTimeout]. During
 // the wait the run is on standby ([workerfx.Standby]). A nil locker is an error when the worker is added.
 func Singleton(locker Locker) workerfx.Middleware {
 	return orRefuse(checkNotNil("Singleton", "locker", locker), func(next workerfx.RunFunc) workerfx.RunFunc {
@@ -86,7 +86,7 @@ func acquire(ctx context.Context, locker Locker, key string) (Lock, error) {
 	defer resume()
 	lock, err := locker.Lock(ctx, key)
 	if ended := ctx.Err(); err != nil && ended != nil {
-		return nil, ended // whatever locker makes of it: to obey is no failure
+		return nil, ended // whatever error locker returned: to obey is no failure
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lock %q: %w", key, err)

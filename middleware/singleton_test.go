@@ -24,7 +24,7 @@ type shakyLocker struct {
 	keys    []string   // of the locks that were taken
 	last    *shakyLock
 	unlocks int
-	// What the locks do when they are given back; nil means that all goes well.
+	// Called by Unlock of the locks; nil means that Unlock succeeds.
 	onUnlock func(ctx context.Context) error
 }
 
@@ -42,7 +42,7 @@ func (l *shakyLocker) Lock(ctx context.Context, key string) (middleware.Lock, er
 	return l.last, nil
 }
 
-// lose makes the lock that was taken last a lost one.
+// lose ends the lock that was taken last.
 func (l *shakyLocker) lose() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -90,7 +90,7 @@ func TestSingletonRunsOnceAndTheNextTakesOver(t *testing.T) {
 		for i := range pools {
 			pools[i] = newPool(t)
 			start(t, pools[i], "w", obeys, workerfx.WithMiddleware(middleware.Singleton(locker), counter.Middleware()))
-			synctest.Wait() // so that they come in this order
+			synctest.Wait() // so that they ask for the lock in this order
 		}
 		for i, pool := range pools {
 			synctest.Wait()

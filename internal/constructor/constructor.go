@@ -44,7 +44,7 @@ func (c *Constructor) Errorf(format string, args ...any) error {
 	return fmt.Errorf("%s(%s): %s", c.caller, c.Name, fmt.Sprintf(format, args...))
 }
 
-// CheckMade refuses a nil that the constructor returned without an error.
+// CheckMade returns an error if the constructor returned nil without an error.
 func (c *Constructor) CheckMade(made any) error {
 	if isNil(reflect.ValueOf(made)) {
 		return fmt.Errorf("%s: the constructor returned a nil %v", c.Name, c.Result)
@@ -68,7 +68,8 @@ func (c *Constructor) Call(args []reflect.Value) (made any, err error) {
 	return made, c.CheckMade(made)
 }
 
-// Annotations returns those of a function that fx.Annotate returned, as a list of A, and none for another function.
+// Annotations returns the annotations of a function that fx.Annotate returned, as a list of A. It returns none for any
+// other function.
 func Annotations[A any](fn any) []A {
 	v := reflect.ValueOf(fn)
 	if !isAnnotated(v) {
@@ -93,7 +94,7 @@ func Locate(annotated, fn any) any {
 	return located.Interface()
 }
 
-// isAnnotated tells whether v comes out of fx.Annotate.
+// isAnnotated tells whether fx.Annotate returned v.
 func isAnnotated(v reflect.Value) bool {
 	return v.Kind() == reflect.Struct && v.Type().PkgPath() == "go.uber.org/fx" && v.FieldByName("Target").IsValid()
 }

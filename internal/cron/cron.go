@@ -1,13 +1,13 @@
 // Package cron tells when a cron expression comes next, also in nights in which clocks change.
 //
 // The expression names times as a clock on the wall shows them. The package walks along the wall clock of the zone,
-// one stretch of constant offset after the other. Where clocks jump ahead, times do not exist: what was due at one
-// of them is due once, when clocks jump. Where clocks are set back, times come twice: what is due at one of them is
-// due the first time. An expression for all hours, or for all minutes of an hour, is different. It goes on as if
-// nothing happened: it loses no run where clocks jump ahead, and runs in both hours where they are set back.
+// one stretch of constant offset after the other. Where clocks jump ahead, some times do not exist: a run at such a
+// time is due once, when clocks jump. Where clocks are set back, some times come twice: a run at such a time is due
+// the first time. An expression for all hours, or for all minutes of an hour, ignores both: it loses no run where
+// clocks jump ahead, and runs in both hours where they are set back.
 //
-// A library parses the expressions. It does not know of changes of clocks here, since it is asked in UTC. The
-// package knows no clock of its own, and nothing about workers.
+// A library parses the expressions. The package asks it in UTC, so it sees no changes of clocks. The package does not
+// read the clock, and knows nothing about workers.
 package cron
 
 import (
@@ -20,21 +20,22 @@ import (
 	parser "github.com/netresearch/go-cron"
 )
 
-// syntax is what crontab(5) knows, with optional seconds and the signs L, W and #. If days of month and of week are both
-// given, a day is right if one of them names it.
+// syntax is that of crontab(5), with optional seconds and the signs L, W and #. If an expression gives both days of the
+// month and days of the week, a day matches if one of them names it.
 const syntax = parser.SecondOptional | parser.Minute | parser.Hour | parser.Dom | parser.Month | parser.Dow |
 	parser.DowOrDom | parser.Extended | parser.Descriptor
 
-// farthest is how many years ahead a time may lie: 29 February on a given weekday has a gap of 40 years around 2100.
+// farthest is the number of years in which Next looks for a time. 29 February on a given weekday has a gap of 40 years
+// around 2100.
 const farthest = 41
 
 // Schedule is a cron expression. It may be used by many goroutines at once.
 type Schedule struct {
-	wall *parser.SpecSchedule // asked in UTC, for what a clock on the wall shows
-	zone *time.Location       // the expression's own; nil for that of the time that Next is given
+	wall *parser.SpecSchedule // asked in UTC, for times of a clock on the wall
+	zone *time.Location       // of the expression; nil: the zone of the argument of Next
 }
 
-// Parse returns the schedule of an expression. It is an error if it never comes.
+// Parse returns the schedule of an expression. An expression that no time matches is an error.
 func Parse(expression string) (*Schedule, error) {
 	expression, err := withLastWeekdays(expression)
 	if err != nil {
@@ -59,7 +60,7 @@ func Parse(expression string) (*Schedule, error) {
 	return s, nil
 }
 
-// withLastWeekdays writes 5L, the last Friday of a month, as the parser knows it: 5#L.
+// withLastWeekdays replaces 5L, the last Friday of a month, by the parser's way to write it: 5#L.
 func withLastWeekdays(expression string) (string, error) {
 	fields := strings.Fields(expression)
 	for i, field := range fields {
@@ -125,7 +126,7 @@ func (s *Schedule) isTick(here stretch, at time.Time) bool {
 	return s.wall.Next(wall.Add(-1)).Equal(wall) && (s.isSteady() || !here.comesAgain(wall))
 }
 
-// isDueInGap tells whether a time that the expression names is skipped between two stretches, and has to be made up for.
+// isDueInGap tells whether the gap between two stretches skips a time that the expression names. Then a run is due once.
 func (s *Schedule) isDueInGap(before, next stretch) bool {
 	from, until := before.wall(before.end), next.wall(before.end)
 	const day = 24 * time.Hour
@@ -164,10 +165,10 @@ func stretchAt(at time.Time) stretch {
 	return stretch{start, end, time.Duration(seconds) * time.Second}
 }
 
-// wall is what a clock on the wall shows, as a time in UTC.
+// wall returns the time that a clock on the wall shows, as a time in UTC.
 func (s stretch) wall(at time.Time) time.Time { return at.UTC().Add(s.offset) }
 
-// time is when a clock on the wall shows this.
+// time returns the time at which a clock on the wall shows this.
 func (s stretch) time(wall time.Time) time.Time { return wall.Add(-s.offset) }
 
 // comesAgain tells whether clocks showed the same in the stretch before.

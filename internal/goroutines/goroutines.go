@@ -1,7 +1,7 @@
 // Package goroutines finds the stack of a goroutine by the value of its pprof label.
 //
-// It knows the text of Go's goroutine profile. It does not know what the label means: that is up to the
-// caller, who sets it with [pprof.Do] or [pprof.SetGoroutineLabels].
+// It knows the text of Go's goroutine profile. It does not know the meaning of the label. The
+// caller sets it with [pprof.Do] or [pprof.SetGoroutineLabels].
 package goroutines
 
 import (
@@ -11,8 +11,8 @@ import (
 )
 
 // Profile is the state of all goroutines that have a label, at one moment. The key is the label's value.
-// The value is an entry of Go's goroutine profile: [Profile.Stack] turns it into a stack only if asked,
-// since most goroutines are fine and nobody asks about them.
+// The value is an entry of Go's goroutine profile. Only [Profile.Stack] turns an entry into a stack, as most
+// stacks are never asked for.
 type Profile map[string]string
 
 // Take looks at all goroutines that have the label. It stops the world for a moment.

@@ -2,9 +2,8 @@
 //
 // A worker's strategy says which other workers of the group share its failures. They stop, wait until the
 // failed replica can run again, and then run again with it. If several replicas have failed and would have to
-// wait for each other, one of them leads and the others wait for it. The
-// package knows which replicas have failed. It does not know which of them run, and it has no clock and no
-// locks: whoever owns a group guards it.
+// wait for each other, one of them leads and the others wait for it. The package knows which replicas have
+// failed. It does not know which of them run. It has no clock and no locks: the owner of a group guards it.
 package group
 
 import (
@@ -114,7 +113,7 @@ func (g *Group[R]) chooseLeaders() {
 	}
 }
 
-// Replicas returns the replicas that have failed and that nobody has forgotten.
+// Replicas returns the replicas that have failed since the last Clear, and that were not forgotten.
 func (g *Group[R]) Replicas() (found []R) {
 	for _, f := range g.failures {
 		found = append(found, f.replica)

@@ -55,8 +55,8 @@ func (m *Machine) Hold() {
 	}
 }
 
-// Release ends a hold: the replica begins anew, after the workers that it comes after. Its backoff is over, unless its
-// own failure still stands in the group.
+// Release ends a hold. The replica starts again, after the workers that it comes after. Its backoff goes on only
+// if its own failure still stands in the group.
 func (m *Machine) Release(ownFailure bool) {
 	if !m.held {
 		return
@@ -77,7 +77,7 @@ func (m *Machine) Release(ownFailure bool) {
 	}
 }
 
-// StopGroup lets no run begin until somebody restarts the replica. A run under way has to end for it.
+// StopGroup lets no run begin until Restart or Revive. A run under way has to end for it.
 func (m *Machine) StopGroup() {
 	if !m.exited {
 		m.groupStopped, m.held = true, false

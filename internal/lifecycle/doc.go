@@ -23,11 +23,11 @@
 //	12  else                                                run; a tick is taken        running
 //
 // A restart that was asked for before lines 0 and 3 begins a new life instead of an exit. Line 7 holds for the first run
-// of a life and for the first run after a hold. A released replica begins anew without its backoff. After a pause or a
+// of a life and for the first run after a hold. A released replica starts again without its backoff. After a pause or a
 // hold, a schedule goes on with its next tick; the ticks that passed were missed.
 //
-// [Machine.Ended] takes the end of a run. A run that was asked to end is no failure, and the next run is due at once; an
-// error of its own counts all the same. Every other end is judged by the [Policy]:
+// [Machine.Ended] takes the end of a run. A run that was asked to end is no failure, and the next run is due at once. An
+// error of its own still counts. Every other end is judged by the [Policy]:
 //
 //	outcome                     then
 //	succeeded                   done: success; with a schedule, the next tick

@@ -225,7 +225,7 @@ func (m *Machine) endPause() bool {
 // Start tells how a run begins.
 type Start struct {
 	Attempt              int
-	Restarted, Triggered bool // somebody asked for it
+	Restarted, Triggered bool // Restart or Trigger was called for it
 }
 
 // Began takes the begin of the run that Next has just called for. Nothing may come between the two.

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-// Policy is what of a worker's settings decides when it runs.
+// Policy has the settings of a worker that decide when it runs.
 type Policy struct {
 	MaxAttempts   int           // 0: no limit
-	HealthyAfter  time.Duration // a run that lasted so long starts the count of failures anew; 0: never
+	HealthyAfter  time.Duration // a run of this length resets the count of failures; 0: never
 	FailureLimit  FailureLimit
 	DeferredStart time.Duration
 
@@ -56,7 +56,7 @@ const (
 	Failed                   // any other error, a panic, a Goexit
 )
 
-// IsGood tells whether the run did what it was for.
+// IsGood tells whether the run ended well.
 func (o Outcome) IsGood() bool { return o == Succeeded || o == Finished }
 
 // End is the end of a run.
@@ -85,7 +85,7 @@ func (v Verdict) IsFailure() bool {
 	return v.Status != Stopped && v.Outcome != Skipped && !v.Outcome.IsGood()
 }
 
-// IsFinal tells whether the replica is done, by nobody's wish.
+// IsFinal tells whether the replica is done, and was not asked to end.
 func (v Verdict) IsFinal() bool { return !v.Asked && v.Status.Done() }
 
 // Ended takes the end of the run that Began began.

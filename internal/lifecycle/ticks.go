@@ -80,8 +80,8 @@ func (m *Machine) AnswerTick(q Question, tick Tick) {
 	}
 }
 
-// AnswerNone takes that there is no tick any more, after missed ones. The replica is done; it failed if its schedule is
-// broken.
+// AnswerNone takes the answer that no tick follows, after a number of missed ticks. The replica is done. It failed if its
+// schedule is broken.
 func (m *Machine) AnswerNone(missed int64, broken bool) {
 	m.MissedTicks += missed
 	if m.question != askSchedule {
@@ -93,7 +93,7 @@ func (m *Machine) AnswerNone(missed int64, broken bool) {
 	}
 }
 
-// Due is when the next run is due; zero if it is at once, or not known yet.
+// Due returns the time of the next run. It is zero if the run is due at once, or if the time is not known yet.
 func (m *Machine) Due() time.Time { return m.due }
 
 // planTick plans a run at the next tick, but not before a time.
@@ -109,7 +109,7 @@ func (m *Machine) schedule(now time.Time) *ticks {
 	return m.ticks
 }
 
-// wakeUp is when a sleep ends at the latest.
+// wakeUp returns the latest end of a sleep.
 func (m *Machine) wakeUp(now time.Time) time.Time {
 	if latest := now.Add(longestSleep); m.policy.FollowsWallClock && latest.Before(m.due) {
 		return latest
@@ -132,7 +132,8 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// NextRun is when the replica, which waits, runs next; zero if it does not wait, or if that is not known.
+// NextRun returns the time of the next run of a waiting replica. It is zero if the replica does not wait, or if the time
+// is not known.
 func (m *Machine) NextRun() time.Time {
 	if m.status != Waiting && m.status != Deferred || m.held || m.question != askNothing {
 		return zeroTime

@@ -6,7 +6,7 @@ import (
 	"github.com/workerfx/workerfx/internal/names"
 )
 
-// calledBy returns the names that others may use for n: its own, and those of the groups that it is in.
+// calledBy returns the names that others may use for n: its own name, and the names of its groups.
 func (n *Node[T]) calledBy() (found []string) {
 	if n.Child {
 		return nil

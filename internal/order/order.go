@@ -3,7 +3,7 @@
 // A worker comes after others by their names. A name is looked for in the worker's own group first, then
 // among all workers. The name of a group stands for all workers in it. The package resolves the names, finds
 // cycles, and keeps the links up to date as workers come and go. It does not know whether a worker is ready
-// or has stopped. It has no locks: whoever owns a graph guards it.
+// or has stopped. It has no locks: the owner of a graph guards it.
 package order
 
 import "slices"
@@ -51,7 +51,7 @@ func New[T any](unknown error, excluded func(name string) bool) *Graph[T] {
 }
 
 // Add adds nodes that are not in the graph, and links them with each other and with the nodes there. A node
-// may stand for one that was removed: those that named the removed one come after it now. Add fails if a
+// may replace one that was removed: nodes that named the removed one come after it now. Add fails if a
 // new node names an unknown worker, or if nodes would wait for each other in a cycle. Then the graph is as
 // it was before.
 func (g *Graph[T]) Add(nodes ...*Node[T]) error {
@@ -138,7 +138,7 @@ func (g *Graph[T]) resolve(n *Node[T], name string) (full string, ok bool) {
 	return "", false
 }
 
-// Remove takes nodes out of the graph: nobody waits for them any more. They keep their own predecessors and
+// Remove takes nodes out of the graph: no node waits for them any more. They keep their own predecessors and
 // dependents, as these were, until they are added again.
 func (g *Graph[T]) Remove(nodes ...*Node[T]) {
 	gone, neighbors := make(set[T], len(nodes)), make(set[T])

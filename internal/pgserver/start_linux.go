@@ -20,7 +20,7 @@ import (
 
 // start starts a server on loopback, without a password, its data in a directory that stop removes.
 func start(settings []string) (*Server, error) {
-	runtime.LockOSThread() // the server is told when the thread that started it is gone
+	runtime.LockOSThread() // the server gets a signal when the thread that started it ends
 	bin, err := binaries()
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func startIn(dir, bin string, settings []string) (*Server, error) {
 	return s, nil
 }
 
-// binaries returns the directory with initdb and postgres, those of the newest version.
+// binaries returns the directory with initdb and postgres of the newest version.
 func binaries() (string, error) {
 	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
 	for _, dir := range slices.Backward(dirs) {
@@ -93,8 +93,8 @@ func binaries() (string, error) {
 	return filepath.Dir(path), err
 }
 
-// unprivileged makes commands those of a user that PostgreSQL runs as, whose directory dir becomes; it refuses root.
-// They end when the tests do.
+// unprivileged returns attributes for commands. PostgreSQL refuses root. So if the tests run as root, the commands run as
+// another user, who gets the directory dir. The commands end when the tests end.
 func unprivileged(dir string) (*syscall.SysProcAttr, error) {
 	attr := &syscall.SysProcAttr{Pdeathsig: syscall.SIGINT}
 	if os.Geteuid() != 0 {
@@ -128,13 +128,13 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// await waits until the server whose data is in a directory takes connections, which it notes beside its process ID.
+// await waits until the server with this data directory takes connections. The server writes that beside its process ID.
 func await(data string) error {
 	const patience, pause = 30 * time.Second, 20 * time.Millisecond
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(pause) {
 		note, err := os.ReadFile(filepath.Join(data, "postmaster.pid")) //nolint:gosec // a directory of our own
 		if err != nil {
-			continue // it has not begun
+			continue // the server has not started
 		}
 		if lines := strings.Split(string(note), "\n"); len(lines) > 7 && strings.TrimSpace(lines[7]) == "ready" {
 			return nil

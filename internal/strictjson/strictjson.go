@@ -58,7 +58,7 @@ func (f field) decode(into reflect.Value) error {
 	}
 }
 
-// decodeValue reads what encoding/json can read by itself. wanted says in an error what should stand there.
+// decodeValue reads what encoding/json can read by itself. An error contains wanted, a description of the right value.
 func (f field) decodeValue(into any, wanted string) error {
 	err := json.Unmarshal(f.raw, into)
 	if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
