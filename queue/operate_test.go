@@ -105,14 +105,16 @@ func TestCancelledJobDoesNotRunAgainWhenItsProcessDies(t *testing.T) {
 	})
 }
 
-// bury makes a job one that its process has died with.
+// bury makes a job a running one whose process has died.
 func (db testDB) bury(t testing.TB, id int64) {
 	t.Helper()
 	dead := `'{workerfx:dead:1:x}'`
 	if db.isSQLite() {
 		dead = `jsonb('["workerfx:dead:1:x"]')`
 	}
-	db.exec(t, fmt.Sprintf(`UPDATE river_job SET state = 'running', attempt = 1, attempted_by = %s WHERE id = %d`, dead, id))
+	const begun = "2130-01-01 00:00:00" // the clock of its machine was ahead
+	db.exec(t, fmt.Sprintf(`UPDATE river_job SET state = 'running', attempt = 1, attempted_at = '%s', attempted_by = %s WHERE id = %d`,
+		begun, dead, id))
 }
 
 func TestCountsAreByQueueAndState(t *testing.T) {

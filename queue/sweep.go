@@ -50,11 +50,14 @@ func stateWhenFreed(job *rivertype.JobRow) rivertype.JobState {
 	return rivertype.JobStateAvailable
 }
 
+// farFuture is after the begin of every attempt, also if the clock of its machine was ahead.
+var farFuture = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // free ends the attempts of jobs whose client is gone. A job with another attempt is available, at its old place in
 // the queue. Other jobs, and cancelled jobs, are dead letters. The rows are locked. It updates jobs.
 func free(ctx context.Context, exec riverdriver.Executor, jobs []*rivertype.JobRow) error {
 	now := time.Now().UTC()
-	params := riverdriver.JobRescueManyParams{StuckHorizon: now}
+	params := riverdriver.JobRescueManyParams{StuckHorizon: farFuture}
 	var queues []string
 	for _, job := range jobs {
 		failed := rivertype.AttemptError{At: now, Attempt: job.Attempt, Error: "the process that worked it died, or was cut off: " + ownerOf(job)}
