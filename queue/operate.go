@@ -68,9 +68,8 @@ func (c *Client) Requeue(ctx context.Context, id int64) error {
 }
 
 // Cancel gives a job up. A job that waits becomes a dead letter at once, with [StateCancelled]. A job that runs is
-// not tried again if it fails. On PostgreSQL its context ends, wherever it runs, and hooks are called. On SQLite it
-// runs to its end. Cancel fails with [ErrNoJob] if there is no job with this ID, or if the job is over and was not
-// cancelled.
+// not tried again if it fails, and its context ends, wherever it runs. Hooks are called for it then. Cancel fails with
+// [ErrNoJob] if there is no job with this ID, or if the job is over and was not cancelled.
 func (c *Client) Cancel(ctx context.Context, id int64) error {
 	return c.operateOn(ctx, "cancel job", id, func(db database) error { return db.cancel(ctx, id) })
 }

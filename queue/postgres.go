@@ -133,7 +133,6 @@ func (p *postgres) join(ctx context.Context, clientID string) (*session, error) 
 var postgresStatements = statements{
 	fence: `SELECT true FROM river_job WHERE id = $1 AND state = 'running' AND attempt = $2
 		AND attempted_by[cardinality(attempted_by)] = $3 FOR UPDATE`,
-	forgetCancel: `UPDATE river_job SET metadata = metadata - 'cancel_attempted_at' WHERE id = $1`,
 	counts: `SELECT coalesce(json_agg(json_build_object('Queue', queue, 'State', state, 'Jobs', jobs) ORDER BY queue, state::text), '[]')
 		FROM (SELECT queue, state, count(*) AS jobs FROM river_job GROUP BY queue, state) AS c`,
 }

@@ -153,7 +153,6 @@ func (s *sqlite) join(ctx context.Context, clientID string) (*session, error) {
 var sqliteStatements = statements{
 	fence: `SELECT true FROM river_job WHERE id = ? AND state = 'running' AND attempt = ?
 		AND json_extract(attempted_by, '$[#-1]') = ?`,
-	forgetCancel: `UPDATE river_job SET metadata = jsonb_remove(metadata, '$.cancel_attempted_at') WHERE id = ?`,
 	counts: `SELECT json_group_array(json_object('Queue', queue, 'State', state, 'Jobs', jobs))
 		FROM (SELECT queue, state, count(*) AS jobs FROM river_job GROUP BY queue, state ORDER BY queue, state)`,
 }

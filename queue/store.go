@@ -70,8 +70,6 @@ type store[TTx any] struct {
 type statements struct {
 	// fence is true, and locks the row, if a job is still in this attempt (ID, attempt, client).
 	fence string
-	// forgetCancel removes River's mark of a job that was cancelled while it ran.
-	forgetCancel string
 	// counts returns all [Count]s as JSON, as River's executors read one row.
 	counts string
 }
@@ -124,17 +122,13 @@ func (s *store[TTx]) requeue(ctx context.Context, id int64) error {
 	if row.State != rivertype.JobStateDiscarded && row.State != rivertype.JobStateCancelled {
 		return fmt.Errorf("%w among the dead letters: it is %s", ErrNoJob, row.State)
 	}
-	exec := s.driver.GetExecutor()
-	if err := exec.Exec(ctx, s.forgetCancel, id); err != nil {
-		return err
-	}
 	if _, err = s.inserter.JobRetry(ctx, id); isDuplicate(err) {
 		return fmt.Errorf("%w that can be: one like it was enqueued meanwhile, and it is unique", ErrNoJob)
 	}
 	if err != nil {
 		return err
 	}
-	return notifyQueues(ctx, exec, row.Queue)
+	return notifyQueues(ctx, s.driver.GetExecutor(), row.Queue)
 }
 
 // isDuplicate tells whether an error of PostgreSQL or SQLite says that there is such a row already.
