@@ -283,7 +283,7 @@ func TestRestartedPredecessorLetsItsDependentsStart(t *testing.T) {
 	})
 }
 
-func TestRemovedPredecessorHoldsNobodyUp(t *testing.T) {
+func TestRemovedPredecessorBlocksNoWorker(t *testing.T) {
 	tests := map[string]struct {
 		before workerfx.Worker
 		ok     bool

@@ -232,7 +232,7 @@ func TestDisabledWorkerIsLeftOut(t *testing.T) {
 	assert.ErrorIs(t, err, workerfx.ErrUnknownWorker)
 }
 
-func TestConfigErrorsNameWhatIsWrong(t *testing.T) {
+func TestConfigErrorsNameFieldAndValue(t *testing.T) {
 	tests := map[string]workerfx.Config{
 		`config names worker "mialer": unknown worker; did you mean "mailer"?`: {Workers: map[string]workerfx.WorkerConfig{"mialer": {}}},
 		`only names worker "gti": unknown worker`:                              {Only: []string{"gti", "mailer"}},

@@ -32,7 +32,7 @@ func TestHealthIsForPoolsThatRun(t *testing.T) {
 	})
 }
 
-func TestHealthTellsWhoIsInWhichTroubleSinceWhen(t *testing.T) {
+func TestHealthTellsWorkerTroubleAndSince(t *testing.T) {
 	sleepThen := func(d time.Duration, run workerfx.RunFunc) workerfx.RunFunc {
 		return func(ctx context.Context) error { time.Sleep(d); return run(ctx) }
 	}

@@ -135,7 +135,7 @@ func TestHeartbeatsCountFromAnyGoroutineAndContextOfTheRun(t *testing.T) {
 	})
 }
 
-func TestHeartbeatsOfAChildAreNotThoseOfItsParent(t *testing.T) {
+func TestHeartbeatsOfAChildDoNotCountForItsParent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pool := startPool(t, workerfx.NewWorker("w", func(ctx context.Context) error {
 			if err := workerfx.AddChild(ctx, workerfx.NewWorker("c", beats(time.Second/2)), workerfx.WithHeartbeat(time.Second)); err != nil {

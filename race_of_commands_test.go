@@ -105,7 +105,7 @@ func TestRestartOfADoneWorkerBeginsNow(t *testing.T) {
 	})
 }
 
-func TestConcurrentStopsGiveUpOnNobodyWhoObeys(t *testing.T) {
+func TestConcurrentStopsAbandonNoObedientWorker(t *testing.T) {
 	for range 10 {
 		pool := newPool(t)
 		for i := range 2000 {

@@ -261,7 +261,7 @@ func TestScheduledWorkerIsReadyUnlessItsLastTickFailed(t *testing.T) {
 	})
 }
 
-func TestPausedWorkersAndThoseWithoutReplicasAreReady(t *testing.T) {
+func TestPausedAndScaledToZeroWorkersAreReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pool := startPool(t, workerfx.NewWorker("w", untilStopped, workerfx.WithReadiness(), workerfx.WithDeferredStart(time.Hour)),
 			workerfx.NewWorker("scaled", untilStopped, workerfx.WithReadiness(), workerfx.WithReplicas(2)),

@@ -128,7 +128,7 @@ func TestRunAllTellsWhatFailedWhileItStopped(t *testing.T) {
 	}
 }
 
-func TestRunTellsEachOfThoseThatFailedWhileTheyStopped(t *testing.T) {
+func TestRunReturnsEveryFailureDuringStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		another := errors.New("another")
 		pool := newPool(t, workerfx.NewWorker("a", failsWhenStopped(errBoom), workerfx.WithReplicas(2)),

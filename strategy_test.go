@@ -256,7 +256,7 @@ func TestAScheduledWorkerMissesNoMoreTicksThanItsGroupTakes(t *testing.T) {
 	})
 }
 
-func TestAFailedWorkerThatIsRemovedLetsItsGroupGo(t *testing.T) {
+func TestRemovedFailedWorkerReleasesItsGroup(t *testing.T) {
 	bubble("", t, func(t *testing.T) {
 		g := newTestGroup("a", "b")
 		pool := g.start(t, workerfx.WithStrategy(workerfx.OneForAll))

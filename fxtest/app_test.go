@@ -166,7 +166,7 @@ func TestOwnOnesMayBeDecorated(t *testing.T) {
 	require.Len(t, app.Spans("mailer"), 1)
 }
 
-func TestModulesKeepWhatIsPrivate(t *testing.T) {
+func TestModulesKeepPrivateTypes(t *testing.T) {
 	var own writes
 	app := fxtest.New(t,
 		workerfx.ProvideWorker(newMailer, workerfx.WithName("mailer")),

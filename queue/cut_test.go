@@ -184,7 +184,7 @@ func TestProcessThatIsCutOffStopsItsJobsBeforeOthersTakeThemOver(t *testing.T) {
 	}
 }
 
-func TestTransactionOfAProcessThatIsCutOffHoldsNobodyUp(t *testing.T) {
+func TestTransactionOfACutOffProcessBlocksNobody(t *testing.T) {
 	db := newPostgres(t)
 	db.exec(t, `CREATE TABLE bills (job bigint PRIMARY KEY)`)
 	begun := make(chan int, 10)

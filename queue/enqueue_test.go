@@ -115,7 +115,7 @@ func (list) Kind() string       { return "list" }
 func (badlyNamed) Kind() string { return "bad kind" }
 func (uncodable) Kind() string  { return "uncodable" }
 
-func TestBadJobsAreRefusedWithWhatIsWrong(t *testing.T) {
+func TestBadJobsAreRefusedWithAReason(t *testing.T) {
 	a := startApp(t, newSQLite(t))
 	for _, c := range []struct {
 		args queue.Args

@@ -29,7 +29,7 @@ func openFile(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // #nosec G304 -- reading whatever is there is what it is for
 }
 
-// hash hashes one candidate and sends the result on. It heeds the end of the pass and not that of ctx,
+// hash hashes one candidate and sends the result on. It obeys the end of the pass and not that of ctx,
 // which after a stop lives on for the file to be finished: nobody wants the hash any more then.
 func (d *Dupwatch) hash(ctx context.Context, c candidate) error {
 	defer d.unhashed.Add(-1)
@@ -75,7 +75,7 @@ func (d *Dupwatch) hashFile(p *pass, f file) (hash, error) {
 	return sum, nil
 }
 
-// hashContent reads to the end, n bytes, chunk by chunk. Between chunks it heeds the pass's end.
+// hashContent reads to the end, n bytes, chunk by chunk. Between chunks it looks whether the pass has ended.
 func (d *Dupwatch) hashContent(p *pass, content io.Reader, buffer []byte) (sum hash, n int64, err error) {
 	digest := sha256.New()
 	for p.ctx.Err() == nil {

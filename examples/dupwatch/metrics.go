@@ -15,7 +15,7 @@ import (
 	"go.uber.org/fx"
 )
 
-// metrics are dupwatch's own, beside those that the pool registers. Counters go on from pass to pass,
+// metrics are dupwatch's own. The pool registers its metrics beside them. Counters go on from pass to pass,
 // gauges are about the last complete one.
 type metrics struct {
 	files, bytes, unreadable, passes prometheus.Counter

@@ -75,7 +75,7 @@ func TestAFileThatChangesWhileItIsHashedIsSkipped(t *testing.T) {
 	require.ErrorIs(t, <-hashed, errChanged)
 }
 
-func TestAFileOfWhichTheSizeTellsLittleIsSkipped(t *testing.T) {
+func TestFileWithAWrongSizeIsSkipped(t *testing.T) {
 	const path = "/proc/version"
 	if _, err := os.Stat(path); err != nil {
 		t.Skip(err)

@@ -9,11 +9,11 @@ import (
 
 // failureGroups is what all groups have shown of their strategies.
 type failureGroups struct {
-	restarted, stopped atomic.Int64 // workers that ran again after a failure, and those that were stopped for another's
+	restarted, stopped atomic.Int64 // workers that ran again after a failure, and workers that were stopped for another's failure
 
 	endless map[string]bool // all of their workers, none of which is ever done; not changed once the app is made
 
-	beside  faults // old runs that went on when one that had failed ran again
+	beside  faults // old runs that went on when a failed worker ran again
 	without faults // runs that were stopped for no failure that they share
 	done    faults // workers that are, as one of their group did not stop
 }
@@ -38,7 +38,7 @@ func (q *failureGroups) check(executions []workerfx.Execution) {
 // failureGroup is a group whose workers share their failures by a strategy.
 type failureGroup struct {
 	strategy workerfx.Strategy
-	book     *failureGroups
+	all      *failureGroups
 	members  []*member // in the group's command
 
 	mu   sync.Mutex // guards what is below, and in the members
@@ -50,7 +50,7 @@ type member struct {
 	failureGroup *failureGroup
 	index        int
 	name         string
-	tally        *tally
+	counts       *workerCounts
 
 	running   bool
 	began     int64 // the latest run
@@ -58,16 +58,16 @@ type member struct {
 	commanded int64 // commands that there were by then; -1 = one was under way
 }
 
-// begin notes that a run began. If it follows a failure, those that share it have stopped since.
+// begin notes that a run began. If it follows a failure, the workers that share the failure have stopped since.
 func (m *member) begin() {
 	s := m.failureGroup
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if m.failed != 0 && m.commanded == m.tally.commanded.Load() { // else it may be an command, which nobody shares
-		s.book.restarted.Add(1)
+	if m.failed != 0 && m.commanded == m.counts.commanded.Load() { // else it may be a command, which nobody shares
+		s.all.restarted.Add(1)
 		for _, o := range s.members {
 			if m.shares(o) && o.running && o.began < m.failed {
-				s.book.beside.addf("%s runs again beside an old run of %s", m.name, o.name)
+				s.all.beside.addf("%s runs again beside an old run of %s", m.name, o.name)
 			}
 		}
 	}
@@ -85,8 +85,8 @@ func (m *member) end(failed bool) {
 		return
 	}
 	s.time++
-	m.failed, m.commanded = s.time, m.tally.commanded.Load()
-	if m.tally.isCommanded() {
+	m.failed, m.commanded = s.time, m.counts.commanded.Load()
+	if m.counts.isCommanded() {
 		m.commanded = -1
 	}
 }
@@ -97,13 +97,13 @@ func (m *member) wasStopped() {
 	s := m.failureGroup
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.book.stopped.Add(1)
+	s.all.stopped.Add(1)
 	for _, o := range s.members {
 		if o.shares(m) && o.failed != 0 {
 			return
 		}
 	}
-	s.book.without.addf("%s was stopped, and none had failed whose failures it shares", m.name)
+	s.all.without.addf("%s was stopped, and none had failed whose failures it shares", m.name)
 }
 
 // shares tells whether m's failures are shared by o.

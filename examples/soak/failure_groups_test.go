@@ -11,9 +11,9 @@ import (
 // newMembers returns three workers of a group, all of which run.
 func newMembers(strategy workerfx.Strategy) (q *failureGroups, members []*member) {
 	q = new(failureGroups)
-	s := &failureGroup{strategy: strategy, book: q}
+	s := &failureGroup{strategy: strategy, all: q}
 	for i, name := range []string{"a", "b", "c"} {
-		m := &member{failureGroup: s, index: i, name: name, tally: new(tally)}
+		m := &member{failureGroup: s, index: i, name: name, counts: new(workerCounts)}
 		s.members = append(s.members, m)
 		m.begin()
 	}
@@ -51,13 +51,13 @@ func TestRestartAfterAllHaveStoppedIsNoFault(t *testing.T) {
 
 func TestRestartByACommandIsNotShared(t *testing.T) {
 	q, members := newMembers(workerfx.OneForAll)
-	members[1].tally.commands.Add(1)
+	members[1].counts.commands.Add(1)
 	members[1].end(true)
-	members[1].tally.commands.Add(-1)
+	members[1].counts.commands.Add(-1)
 	members[1].begin()
 
 	members[1].end(true)
-	members[1].tally.commanded.Add(1)
+	members[1].counts.commanded.Add(1)
 	members[1].begin()
 
 	require.Zero(t, q.restarted.Load())

@@ -10,26 +10,26 @@ import (
 )
 
 func TestHangsAreToldOnce(t *testing.T) {
-	type book = *hangs
-	told := func(h book) {
+	type state = *hangs
+	told := func(h state) {
 		_, _ = fmt.Fprintln(h, `{"worker":"w","workerExecutionID":"1","message":"worker is stuck"}`)
 	}
-	ended := func(h book) { h.hung("w", "1") }
-	endedOtherwise := func(h book) { h.mayHaveHung("w", "1") }
+	ended := func(h state) { h.hung("w", "1") }
+	endedOtherwise := func(h state) { h.mayHaveHung("w", "1") }
 	cases := map[string]struct {
-		happened []func(h book)
+		happened []func(h state)
 		wrong    string
 	}{
-		"told, then ended":              {[]func(book){told, ended}, ""},
-		"ended, then told":              {[]func(book){ended, told}, ""},
-		"told, then ended otherwise":    {[]func(book){told, endedOtherwise}, ""},
-		"ended otherwise, then told":    {[]func(book){endedOtherwise, told}, ""},
-		"ended otherwise and not told":  {[]func(book){endedOtherwise}, ""},
-		"not told":                      {[]func(book){ended}, "w: run 1 was ended for a hang that was not told"},
-		"told, and goes on":             {[]func(book){told}, "w: run 1 was told to hang, once too often or for no reason"},
-		"told twice, then ended":        {[]func(book){told, told, ended}, "w: run 1 was told to hang twice"},
-		"told twice, ended in between":  {[]func(book){told, ended, told}, "w: run 1 was told to hang, once too often or for no reason"},
-		"told twice, ended before both": {[]func(book){ended, told, told}, "w: run 1 was told to hang, once too often or for no reason"},
+		"told, then ended":              {[]func(state){told, ended}, ""},
+		"ended, then told":              {[]func(state){ended, told}, ""},
+		"told, then ended otherwise":    {[]func(state){told, endedOtherwise}, ""},
+		"ended otherwise, then told":    {[]func(state){endedOtherwise, told}, ""},
+		"ended otherwise and not told":  {[]func(state){endedOtherwise}, ""},
+		"not told":                      {[]func(state){ended}, "w: run 1 was ended for a hang that was not told"},
+		"told, and goes on":             {[]func(state){told}, "w: run 1 was told to hang, once too often or for no reason"},
+		"told twice, then ended":        {[]func(state){told, told, ended}, "w: run 1 was told to hang twice"},
+		"told twice, ended in between":  {[]func(state){told, ended, told}, "w: run 1 was told to hang, once too often or for no reason"},
+		"told twice, ended before both": {[]func(state){ended, told, told}, "w: run 1 was told to hang, once too often or for no reason"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -85,7 +85,7 @@ func TestHangIsRelievedByAnotherRun(t *testing.T) {
 	}
 }
 
-func TestHangThatIsToldIsEndedSoon(t *testing.T) {
+func TestLoggedHangIsEndedSoon(t *testing.T) {
 	for late, wrong := range map[time.Duration]int64{0: 0, slowRelief: 0, slowRelief + 1: 1} {
 		synctest.Test(t, func(t *testing.T) {
 			var h hangs
@@ -98,7 +98,7 @@ func TestHangThatIsToldIsEndedSoon(t *testing.T) {
 	}
 }
 
-func TestHangsForgetWhatIsSettled(t *testing.T) {
+func TestHangsForgetSettledRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var h hangs
 		for i := range 1000 {

@@ -42,7 +42,7 @@ func TestItemCountsBalances(t *testing.T) {
 	}
 }
 
-func TestItemCountsForgetsWhatIsSettled(t *testing.T) {
+func TestItemCountsForgetSettledItems(t *testing.T) {
 	l := newItemCounts()
 	for _, item := range rand.Perm(1000) {
 		l.wasSent()

@@ -51,7 +51,7 @@ func (s *soak) judgeKinds(v *verdict) {
 	v.none("workers done as their group did not stop", &q.done, " of %s", number(int64(len(q.endless))))
 }
 
-// judgeItems balances the ledgers of all streams.
+// judgeItems balances the item counts of all streams.
 func (s *soak) judgeItems(v *verdict) {
 	var lost, twice faults
 	var all int64
@@ -78,8 +78,8 @@ func (s *soak) judgeCounts(v *verdict) {
 		wrong.addf("gather: %v", err)
 	}
 	for worker, f := range metrics {
-		tally := s.tracker.of(worker)
-		begun, panics, jobs := tally.begun.Load(), tally.panics.Load(), tally.jobs.Load()
+		counts := s.tracker.of(worker)
+		begun, panics, jobs := counts.begun.Load(), counts.panics.Load(), counts.jobs.Load()
 		if f.started != begun || f.panics != panics || jobs > 0 && f.jobs != jobs {
 			wrong.addf("%s: %d runs, %d panics, %d jobs; metrics: %+v", worker, begun, panics, jobs, f)
 		}

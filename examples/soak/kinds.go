@@ -59,7 +59,7 @@ type post struct {
 	options []workerfx.Option
 
 	replacing *sync.Mutex // held while it is being replaced; nil = one of its own
-	upset     func()      // called when an command has been given to it; nil = nobody wants to know
+	upset     func()      // called when a command has been given to it; nil = nobody wants to know
 }
 
 // share says how many units there are of each kind.

@@ -27,7 +27,7 @@ func newChain(u *unit) []post {
 }
 
 func (u *unit) newRank(role string) *rank {
-	r := &rank{name: u.name + role, tally: u.tracker.of(u.name + role), book: &u.precedence}
+	r := &rank{name: u.name + role, counts: u.tracker.of(u.name + role), all: &u.precedence}
 	u.ranks = append(u.ranks, r)
 	return r
 }

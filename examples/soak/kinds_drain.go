@@ -103,7 +103,7 @@ func (d *drainer) finish(ctx context.Context, draining <-chan struct{}, hand []i
 	return nil
 }
 
-// cutShort says what becomes of items when the run's context ends before they are finished: an command may do that,
+// cutShort says what becomes of items when the run's context ends before they are finished: a command may do that,
 // and they are kept. Nothing else may, and they are lost.
 func (d *drainer) cutShort(ctx context.Context, hand []int64) (kept []int64) {
 	if d.unit.tracker.of(workerfx.CtxWorkerName(ctx)).isCommanded() {

@@ -17,21 +17,21 @@ func sharing(strategy workerfx.Strategy) []workerfx.Option {
 func newFailureGroup(strategy workerfx.Strategy) func(u *unit) []post {
 	const size = 4
 	return func(u *unit) (posts []post) {
-		s := &failureGroup{strategy: strategy, book: &u.failureGroups}
+		s := &failureGroup{strategy: strategy, all: &u.failureGroups}
 		for i := range size {
 			role := fmt.Sprintf("/%d", i)
-			m := &member{failureGroup: s, index: i, name: u.name + role, tally: u.tracker.of(u.name + role)}
+			m := &member{failureGroup: s, index: i, name: u.name + role, counts: u.tracker.of(u.name + role)}
 			s.members = append(s.members, m)
 			u.failureGroups.addTarget(m.name)
-			run := func(ctx context.Context) error { return u.runMate(ctx, m) }
+			run := func(ctx context.Context) error { return u.runMember(ctx, m) }
 			posts = append(posts, post{role: role, run: run, options: restless()})
 		}
 		return posts
 	}
 }
 
-// runMate lasts until it fails or is stopped, for which it takes a while.
-func (u *unit) runMate(ctx context.Context, m *member) error {
+// runMember lasts until it fails or is stopped, for which it takes a while.
+func (u *unit) runMember(ctx context.Context, m *member) error {
 	m.begin()
 	failed := true
 	defer func() { m.end(failed) }()
@@ -42,7 +42,7 @@ func (u *unit) runMate(ctx context.Context, m *member) error {
 		workerfx.Wait(ctx, u.between(100*time.Millisecond, time.Second))
 	}
 	failed = false
-	if !u.stopping.Load() && !m.tally.isCommanded() {
+	if !u.stopping.Load() && !m.counts.isCommanded() {
 		m.wasStopped()
 	}
 	time.Sleep(u.between(0, 100*time.Millisecond))

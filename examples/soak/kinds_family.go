@@ -37,7 +37,7 @@ func (f *family) run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// raise starts a child, whether or not there is one of that name, or stops one that there is.
+// raise starts a child, also when a child of that name exists, or stops an existing one.
 func (f *family) raise(ctx context.Context, name string) error {
 	if slices.Contains(workerfx.Children(ctx), name) && f.oneIn(2) {
 		return workerfx.RemoveChild(ctx, name)

@@ -7,7 +7,7 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// quick is the backoff of those that fail a lot.
+// quick is the backoff of workers that fail often.
 var quick = workerfx.ExponentialBackoff{Initial: 20 * time.Millisecond, Max: 2 * time.Second, Jitter: 0.5}
 
 // newFlaky makes a worker each run of which fails, unless it is stopped before.

@@ -37,7 +37,7 @@ func (u *unit) beat(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// account tells the book whether a run, which is over, hung.
+// account records whether a run, which is over, hung.
 func (u *unit) account(ctx context.Context, p *pulse) {
 	id, silence := workerfx.CtxExecutionID(ctx), p.silence()
 	if lately := u.hangs.halts.ran(p.last, time.Now()); lately > heartbeat+slowRelief {

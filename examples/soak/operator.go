@@ -30,7 +30,7 @@ type target struct {
 	most      int // replicas
 	commands  []command
 	replacing *sync.Mutex // held while it is being replaced, by all that must not be meanwhile
-	upset     func()      // called when an command has been given to it; nil = nobody wants to know
+	upset     func()      // called when a command has been given to it; nil = nobody wants to know
 }
 
 // command is something that the operator may ask of a worker.
@@ -61,19 +61,19 @@ func (o *operator) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// give gives an command, and lets those know for whom it is an excuse.
+// give gives a command, and lets those know for whom it is an excuse.
 func (o *operator) give(ctx context.Context, t *target, command command) error {
-	tally := o.tracker.of(t.name)
-	tally.commanded.Add(1)
-	tally.commands.Add(1)
-	defer tally.commands.Add(-1)
+	counts := o.tracker.of(t.name)
+	counts.commanded.Add(1)
+	counts.commands.Add(1)
+	defer counts.commands.Add(-1)
 	if t.upset != nil {
 		defer t.upset()
 	}
 	return command(ctx, o, t)
 }
 
-// note notes that an command was not carried out, unless that is as it should be: the worker is just being
+// note notes that a command was not carried out, unless that is as it should be: the worker is just being
 // replaced, or the pool stops.
 func (o *operator) note(ctx context.Context, err error) {
 	if err == nil || ctx.Err() != nil || errors.Is(err, workerfx.ErrUnknownWorker) || errors.Is(err, workerfx.ErrPoolStopped) {

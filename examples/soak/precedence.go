@@ -18,13 +18,13 @@ type precedence struct {
 // rank is the place of a worker in a chain: it begins once those before it are ready, and stops before they do.
 type rank struct {
 	name          string
-	tally         *tally
+	counts        *workerCounts
 	before, after []*rank
-	book          *precedence
+	all           *precedence
 
 	mu      sync.Mutex // guards what is below
 	running bool       // its function is being called
-	ready   bool       // it may be ready for the pool: it said so, or an command made it count as such, and no run began since
+	ready   bool       // it may be ready for the pool: it said so, or a command made it count as such, and no run began since
 	fell    int64      // when it was so last, in nanoseconds since 1970; 0 = it never was, or is
 }
 
@@ -37,20 +37,20 @@ func (r *rank) begin() {
 		r.ready, r.fell = false, time.Now().UnixNano()
 	}
 	r.mu.Unlock()
-	if len(r.before) == 0 || r.tally.begun.Load() != 1 {
+	if len(r.before) == 0 || r.counts.begun.Load() != 1 {
 		return
 	}
-	r.book.starts.Add(1)
+	r.all.starts.Add(1)
 	for _, b := range r.before {
-		if !b.wasReadySince(r.tally.anewAt.Load()) {
-			r.book.broken.addf("%s began before %s was ready", r.name, b.name)
+		if !b.wasReadySince(r.counts.anewAt.Load()) {
+			r.all.broken.addf("%s began before %s was ready", r.name, b.name)
 		}
 	}
 }
 
 // wasReadySince tells whether the pool may have taken the worker for ready since then.
 func (r *rank) wasReadySince(then int64) bool {
-	if r.tally.isCommanded() { // looked at first: when the command is over, it has left its trace
+	if r.counts.isCommanded() { // looked at first: when the command is over, it has left its trace
 		return true
 	}
 	r.mu.Lock()
@@ -80,13 +80,13 @@ func (r *rank) isRunning() bool {
 
 // sawStop notes that the context of a run ended because the pool stops.
 func (r *rank) sawStop() {
-	if len(r.after) == 0 || r.tally.isCommanded() { // then it may be the command that ended it
+	if len(r.after) == 0 || r.counts.isCommanded() { // then it may be the command that ended it
 		return
 	}
-	r.book.stops.Add(1)
+	r.all.stops.Add(1)
 	for _, a := range r.after {
 		if a.isRunning() {
-			r.book.broken.addf("%s was stopped before %s was", r.name, a.name)
+			r.all.broken.addf("%s was stopped before %s was", r.name, a.name)
 		}
 	}
 }

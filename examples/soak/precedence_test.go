@@ -8,11 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newRanks returns a worker and the one that comes after it.
+// newRanks returns a worker and its dependent.
 func newRanks(p *precedence) (before, after *rank) {
-	before, after = &rank{name: "before", tally: new(tally), book: p}, &rank{name: "after", tally: new(tally), book: p}
+	before, after = &rank{name: "before", counts: new(workerCounts), all: p}, &rank{name: "after", counts: new(workerCounts), all: p}
 	follow(after, before)
-	after.tally.begun.Store(1)
+	after.counts.begun.Store(1)
 	return before, after
 }
 
@@ -25,9 +25,9 @@ func TestBeginBeforeOthersAreReadyIsAFault(t *testing.T) {
 		"was ready":                     {func(b, _ *rank) { b.begin(); b.countAsReady(); b.end(); b.begin() }, false},
 		"never begun":                   {func(*rank, *rank) {}, true},
 		"not ready yet":                 {func(b, _ *rank) { b.begin() }, true},
-		"was ready before it was added": {func(b, a *rank) { b.begin(); b.countAsReady(); b.begin(); a.tally.anewAt.Store(now()) }, true},
-		"command under way":             {func(b, _ *rank) { b.begin(); b.tally.commands.Add(1) }, false},
-		"second run":                    {func(_, a *rank) { a.tally.begun.Add(1) }, false},
+		"was ready before it was added": {func(b, a *rank) { b.begin(); b.countAsReady(); b.begin(); a.counts.anewAt.Store(now()) }, true},
+		"command under way":             {func(b, _ *rank) { b.begin(); b.counts.commands.Add(1) }, false},
+		"second run":                    {func(_, a *rank) { a.counts.begun.Add(1) }, false},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -54,11 +54,11 @@ func TestStopBeforeOthersHaveIsAFault(t *testing.T) {
 	after.begin()
 	wrong := p.broken.count()
 	after.sawStop()
-	before.tally.commands.Add(1)
+	before.counts.commands.Add(1)
 	before.sawStop()
-	require.Equal(t, wrong, p.broken.count(), "nobody comes after it, or an command may have ended its run")
+	require.Equal(t, wrong, p.broken.count(), "nobody comes after it, or a command may have ended its run")
 
-	before.tally.commands.Add(-1)
+	before.counts.commands.Add(-1)
 	before.sawStop()
 	require.Equal(t, wrong+1, p.broken.count())
 	require.Contains(t, p.broken.examples(), "before was stopped before after was")

@@ -16,13 +16,13 @@ import (
 //
 //	kinds ──► groups ──► workers ◄── commands ── operator
 //	                      │ │ │
-//	       every run      │ │ └── every item ──► ledgers
+//	       every run      │ │ └── every item ──► item counts
 //	tracker ◄─────────────┘ │
 //	                        └── reports, metrics, heap, goroutines ──► watch
 //
 //	some runs ──► precedence, hangs, drains, failureGroups
 //
-//	tracker, ledgers, all these, watch, the stop ──► verdict
+//	tracker, item counts, all these, watch, the stop ──► verdict
 type soak struct {
 	config   config
 	registry *prometheus.Registry
@@ -93,7 +93,7 @@ func (s *soak) isUp() {
 	close(s.up)
 }
 
-// mayFail tells whether the app has started, so that those that it waits for may fail.
+// mayFail tells whether the app has started. Until then the workers that it waits for must not fail.
 func (s *soak) mayFail() bool {
 	select {
 	case <-s.up:

@@ -186,7 +186,7 @@ func TestSoakWithABrokenWorkerFails(t *testing.T) {
 				c.kind.name, c.kind.share, c.kind.size = "broken", 100, 1
 
 				v, _ := soaked(t, []kind{c.kind}, "-workers", "1", "-for", "40s", "-every", "1s")
-				time.Sleep(time.Minute) // until those who did not stop are gone, too
+				time.Sleep(time.Minute) // until the workers that did not stop are gone, too
 
 				require.True(t, v.failed())
 				l := lineOf(t, v, c.fails)

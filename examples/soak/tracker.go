@@ -15,17 +15,17 @@ import (
 type tracker struct {
 	startedAt func(id string) time.Time // a run's begin, by the pool's report
 
-	tallies sync.Map // worker's name -> *tally
-	runs    atomic.Int64
-	stopAt  atomic.Int64 // when the witness saw the stop, in nanoseconds since 1970; 0 before
-	closed  atomic.Bool  // Stop has returned
+	counts sync.Map // worker's name -> *workerCounts
+	runs   atomic.Int64
+	stopAt atomic.Int64 // when the witness saw the stop, in nanoseconds since 1970; 0 before
+	closed atomic.Bool  // Stop has returned
 
 	doubled faults // runs of one replica at once
 	late    faults // runs that began after Stop
 }
 
-// tally is what the tracker knows of one worker.
-type tally struct {
+// workerCounts is what the tracker knows of one worker.
+type workerCounts struct {
 	most atomic.Int64 // replicas that there may be; 0 = 1
 
 	begun, panics, jobs atomic.Int64
@@ -42,36 +42,36 @@ func newTracker(startedAt func(id string) time.Time) *tracker {
 	return &tracker{startedAt: startedAt}
 }
 
-// of returns the tally of a worker.
-func (t *tracker) of(worker string) *tally {
-	if found, ok := t.tallies.Load(worker); ok {
-		return found.(*tally)
+// of returns the counts of a worker.
+func (t *tracker) of(worker string) *workerCounts {
+	if found, ok := t.counts.Load(worker); ok {
+		return found.(*workerCounts)
 	}
-	found, _ := t.tallies.LoadOrStore(worker, new(tally))
-	return found.(*tally)
+	found, _ := t.counts.LoadOrStore(worker, new(workerCounts))
+	return found.(*workerCounts)
 }
 
 // startAnew forgets what was counted of a worker that was removed, as the pool does.
 func (t *tracker) startAnew(worker string) {
-	tally := t.of(worker)
-	tally.begun.Store(0)
-	tally.panics.Store(0)
-	tally.jobs.Store(0)
-	tally.anewAt.Store(time.Now().UnixNano())
+	counts := t.of(worker)
+	counts.begun.Store(0)
+	counts.panics.Store(0)
+	counts.jobs.Store(0)
+	counts.anewAt.Store(time.Now().UnixNano())
 }
 
-// isCommanded tells whether the operator gives the worker an command now.
-func (w *tally) isCommanded() bool { return w.commands.Load() > 0 }
+// isCommanded tells whether the operator gives the worker a command now.
+func (w *workerCounts) isCommanded() bool { return w.commands.Load() > 0 }
 
 func (t *tracker) middleware(next workerfx.RunFunc) workerfx.RunFunc {
 	return func(ctx context.Context) error {
 		worker, id := workerfx.CtxWorkerName(ctx), workerfx.CtxExecutionID(ctx)
-		tally := t.of(worker)
+		counts := t.of(worker)
 		t.runs.Add(1)
-		if running := tally.begin(id); running > max(1, tally.most.Load()) {
-			t.doubled.addf("%s: %d runs at once, of %d replicas at most", worker, running, max(1, tally.most.Load()))
+		if running := counts.begin(id); running > max(1, counts.most.Load()) {
+			t.doubled.addf("%s: %d runs at once, of %d replicas at most", worker, running, max(1, counts.most.Load()))
 		}
-		defer tally.end(id)
+		defer counts.end(id)
 		if stopAt := t.stopAt.Load(); stopAt != 0 || t.closed.Load() {
 			t.judge(worker, id, stopAt)
 		}
@@ -97,7 +97,7 @@ func (t *tracker) judge(worker, id string, stopAt int64) {
 }
 
 // begin notes a run, and returns how many of the worker are under way.
-func (w *tally) begin(id string) int64 {
+func (w *workerCounts) begin(id string) int64 {
 	w.begun.Add(1)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -105,13 +105,13 @@ func (w *tally) begin(id string) int64 {
 	return int64(len(w.running))
 }
 
-func (w *tally) end(id string) {
+func (w *workerCounts) end(id string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.running = slices.DeleteFunc(w.running, func(other string) bool { return other == id })
 }
 
-func (w *tally) isRunning(id string) bool {
+func (w *workerCounts) isRunning(id string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return slices.Contains(w.running, id)
@@ -120,11 +120,11 @@ func (w *tally) isRunning(id string) bool {
 // underWay returns the runs that are under way: their workers' names by their IDs.
 func (t *tracker) underWay() map[string]string {
 	runs := make(map[string]string)
-	t.tallies.Range(func(worker, found any) bool {
-		tally := found.(*tally)
-		tally.mu.Lock()
-		defer tally.mu.Unlock()
-		for _, id := range tally.running {
+	t.counts.Range(func(worker, found any) bool {
+		counts := found.(*workerCounts)
+		counts.mu.Lock()
+		defer counts.mu.Unlock()
+		for _, id := range counts.running {
 			runs[id] = worker.(string)
 		}
 		return true

@@ -27,7 +27,7 @@ func TestTrackerSeesTwoRunsOfOneReplica(t *testing.T) {
 			synctest.Wait()
 			go run(t.Context())
 			synctest.Wait()
-			require.Equal(t, wrong, tracker.doubled.count(), "those that ended do not count")
+			require.Equal(t, wrong, tracker.doubled.count(), "ended runs do not count")
 		})
 	}
 }

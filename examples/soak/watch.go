@@ -21,12 +21,12 @@ import (
 type watch struct {
 	*soak
 
-	progress io.Writer
-	began    time.Time
-	before   int // goroutines, before the app started
-	findings findings
-	ticks    *ticks
-	books    *books
+	progress   io.Writer
+	began      time.Time
+	before     int // goroutines, before the app started
+	findings   findings
+	ticks      *ticks
+	metricSums *metricSums
 }
 
 // findings is what the watch found.
@@ -50,7 +50,7 @@ func newWatch(s *soak, progress io.Writer) *watch {
 	signal.Stop(signals)
 	w := &watch{soak: s, progress: progress, before: runtime.NumGoroutine()}
 	w.ticks = newTicks(s.steady, &w.findings.miscounted)
-	w.books = newBooks(s.lasting, &w.findings.inconsistent)
+	w.metricSums = newMetricSums(s.lasting, &w.findings.inconsistent)
 	return w
 }
 
@@ -93,12 +93,12 @@ func (w *watch) look() {
 	w.checkShown(underWay, executions)
 	w.failureGroups.check(executions)
 	f.ticks, f.missed = w.ticks.check(executions)
-	f.sum = w.books.check(w.registry)
+	f.sum = w.metricSums.check(w.registry)
 	f.gathered++
 }
 
 // checkShown compares the runs that the tracker saw before the reports were made with those in the reports. A
-// replica's report shows one run: one that goes on and is not shown is one too many.
+// replica's report shows one run. A run that goes on and is not shown is one too many.
 func (w *watch) checkShown(underWay map[string]string, executions []workerfx.Execution) {
 	for _, e := range executions {
 		if e.Status == workerfx.StatusRunning {

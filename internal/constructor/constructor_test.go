@@ -51,7 +51,7 @@ func TestInspectRefusesWhatIsNoConstructor(t *testing.T) {
 	}
 }
 
-func TestCallReturnsWhatIsMadeOrTheError(t *testing.T) {
+func TestCallReturnsTheValueOrTheError(t *testing.T) {
 	for _, tt := range []struct {
 		fn   any
 		args []any

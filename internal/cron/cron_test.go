@@ -42,7 +42,7 @@ func next(s *cron.Schedule, after time.Time, n int) (ticks []string) {
 	return ticks
 }
 
-func TestWhatIsDueWhileClocksJumpAheadIsDueOnceWhenTheyDo(t *testing.T) {
+func TestTimesOfAGapAreDueOnceAfterIt(t *testing.T) {
 	for _, tt := range []struct{ zone, after, expression, want string }{
 		{"America/Sao_Paulo", "2018-11-03 12:00:00", "0 0 * * *", "11-04 01:00:00 -0200, 11-05 00:00:00 -0200"},
 		{"America/Sao_Paulo", "2018-11-03 12:00:00", "0 0 4 11 *", "11-04 01:00:00 -0200, 11-04 00:00:00 -0300"},
@@ -67,7 +67,7 @@ func TestWhatIsDueWhileClocksJumpAheadIsDueOnceWhenTheyDo(t *testing.T) {
 	}
 }
 
-func TestWhatIsDueTwiceWhenClocksAreSetBackIsDueTheFirstTime(t *testing.T) {
+func TestTimesOfAFoldAreDueTheFirstTime(t *testing.T) {
 	for _, tt := range []struct{ zone, after, expression, want string }{
 		{"Europe/Berlin", "2026-10-25 00:00:00", "30 2 * * *", "10-25 02:30:00 +0200, 10-26 02:30:00 +0100"},
 		{"Europe/Berlin", "2026-10-25 00:00:00", "0 1,2,3 * * *", "10-25 01:00:00 +0200, 10-25 02:00:00 +0200, 10-25 03:00:00 +0100"},

@@ -111,8 +111,8 @@ func TestStopDoesNotWaitForARunThatNeverFinishesAndEndsItsContextInTime(t *testi
 	}
 }
 
-// commandsToFinish are those that have a run finish, what the worker is then if its run ends badly, and what it is if the
-// run obeys; -1 if it is forgotten.
+// commandsToFinish let a run finish. bad is the worker's status when the run then ends badly, obeys when the run obeys.
+// The status is -1 when the worker is removed.
 var commandsToFinish = map[string]struct {
 	give       func(p *workerfx.Pool) error
 	bad, obeys workerfx.Status
@@ -156,7 +156,7 @@ func TestARunThatEndsBadlyWhileItFinishesIsOneFailure(t *testing.T) {
 	}
 }
 
-func TestARunThatAsksAtTheVeryMomentOfTheStopIsTold(t *testing.T) {
+func TestRunThatAsksForDrainingDuringStopIsTold(t *testing.T) {
 	for round := range 300 {
 		asked, begun := make(chan struct{}), make(chan struct{})
 		pool := startPool(t, workerfx.NewWorker("w", func(ctx context.Context) error {
@@ -213,15 +213,15 @@ func TestGoroutinesThatAskAfterTheRunHasEndedAreToldAndChangeNothing(t *testing.
 type unrelatedKey struct{}
 
 func TestDrainingOfAContextOutsideOfARun(t *testing.T) {
-	foreign := map[string]struct {
+	contexts := map[string]struct {
 		ctx  context.Context
 		told bool // at once
 	}{
 		"background":       {context.Background(), false},
-		"one with a value": {context.WithValue(context.Background(), unrelatedKey{}, 1), false},
-		"one that ended":   {ended(), true},
+		"with a value":     {context.WithValue(context.Background(), unrelatedKey{}, 1), false},
+		"an ended context": {ended(), true},
 	}
-	for name, test := range foreign {
+	for name, test := range contexts {
 		bubble(name, t, func(t *testing.T) {
 			told := false
 			release := make(chan struct{})
@@ -337,7 +337,7 @@ func TestNothingBeginsOnceARunWasToldToFinish(t *testing.T) {
 	}
 }
 
-func TestAReplicaThatIsToldToFinishTakesUpNothingThatOthersLeft(t *testing.T) {
+func TestDrainingReplicaTakesNoItemsOfOthers(t *testing.T) {
 	// Two of three replicas fail while the third is busy. What they had in hand is theirs to hand over again.
 	hand := map[string]func(ch <-chan int, one func(context.Context, int) error) workerfx.RunFunc{
 		"FromChannel": workerfx.FromChannel[int],
@@ -489,7 +489,7 @@ func TestRestartLeavesReplicasThatWereScaledDownToFinish(t *testing.T) {
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		assert.EqualValues(t, 2, finished.Load())
-		assert.EqualValues(t, 1, cut.Load(), "the one that is to begin again")
+		assert.EqualValues(t, 1, cut.Load(), "the replica that begins again")
 		require.Len(t, pool.Executions(), 1)
 		assert.EqualValues(t, 2, report(t, pool, "w").Runs)
 		require.NoError(t, pool.Stop(within(t, 2*time.Minute)))
@@ -515,7 +515,7 @@ func TestARestartWhileAPausedRunFinishesEndsItAndItStaysPaused(t *testing.T) {
 	})
 }
 
-// replicaOf is the one that a run belongs to.
+// replicaOf returns the index of the replica that runs.
 func replicaOf(pool *workerfx.Pool, ctx context.Context) int { //nolint:revive // as in all helpers here, what is tested comes first
 	id := workerfx.CtxExecutionID(ctx)
 	for _, e := range pool.Executions() {

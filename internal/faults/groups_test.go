@@ -27,12 +27,12 @@ type failingGroup struct {
 
 	mu      sync.Mutex // guards what is below
 	running map[string]int
-	ending  map[string]bool // has to end before those that failed run again
+	ending  map[string]bool // has to end before the failed workers run again
 }
 
 func (*failingGroup) Name() string { return "failing-group" }
 
-// begin notes a run, and requires that those have stopped that had to.
+// begin records a run, and requires that the workers that had to stop have stopped.
 func (g *failingGroup) begin(name string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -44,7 +44,7 @@ func (g *failingGroup) begin(name string) {
 	g.running[name]++
 }
 
-// fail notes that those have to stop.
+// fail records that these workers have to stop.
 func (g *failingGroup) fail(names ...string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -62,7 +62,7 @@ func (g *failingGroup) end(name string) {
 }
 
 // newFailingGroup makes a group of "failing", which fails once when it is told to, "peer", which takes a second to
-// stop, and "done", which is. The one that fails waits so long for its next attempt.
+// stop, and "done", which is. The failed worker waits that long for its next attempt.
 func newFailingGroup(t *testing.T, fail <-chan struct{}, backoff time.Duration) *failingGroup {
 	t.Helper()
 	g := &failingGroup{t: t, running: make(map[string]int), ending: make(map[string]bool)}
@@ -94,7 +94,7 @@ func newFailingGroup(t *testing.T, fail <-chan struct{}, backoff time.Duration) 
 	return g
 }
 
-// commandsToAGroup are those that could make a run begin while the group waits.
+// commandsToAGroup could make a run begin while the group waits.
 var commandsToAGroup = map[string]func(p *workerfx.Pool) error{
 	"none":             func(*workerfx.Pool) error { return nil },
 	"more of the peer": func(p *workerfx.Pool) error { return p.Scale("failing-group/peer", 3) },

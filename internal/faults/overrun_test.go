@@ -88,7 +88,7 @@ func eachOverrun(t *testing.T, name string, test func(t *testing.T, options []wo
 	}
 }
 
-func TestARunThatIgnoresTheEndOfItsTimeIsToldOfOnceAndEndsAsItLikes(t *testing.T) {
+func TestIgnoredRunTimeoutIsReportedOnce(t *testing.T) {
 	ends := brokenRuns()
 	ends["error of a context not ended"] = broken{ends["error of a context not ended"].run, "", 0} // it has, for being stuck
 	ends["ctx.Err"] = broken{func(ctx context.Context) error { return ctx.Err() }, "", 0}
@@ -171,8 +171,8 @@ func TestStopOfARunThatIgnoresTheEndOfItsTimeNamesItAndNoOtherBegins(t *testing.
 	}
 }
 
-// commandsToAnOverrun are those that cannot be carried out before the run has ended, and how many runs there are to be
-// soon after that; -1 if the worker is to be forgotten.
+// commandsToAnOverrun wait until the run has ended. The number is how many runs follow soon after that, or -1 if the
+// worker is removed.
 var commandsToAnOverrun = map[string]struct {
 	give   func(p *workerfx.Pool) error
 	blocks bool
@@ -248,7 +248,7 @@ func TestARunThatWaitsForAChildBeyondItsTimeIsStuck(t *testing.T) {
 		}, append(options, workerfx.WithRunTimeout(shortTime), endless, second)...))
 		time.Sleep(11*time.Second - 1)
 		synctest.Wait()
-		require.NoError(t, app.Pool.Health(), "no heartbeat is expected of one that has returned")
+		require.NoError(t, app.Pool.Health(), "a job that has returned sends no heartbeat")
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		err := app.Pool.Health()
@@ -265,7 +265,7 @@ func TestARunThatWaitsForAChildBeyondItsTimeIsStuck(t *testing.T) {
 	})
 }
 
-func TestARunThatRecoversAndThenOutlastsItsTimeIsToldOfTwice(t *testing.T) {
+func TestMissedHeartbeatAndIgnoredTimeoutAreBothReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
 		pool := startPool(t, workerfx.NewWorker("w", func(ctx context.Context) error {

@@ -139,7 +139,7 @@ func TestACheckThatHangsIsNamedInTimeAndCostsTheOthersNothing(t *testing.T) {
 	}
 }
 
-func TestACheckThatObeysItsContextLateIsHeard(t *testing.T) {
+func TestCheckThatObeysItsContextLateIsAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := checked(t, health.Check{Name: "late", Check: func(ctx context.Context) error {
 			<-ctx.Done()
@@ -181,7 +181,7 @@ func TestManyProbesOfACheckThatHangsDoNotPileUp(t *testing.T) {
 		synctest.Wait()
 		assert.Less(t, runtime.NumGoroutine(), before+20)
 		assert.LessOrEqual(t, most.Load(), int64(8))
-		assert.Equal(t, most.Load(), calls.Load(), "none of those that waited for their turn")
+		assert.Equal(t, most.Load(), calls.Load(), "no check that waited for its turn was called")
 		close(release)
 		synctest.Wait()
 		status, _ := probe(t.Context(), h, "/readyz")
@@ -280,7 +280,7 @@ func TestTheErrorsOfWorkersAreNotTakenForThePoolsOwn(t *testing.T) {
 			pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error { return fmt.Errorf("other pool: %w", err()) }, endless, second))
 			time.Sleep(500 * time.Millisecond)
 			status, answer := probe(t.Context(), health.Handler(pool), "/readyz?verbose")
-			assert.Equal(t, http.StatusOK, status, "one that runs again is only told of: %s", answer)
+			assert.Equal(t, http.StatusOK, status, "a worker that runs again is only named: %s", answer)
 			stop(t, pool)
 			status, answer = probe(t.Context(), health.Handler(pool), "/readyz")
 			assert.Equal(t, http.StatusServiceUnavailable, status)

@@ -34,7 +34,7 @@ type misdeed struct {
 
 const survived = "survived"
 
-// misdeeds are those that a process must survive, and those that no library can do anything about.
+// misdeeds is bad user code. The process must survive most of it. No library can help against the rest.
 var misdeeds = map[string]misdeed{
 	"panics all at once while stopping":          {do: panicWhileStopping, says: []string{survived}},
 	"panics in the app's stop":                   {do: panicInFx, says: []string{survived}},

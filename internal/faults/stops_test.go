@@ -105,7 +105,7 @@ func TestNoRunBeginsWhileStopIsStillAskingOthers(t *testing.T) {
 	start(t, pool)
 	time.Sleep(50 * time.Millisecond)
 	stop(t, pool)
-	assert.Less(t, begun.Load(), int64(10), "but for those that were about to begin when Stop was called")
+	assert.Less(t, begun.Load(), int64(10), "only runs that were about to begin when Stop was called")
 }
 
 func TestStopWhileStartIsStillUnderWay(t *testing.T) {

@@ -48,7 +48,7 @@ type storm struct {
 func newStorm(t *testing.T, seed uint64) *storm {
 	t.Helper()
 	t.Logf("seed %d", seed)
-	s := &storm{t: t, fromWithin: ordersFromWithin, groupWatch: newGroupWatch(t), calm: make(chan struct{})}
+	s := &storm{t: t, fromWithin: commandsFromWithin, groupWatch: newGroupWatch(t), calm: make(chan struct{})}
 	s.seed.Store(seed)
 	s.pool = newPool(t, workerfx.WithPoolMiddleware(s.watch, s.count), workerfx.WithLogger(zerolog.New(s.groupWatch).Level(zerolog.WarnLevel)),
 		workerfx.WithConfig(workerfx.Config{StopTimeout: 100 * time.Millisecond})) // how long a command waits
@@ -58,7 +58,7 @@ func newStorm(t *testing.T, seed uint64) *storm {
 		add(t, s.pool, s.worker(name))
 	}
 	for strategy, name := range strategyNames {
-		require.NoError(t, s.pool.AddGroup(s.team(name, strategy)))
+		require.NoError(t, s.pool.AddGroup(s.failureGroup(name, strategy)))
 	}
 	return s
 }
@@ -71,8 +71,8 @@ var strategyNames = map[workerfx.Strategy]string{
 	workerfx.OneForOne: "each", workerfx.OneForAll: "all", workerfx.RestForOne: "rest",
 }
 
-// team is a group of workers that share their failures, and is on the books.
-func (s *storm) team(name string, strategy workerfx.Strategy) workerfx.Group {
+// failureGroup is a group of workers that share their failures, and is watched by groupWatch.
+func (s *storm) failureGroup(name string, strategy workerfx.Strategy) workerfx.Group {
 	r := s.source()
 	s.groupWatch.group(name, strategy)
 	members := (&strategyGroup{chance: locked(r), calm: s.calm, unit: 200 * time.Microsecond}).members(s.groupWatch, func() []workerfx.Option {
@@ -96,18 +96,18 @@ func (s *storm) lead(ctx context.Context) error {
 func (s *storm) follow(next workerfx.RunFunc) workerfx.RunFunc {
 	return func(ctx context.Context) error {
 		if !s.leading.Load() {
-			s.t.Errorf("worker %q begins before the one that it comes after was ready", workerfx.CtxWorkerName(ctx))
+			s.t.Errorf("worker %q begins before its predecessor was ready", workerfx.CtxWorkerName(ctx))
 		}
 		return next(ctx)
 	}
 }
 
-// The names of workers: those that stay, those that come and go, and those of children.
+// The names of workers that stay, of workers that come and go, and of children.
 var (
 	stableNames   = []string{"stable0", "stable1", "stable2"}
 	volatileNames = []string{"v0", "v1", "v2", "group/v0", "group/v1"}
 	childNames    = []string{"c0", "c1", "c2"}
-	teamNames     = []string{
+	groupNames    = []string{
 		"each/a", "each/b", "each/c", "each/d", "all/a", "all/b", "all/c", "all/d", "rest/a", "rest/b", "rest/c", "rest/d",
 		"new all/a", "new all/b", "new all/c", "new all/d", "new rest/a", "new rest/b", "new rest/c", "new rest/d",
 	}
@@ -212,7 +212,7 @@ func (s *storm) isCalm() bool {
 // command is something that may be asked of a pool. Whether it can be carried out does not matter.
 type command func(s *storm, r *rand.Rand, ctx context.Context)
 
-// commands are those that anybody may give.
+// commands are the commands that anybody may give.
 var commands = []command{
 	func(s *storm, r *rand.Rand, _ context.Context) { _ = s.pool.Add(s.worker(pick(r, volatileNames[:3]))) },
 	func(s *storm, _ *rand.Rand, _ context.Context) {
@@ -220,8 +220,8 @@ var commands = []command{
 	},
 	func(s *storm, r *rand.Rand, ctx context.Context) {
 		name := pick(r, volatileNames)
-		if r.IntN(2) == 0 && !errors.Is(s.pool.Health(), workerfx.ErrNotStarted) { // then those that come after it may
-			name = pick(r, teamNames[12:])
+		if r.IntN(2) == 0 && !errors.Is(s.pool.Health(), workerfx.ErrNotStarted) { // then its dependents may
+			name = pick(r, groupNames[12:])
 		}
 		defer s.groupWatch.mayLeave(name)()
 		_ = s.pool.Remove(ctx, name)
@@ -247,7 +247,7 @@ var commands = []command{
 	func(s *storm, _ *rand.Rand, _ context.Context) { collect(s.pool) },
 	func(s *storm, r *rand.Rand, _ context.Context) {
 		strategy := pick(r, []workerfx.Strategy{workerfx.OneForAll, workerfx.RestForOne})
-		_ = s.pool.AddGroup(s.team("new "+strategyNames[strategy], strategy))
+		_ = s.pool.AddGroup(s.failureGroup("new "+strategyNames[strategy], strategy))
 	},
 	func(s *storm, _ *rand.Rand, _ context.Context) {
 		if err := s.pool.Health(); err != nil {
@@ -261,8 +261,8 @@ var commands = []command{
 	},
 }
 
-// ordersFromWithin are those that a worker may give.
-var ordersFromWithin = append(slices.Clone(commands),
+// commandsFromWithin are the commands that a worker may give itself.
+var commandsFromWithin = append(slices.Clone(commands),
 	func(s *storm, r *rand.Rand, ctx context.Context) {
 		child := workerfx.NewWorker(pick(r, childNames), pick(r, []workerfx.RunFunc{untilStopped, fails, succeeds}), endless, second,
 			workerfx.WithReplicas(1+r.IntN(2)), workerfx.WithReplicaLimits(0, mostReplicas))
@@ -274,7 +274,7 @@ var ordersFromWithin = append(slices.Clone(commands),
 
 // anyName is that of a worker, which may be there.
 func (s *storm) anyName(r *rand.Rand) string {
-	name := pick(r, slices.Concat(stableNames, volatileNames, teamNames))
+	name := pick(r, slices.Concat(stableNames, volatileNames, groupNames))
 	if r.IntN(4) == 0 {
 		name += "/" + pick(r, childNames)
 	}

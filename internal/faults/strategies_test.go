@@ -22,10 +22,10 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// groupWatch keeps books of the runs of groups that share their failures, and requires what their strategies
-// promise: once a worker has failed that is run again, neither it nor one that shares its failure begins a run
-// before all runs have ended that those who share it were at. It learns from the log that a run's failure was one:
-// by then the others were asked to stop, and the one that failed has not begun again.
+// groupWatch records the runs of groups that share their failures, and requires what their strategies
+// promise. A worker of a group fails and will run again. Then no worker that shares the failure may begin a run
+// before all their old runs have ended. groupWatch learns of a failure from the log. At that moment the other
+// workers have been told to stop, and the failed worker has not begun again.
 type groupWatch struct {
 	t    *testing.T
 	pool *workerfx.Pool // set before the first run
@@ -302,7 +302,7 @@ func giveToMember(l *groupWatch, name string, chance func(int) int) {
 	}
 }
 
-// slow is a group on the books of workers that fail at set times, by name, and take five seconds to stop.
+// slow is a watched group of workers that fail at set times, by name, and take five seconds to stop.
 func slow(t *testing.T, strategy workerfx.Strategy, fails map[string]time.Duration, backoffs map[string]time.Duration, options ...workerfx.Option) *groupWatch {
 	t.Helper()
 	l := newGroupWatch(t)
@@ -332,7 +332,7 @@ func slow(t *testing.T, strategy workerfx.Strategy, fails map[string]time.Durati
 	return l
 }
 
-func TestASecondReplicaThatFailsDoesNotLetTheFirstRunBesideThoseThatStop(t *testing.T) {
+func TestSecondFailureKeepsTheFirstWaitingForTheGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := slow(t, workerfx.OneForAll, map[string]time.Duration{"a": time.Minute}, map[string]time.Duration{"a": 2 * time.Second},
 			workerfx.WithReplicas(2))
@@ -349,7 +349,7 @@ func TestASecondReplicaThatFailsDoesNotLetTheFirstRunBesideThoseThatStop(t *test
 	})
 }
 
-func TestAFailureBeforeOneThatIsRemovedStillHasTheOthersStopFirst(t *testing.T) {
+func TestOthersStopFirstAlsoWhenOneFailedWorkerIsRemoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := slow(t, workerfx.RestForOne, map[string]time.Duration{"a": time.Minute + time.Second, "b": time.Minute},
 			map[string]time.Duration{"a": time.Hour, "b": 3 * time.Second})

@@ -102,7 +102,7 @@ func TestSharesFollowsTheStrategyOfTheFailedMember(t *testing.T) {
 	}
 }
 
-func TestAFailureThatIsForgottenLetsTheOthersGo(t *testing.T) {
+func TestForgottenFailureReleasesTheOthers(t *testing.T) {
 	g := failed([]group.Strategy{all, all, all}, "a0 b0")
 	require.False(t, g.Forget(replica{2, 0}), "it has not failed")
 	require.True(t, g.Forget(replica{0, 0}))
@@ -113,7 +113,7 @@ func TestAFailureThatIsForgottenLetsTheOthersGo(t *testing.T) {
 	assert.Empty(t, who(3, func(r replica) bool { return g.MustWait(r, r.member) }))
 }
 
-func TestReplicasAreThoseThatFailedInTheirOrder(t *testing.T) {
+func TestFailedReplicasAreListedInOrder(t *testing.T) {
 	g := failed([]group.Strategy{all, all, one}, "b0 c0 a0")
 	assert.Equal(t, parse("b0 a0"), g.Replicas(), "nobody shares the failures of c")
 	g.Forget(replica{1, 0})

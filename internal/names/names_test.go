@@ -19,7 +19,7 @@ func TestCheckAcceptsNamesThatReadWellEverywhere(t *testing.T) {
 	}
 }
 
-func TestCheckSaysWhatIsWrongWithAName(t *testing.T) {
+func TestCheckSaysWhyANameIsBad(t *testing.T) {
 	long := strings.Repeat("x", 201)
 	const allowed = " (letters, digits and . _ - / # : @ space may be used; WithName sets another)"
 	for _, tt := range []struct{ name, want string }{

@@ -87,7 +87,7 @@ func TestAChildHasNoNameForOthers(t *testing.T) {
 	require.ErrorIs(t, graph.Add(newNode("b", "parent/child")), errUnknown)
 }
 
-func TestAddSaysWhatIsWrongAndLeavesTheGraphAsItWas(t *testing.T) {
+func TestAddRefusesABadOrderAndKeepsTheGraph(t *testing.T) {
 	long := strings.Repeat("x", 300)
 	for _, tt := range []struct{ name, there, added, want string }{
 		{"unknown", "database", "a: databse", `worker "a": after "databse": unknown worker; did you mean "database"?`},

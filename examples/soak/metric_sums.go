@@ -12,19 +12,19 @@ type figures struct {
 	panics, jobs, failedJobs, missed      int64
 }
 
-// books checks that the metrics agree with each other, and with what they were before.
-type books struct {
+// metricSums checks that the metrics agree with each other, and with what they were before.
+type metricSums struct {
 	lasting      map[string]bool // workers whose counters never begin again
 	before       map[string]figures
 	inconsistent *faults
 }
 
-func newBooks(lasting map[string]bool, inconsistent *faults) *books {
-	return &books{lasting: lasting, inconsistent: inconsistent}
+func newMetricSums(lasting map[string]bool, inconsistent *faults) *metricSums {
+	return &metricSums{lasting: lasting, inconsistent: inconsistent}
 }
 
 // check gathers the metrics, and returns the sums over all workers.
-func (b *books) check(registry prometheus.Gatherer) (sum figures) {
+func (b *metricSums) check(registry prometheus.Gatherer) (sum figures) {
 	now, err := gather(registry)
 	if err != nil {
 		b.inconsistent.addf("gather: %v", err)

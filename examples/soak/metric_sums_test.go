@@ -25,13 +25,13 @@ func TestFiguresThatCannotBeTrueAtOnce(t *testing.T) {
 	}
 }
 
-func TestCountersOfThoseWhoStayNeverGoBack(t *testing.T) {
+func TestCountersOfLastingWorkersNeverGoBack(t *testing.T) {
 	registry := prometheus.NewRegistry()
 	jobs := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "worker_jobs_total"}, []string{"worker", "status"})
 	replicas := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "worker_replicas"}, []string{"worker"})
 	registry.MustRegister(jobs, replicas)
 	var wrong faults
-	b := newBooks(map[string]bool{"stays": true}, &wrong)
+	b := newMetricSums(map[string]bool{"stays": true}, &wrong)
 	for _, worker := range []string{"stays", "comes and goes"} {
 		replicas.WithLabelValues(worker).Set(1)
 		jobs.WithLabelValues(worker, "success").Set(7)
@@ -55,7 +55,7 @@ func TestMetricsThatCannotBeGatheredAreAFault(t *testing.T) {
 	registry.MustRegister(broken{})
 	var wrong faults
 
-	newBooks(nil, &wrong).check(registry)
+	newMetricSums(nil, &wrong).check(registry)
 
 	require.Len(t, wrong.examples(), 1)
 	require.Contains(t, wrong.examples()[0], "mishap")
