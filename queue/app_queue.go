@@ -61,9 +61,9 @@ func (h *appQueue) addHandler(added *handler) error {
 		slices.Sort(names)
 		return fmt.Errorf("queue: kind %q has two handlers, %s and %s", added.kind, names[0], names[1])
 	}
-	if added.txType != nil && added.txType != h.db.txType() {
+	if types := h.db.txTypes(); added.txType != nil && !slices.Contains(types, added.txType) {
 		return fmt.Errorf("queue: handler of kind %q (%s) wants its transaction as %v, %v has %v",
-			added.kind, added.name, added.txType, h.db, h.db.txType())
+			added.kind, added.name, added.txType, h.db, types[0])
 	}
 	h.handlers[added.kind] = added
 	return nil
@@ -194,15 +194,19 @@ func (h *appQueue) riverConfig(q *queueWorker, e *riverAdapter) (*river.Config, 
 		Logger: newRiverLog(h.log.With().Str("worker", e.worker).Logger()), Workers: workers, ErrorHandler: e, PeriodicJobs: periodics,
 		Queues:        map[string]river.QueueConfig{q.name: {MaxWorkers: q.slots}},
 		FetchCooldown: fetchCooldown, JobTimeout: -1, RescueStuckJobsAfter: rescueNever,
-		Hooks: []rivertype.Hook{&soonHook{}}, SkipUnknownJobCheck: true,
+		Hooks: []rivertype.Hook{&insertHook{}}, SkipUnknownJobCheck: true,
 	}, nil
 }
 
-// soonHook makes jobs that are due soon available at once, as River does with attempts. Clients wait for their time.
-type soonHook struct{ river.HookDefaults }
+// insertHook refuses arguments that PostgreSQL cannot store. And it makes jobs that are due soon available at once,
+// as River does with attempts. Clients wait for their time.
+type insertHook struct{ river.HookDefaults }
 
 // InsertBegin is called before a job is inserted.
-func (*soonHook) InsertBegin(_ context.Context, job *rivertype.JobInsertParams) error {
+func (*insertHook) InsertBegin(_ context.Context, job *rivertype.JobInsertParams) error {
+	if err := checkZeroBytes(job.Kind, job.EncodedArgs); err != nil {
+		return err
+	}
 	if job.State == rivertype.JobStateScheduled && job.ScheduledAt != nil && time.Until(*job.ScheduledAt) <= soon {
 		job.State = rivertype.JobStateAvailable
 	}

@@ -22,8 +22,9 @@ func (c *Client) Enqueue(ctx context.Context, args Args, opts ...EnqueueOption) 
 	return one(c.EnqueueBatch(ctx, NewEntry(args, opts...)))
 }
 
-// EnqueueTx adds a job as a part of a transaction: a [pgx.Tx] on PostgreSQL, a *[sql.Tx] on SQLite. While such a
-// transaction is open on SQLite, all other calls wait for it.
+// EnqueueTx adds a job as a part of a transaction of the queue's database: a *[sql.Tx], or on PostgreSQL also a
+// [pgx.Tx]. On PostgreSQL, a *[sql.Tx] may be of pgx's driver "pgx", also through gorm, bun, ent or sqlx. While a
+// transaction is open on SQLite, all other calls wait for it. A transaction that is nil or has ended is an error.
 func (c *Client) EnqueueTx(ctx context.Context, tx any, args Args, opts ...EnqueueOption) (Enqueued, error) {
 	return one(c.EnqueueBatchTx(ctx, tx, NewEntry(args, opts...)))
 }

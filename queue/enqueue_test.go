@@ -3,11 +3,14 @@ package queue_test
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	_ "github.com/jackc/pgx/v5/stdlib" // the driver "pgx"
 	"github.com/riverqueue/river"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
@@ -196,6 +199,29 @@ func TestEnqueueIsPartOfTheTransaction(t *testing.T) {
 		require.Equal(t, 1, db.count(t, `SELECT count(*) FROM river_job`))
 		require.NoError(t, pool.Ping(t.Context()), "the app's own pool stays open")
 	})
+	t.Run("database/sql on PostgreSQL", func(t *testing.T) {
+		db := newPostgres(t)
+		raw, err := sql.Open("pgx", db.url)
+		require.NoError(t, err)
+		defer raw.Close()
+		worked := make(chan string, 10)
+		a := startApp(t, db, handle(func(_ context.Context, job *queue.Job[mail]) error {
+			worked <- job.Args.To
+			return nil
+		}))
+		for to, end := range map[string]func(*sql.Tx) error{"ada": (*sql.Tx).Commit, "bob": (*sql.Tx).Rollback} {
+			tx, err := raw.BeginTx(t.Context(), nil)
+			require.NoError(t, err)
+			added, err := a.client.EnqueueBatchTx(t.Context(), tx, queue.NewEntry(mail{To: to}), queue.NewEntry(mail{To: to}, queue.Unique()))
+			require.NoError(t, err)
+			require.Len(t, added, 2)
+			require.NoError(t, end(tx))
+		}
+		require.Equal(t, "ada", receive(t, worked))
+		require.Equal(t, "ada", receive(t, worked))
+		require.NoError(t, a.client.Drain(within(t)))
+		require.Equal(t, 2, db.count(t, `SELECT count(*) FROM river_job`))
+	})
 	t.Run("SQLite", func(t *testing.T) {
 		db := newSQLite(t)
 		raw := db.openSQLite(t)
@@ -211,5 +237,82 @@ func TestEnqueueIsPartOfTheTransaction(t *testing.T) {
 		a.RequireStop()
 		require.Equal(t, 1, db.count(t, `SELECT count(*) FROM river_job`))
 		require.NoError(t, raw.PingContext(t.Context()), "the app's own database stays open")
+	})
+}
+
+func TestTransactionThatCannotBeUsedIsAnError(t *testing.T) {
+	ctx := t.Context()
+	ended := func(db *sql.DB) *sql.Tx {
+		tx, err := db.BeginTx(ctx, nil)
+		require.NoError(t, err)
+		require.NoError(t, tx.Rollback())
+		return tx
+	}
+	t.Run("PostgreSQL", func(t *testing.T) {
+		db := newPostgres(t)
+		raw, err := sql.Open("pgx", db.url)
+		require.NoError(t, err)
+		defer raw.Close()
+		pgxTx, err := db.openPostgres(t).Begin(ctx)
+		require.NoError(t, err)
+		require.NoError(t, pgxTx.Commit(ctx))
+		a := startApp(t, db)
+		for want, tx := range map[string]any{
+			"transaction is a <nil>, want a pgx.Tx or a *sql.Tx as the app's queue is PostgreSQL at": nil,
+			"transaction is a *sql.DB, want a pgx.Tx or a *sql.Tx":                                   raw,
+			"transaction is a nil *sql.Tx":                                                           (*sql.Tx)(nil),
+			"transaction is a nil *pgxpool.Tx":                                                       (*pgxpool.Tx)(nil),
+			"transaction has ended before: sql":                                                      ended(raw),
+			"transaction has ended before: tx is closed":                                             pgxTx,
+		} {
+			_, err := a.client.EnqueueTx(ctx, tx, mail{})
+			require.ErrorContains(t, err, `queue: enqueue "mail": `+want)
+		}
+		require.Zero(t, db.count(t, `SELECT count(*) FROM river_job`))
+	})
+	t.Run("SQLite", func(t *testing.T) {
+		db := newSQLite(t)
+		raw := db.openSQLite(t)
+		a := newAppWith(t, queue.Module(queue.UseSQLite()), fx.Supply(raw))
+		a.RequireStart()
+		for want, tx := range map[string]any{
+			"transaction is a <nil>, want a *sql.Tx": nil,
+			"transaction is a nil *sql.Tx":           (*sql.Tx)(nil),
+			"transaction has ended before: sql":      ended(raw),
+		} {
+			_, err := a.client.EnqueueTx(ctx, tx, mail{})
+			require.ErrorContains(t, err, `queue: enqueue "mail": `+want)
+		}
+		require.Zero(t, db.count(t, `SELECT count(*) FROM river_job`))
+	})
+}
+
+// parcel has texts in many places.
+type parcel struct {
+	To    string            `json:"to"`
+	Lines []string          `json:"lines"`
+	Notes map[string]string `json:"notes"`
+	Raw   json.RawMessage   `json:"raw"`
+}
+
+func (parcel) Kind() string { return "parcel" }
+
+func TestZeroByteInArgumentsIsAnErrorThatSaysWhere(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		a := startApp(t, db)
+		for where, args := range map[string]parcel{
+			"arguments.to":                  {To: "a\x00b"},
+			"arguments.lines[1]":            {Lines: []string{"a", "\x00"}},
+			"arguments.notes.x":             {Notes: map[string]string{"w": "", "x": "\x00"}},
+			`arguments.notes, name "\x00",`: {Notes: map[string]string{"\x00": ""}},
+			"arguments.raw.deep[0]":         {Raw: json.RawMessage(`{"deep": ["\u0000"]}`)},
+		} {
+			_, err := a.client.EnqueueBatch(t.Context(), queue.NewEntry(parcel{}), queue.NewEntry(args))
+			require.ErrorContains(t, err, where+` of kind "parcel": there is a zero byte, which PostgreSQL cannot store`)
+		}
+		require.Zero(t, db.count(t, `SELECT count(*) FROM river_job`))
+		job, err := a.client.Job(t.Context(), a.enqueue(t, parcel{To: `a\u0000b`}))
+		require.NoError(t, err)
+		require.JSONEq(t, `{"to": "a\\u0000b", "lines": null, "notes": null, "raw": null}`, string(job.RawArgs), "a backslash is none")
 	})
 }

@@ -34,8 +34,8 @@ type Handler[A Args] interface {
 
 // HandlerTx is a [Handler] with a transaction, in which the job is then completed. Its writes and the end of the
 // job are one commit: they happen exactly once. If it returns an error, or another process has taken over the job,
-// nothing is written. T is [pgx.Tx] on PostgreSQL and *[sql.Tx] on SQLite. The handler must not commit and not roll
-// back. SQLite has one transaction at a time: all other jobs wait for it, and within it only EnqueueTx enqueues.
+// nothing is written. T is *[sql.Tx], or on PostgreSQL also [pgx.Tx]. On PostgreSQL, both use a connection of the
+// queue's pgx pool. The handler must not commit and not roll back. SQLite has one transaction at a time: all other jobs wait for it, and within it only EnqueueTx enqueues.
 type HandlerTx[A Args, T any] interface {
 	HandleTx(ctx context.Context, tx T, job *Job[A]) error
 }

@@ -62,6 +62,8 @@ type testDB struct {
 	name string
 	path string // of SQLite
 	url  string // of PostgreSQL
+
+	useSQLTx bool // handlers have transactions of database/sql, on PostgreSQL, too
 }
 
 func (db testDB) isSQLite() bool { return db.path != "" }

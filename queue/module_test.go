@@ -30,9 +30,6 @@ func TestBadConfigurationIsRefusedBeforeAnythingStarts(t *testing.T) {
 	pgxHandler := func() queue.HandlerTxFunc[mail, pgx.Tx] {
 		return func(context.Context, pgx.Tx, *queue.Job[mail]) error { return nil }
 	}
-	sqlHandler := func() queue.HandlerTxFunc[mail, *sql.Tx] {
-		return func(context.Context, *sql.Tx, *queue.Job[mail]) error { return nil }
-	}
 	for name, c := range map[string]struct {
 		opts []fx.Option
 		want string
@@ -67,12 +64,7 @@ func TestBadConfigurationIsRefusedBeforeAnythingStarts(t *testing.T) {
 		"nil backoff":      {[]fx.Option{queue.Module(file), handle(nothing, queue.WithBackoff(nil))}, `handler of kind "mail": backoff <nil>: is nil`},
 		"backoff":          {[]fx.Option{queue.Module(file), handle(nothing, queue.WithBackoff(workerfx.StaticBackoff{Sleep: -1}))}, "sleep -1ns must not be negative"},
 		"nil middleware":   {[]fx.Option{queue.Module(file), handle(nothing, queue.WithMiddleware(nil))}, "middleware 1: is nil"},
-		"wrong tx": {
-			[]fx.Option{queue.Module(file), queue.ProvideHandler[mail](pgxHandler)}, "wants its transaction as pgx.Tx, SQLite in",
-		},
-		"wrong tx of SQLite": {
-			[]fx.Option{queue.Module(queue.Postgres("postgres://localhost/x")), queue.ProvideHandler[mail](sqlHandler)}, "wants its transaction as *sql.Tx, PostgreSQL at localhost:5432/x has pgx.Tx",
-		},
+		"wrong tx":         {[]fx.Option{queue.Module(file), queue.ProvideHandler[mail](pgxHandler)}, "wants its transaction as pgx.Tx, SQLite in"},
 		"hooks":            {[]fx.Option{queue.Module(file), queue.ProvideHooks(func() int { return 7 })}, "int is not queue.Hooks"},
 		"cron":             {[]fx.Option{queue.Module(file), queue.Periodic("61 * * * *", mail{})}, `periodic job of kind "mail": cron "61 * * * *"`},
 		"short interval":   {[]fx.Option{queue.Module(file), queue.Periodic("@every 1ms", mail{})}, "must be at least a second"},

@@ -2,15 +2,20 @@ package queue
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
 
@@ -26,6 +31,11 @@ type postgres struct {
 	own    *connections // of the pool; nil if it is the app's
 	sized  bool         // the URL says how large the pool is
 	lease  time.Duration
+
+	// For transactions of database/sql.
+	sqlDB       *sql.DB // on the connections of pool
+	sqlDriver   *riverdatabasesql.Driver
+	sqlInserter *river.Client[*sql.Tx]
 }
 
 // newPostgres returns the database of a URL, or of the app's pool.
@@ -75,13 +85,46 @@ func (p *postgres) open(ctx context.Context, log *slog.Logger) error {
 	if err := p.pool.Ping(ctx); err != nil {
 		return err
 	}
+	return p.useBoth(log)
+}
+
+// useBoth sets the driver of pgx, and that of database/sql.
+func (p *postgres) useBoth(log *slog.Logger) (err error) {
+	p.closeSQL() // that of an open that failed later, or of an app that starts again
+	p.sqlDB = stdlib.OpenDBFromPool(p.pool)
+	p.sqlDriver = riverdatabasesql.New(p.sqlDB)
+	if p.sqlInserter, err = newInserter(p.sqlDriver, log); err != nil {
+		return err
+	}
 	return p.use(riverpgxv5.New(p.pool), log)
 }
 
+func (*postgres) txTypes() []reflect.Type { return []reflect.Type{pgxTxType, sqlTxType} }
+
+// insertTx takes transactions of pgx and of database/sql.
+func (p *postgres) insertTx(ctx context.Context, tx any, jobs []river.InsertManyParams) ([]*rivertype.JobInsertResult, error) {
+	switch tx := tx.(type) {
+	case pgx.Tx:
+		return insertManyTx(ctx, p.inserter, tx, jobs)
+	case *sql.Tx:
+		return insertManyTx(ctx, p.sqlInserter, tx, jobs)
+	default:
+		return nil, fmt.Errorf("transaction is a %T, want a %v or a %v as the app's queue is %v", tx, pgxTxType, sqlTxType, p)
+	}
+}
+
 func (p *postgres) close() {
+	p.closeSQL()
 	if p.own != nil && p.pool != nil {
 		p.own.close(p.pool)
 		p.own, p.pool = &connections{}, nil // those were cut, perhaps, and an app may start again
+	}
+}
+
+// closeSQL closes what database/sql has. The connections are those of the pool.
+func (p *postgres) closeSQL() {
+	if p.sqlDB != nil {
+		_ = p.sqlDB.Close() // there is nothing that could fail
 	}
 }
 
@@ -139,13 +182,29 @@ var postgresStatements = statements{
 
 // work marks its transaction with the job's client, so that a sweep finds it. A transaction of a client that is
 // frozen or cut off would keep its locks, and the next attempt would wait for them.
-func (p *postgres) work(ctx context.Context, job *rivertype.JobRow, do func(tx any) error) error {
+func (p *postgres) work(ctx context.Context, txType reflect.Type, job *rivertype.JobRow, do func(tx any) error) error {
+	if txType == sqlTxType {
+		return p.workSQL(ctx, job, do)
+	}
 	begin := fmt.Sprintf(`BEGIN; SELECT pg_advisory_xact_lock_shared(%d)`, txKey(ownerOf(job)))
 	return pgx.BeginTxFunc(ctx, p.pool, pgx.TxOptions{BeginQuery: begin}, func(tx pgx.Tx) error {
 		if err := do(tx); err != nil {
 			return err
 		}
 		return p.complete(ctx, p.driver.UnwrapExecutor(tx), job)
+	})
+}
+
+// workSQL is work in a transaction of database/sql.
+func (p *postgres) workSQL(ctx context.Context, job *rivertype.JobRow, do func(tx any) error) error {
+	return inSQLTx(ctx, p.sqlDB, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `SELECT pg_advisory_xact_lock_shared($1)`, txKey(ownerOf(job))); err != nil {
+			return err
+		}
+		if err := do(tx); err != nil {
+			return err
+		}
+		return p.complete(ctx, p.sqlDriver.UnwrapExecutor(tx), job)
 	})
 }
 

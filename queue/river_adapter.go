@@ -163,7 +163,7 @@ func (a *attempt) work(ctx context.Context) (err error) {
 		return a.handlerGoroutines.call(func() error { return handle(ctx, nil) })
 	}
 	return a.handlerGoroutines.call(func() error {
-		return a.app.db.work(ctx, a.row, func(tx any) error {
+		return a.app.db.work(ctx, a.handler.txType, a.row, func(tx any) error {
 			return handle(context.WithValue(ctx, currentKey{}, &current{info: a.info, tx: tx}), tx)
 		})
 	})

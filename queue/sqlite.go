@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 
 	"github.com/riverqueue/river/riverdriver"
@@ -157,26 +158,13 @@ var sqliteStatements = statements{
 		FROM (SELECT queue, state, count(*) AS jobs FROM river_job GROUP BY queue, state ORDER BY queue, state)`,
 }
 
-func (s *sqlite) work(ctx context.Context, job *rivertype.JobRow, do func(tx any) error) error {
-	return s.inTx(ctx, func(tx *sql.Tx) error {
+func (s *sqlite) work(ctx context.Context, _ reflect.Type, job *rivertype.JobRow, do func(tx any) error) error {
+	return inSQLTx(ctx, s.db, func(tx *sql.Tx) error {
 		if err := do(tx); err != nil {
 			return err
 		}
 		return s.complete(ctx, s.driver.UnwrapExecutor(tx), job)
 	})
-}
-
-// inTx calls do in a transaction. It commits unless do fails or panics.
-func (s *sqlite) inTx(ctx context.Context, do func(tx *sql.Tx) error) error {
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
-	if err := do(tx); err != nil {
-		return err
-	}
-	return tx.Commit()
 }
 
 // sweepAtOnce is the largest number of jobs in one sweep. The next sweep looks at the others.
@@ -230,7 +218,7 @@ func (s *sqlite) owners(ctx context.Context) (owners []string, err error) {
 }
 
 func (s *sqlite) sweepOwner(ctx context.Context, owner string) (freed []*rivertype.JobRow, err error) {
-	err = s.inTx(ctx, func(tx *sql.Tx) error {
+	err = inSQLTx(ctx, s.db, func(tx *sql.Tx) error {
 		exec := s.driver.UnwrapExecutor(tx)
 		freed, err = exec.JobList(ctx, &riverdriver.JobListParams{
 			Max: sweepAtOnce, OrderByClause: "id", NamedArgs: map[string]any{"owner": owner},

@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/rivermigrate"
@@ -28,14 +29,14 @@ type database interface {
 	migrate(ctx context.Context, log *slog.Logger, apply bool) error
 	close()
 
-	// txType is the type of its transactions.
-	txType() reflect.Type
+	// txTypes are the types of transactions that handlers may have.
+	txTypes() []reflect.Type
 	// shared tells whether other calls are possible during a transaction.
 	shared() bool
 	insert(ctx context.Context, jobs []river.InsertManyParams) ([]*rivertype.JobInsertResult, error)
 	insertTx(ctx context.Context, tx any, jobs []river.InsertManyParams) ([]*rivertype.JobInsertResult, error)
-	// work calls do in a transaction, and completes the job in it.
-	work(ctx context.Context, job *rivertype.JobRow, do func(tx any) error) error
+	// work calls do in a transaction of one of txTypes, and completes the job in it.
+	work(ctx context.Context, txType reflect.Type, job *rivertype.JobRow, do func(tx any) error) error
 
 	job(ctx context.Context, id int64) (*rivertype.JobRow, error)
 	jobs(ctx context.Context, limit int, states ...rivertype.JobState) ([]*rivertype.JobRow, error)
@@ -76,14 +77,19 @@ type statements struct {
 
 // use sets the driver of an open database.
 func (s *store[TTx]) use(driver riverdriver.Driver[TTx], log *slog.Logger) error {
-	inserter, err := river.NewClient(driver, &river.Config{
-		Logger: log, FetchCooldown: fetchCooldown, Hooks: []rivertype.Hook{&soonHook{}},
-	})
+	inserter, err := newInserter(driver, log)
 	s.driver, s.inserter = driver, inserter
 	return err
 }
 
-func (*store[TTx]) txType() reflect.Type { return reflect.TypeFor[TTx]() }
+// newInserter makes a client that enqueues, and works nothing.
+func newInserter[TTx any](driver riverdriver.Driver[TTx], log *slog.Logger) (*river.Client[TTx], error) {
+	return river.NewClient(driver, &river.Config{
+		Logger: log, FetchCooldown: fetchCooldown, Hooks: []rivertype.Hook{&insertHook{}},
+	})
+}
+
+func (*store[TTx]) txTypes() []reflect.Type { return []reflect.Type{reflect.TypeFor[TTx]()} }
 
 func (s *store[TTx]) insert(ctx context.Context, jobs []river.InsertManyParams) ([]*rivertype.JobInsertResult, error) {
 	return s.inserter.InsertMany(ctx, jobs)
@@ -92,9 +98,22 @@ func (s *store[TTx]) insert(ctx context.Context, jobs []river.InsertManyParams) 
 func (s *store[TTx]) insertTx(ctx context.Context, tx any, jobs []river.InsertManyParams) ([]*rivertype.JobInsertResult, error) {
 	own, ok := tx.(TTx)
 	if !ok {
-		return nil, fmt.Errorf("transaction is a %T, want a %v as the app's queue has it", tx, s.txType())
+		return nil, fmt.Errorf("transaction is a %T, want a %v as the app's queue has it", tx, reflect.TypeFor[TTx]())
 	}
-	return s.inserter.InsertManyTx(ctx, own, jobs)
+	return insertManyTx(ctx, s.inserter, own, jobs)
+}
+
+// insertManyTx enqueues jobs in a transaction.
+func insertManyTx[TTx any](ctx context.Context, inserter *river.Client[TTx], tx TTx, jobs []river.InsertManyParams,
+) ([]*rivertype.JobInsertResult, error) {
+	if v := reflect.ValueOf(tx); v.Kind() == reflect.Pointer && v.IsNil() {
+		return nil, fmt.Errorf("transaction is a nil %T", tx)
+	}
+	results, err := inserter.InsertManyTx(ctx, tx, jobs)
+	if errors.Is(err, sql.ErrTxDone) || errors.Is(err, pgx.ErrTxClosed) {
+		return nil, fmt.Errorf("transaction has ended before: %w", err)
+	}
+	return results, err
 }
 
 func (s *store[TTx]) job(ctx context.Context, id int64) (*rivertype.JobRow, error) {
@@ -236,6 +255,19 @@ func (s *store[TTx]) complete(ctx context.Context, exec riverdriver.Executor, jo
 		return fmt.Errorf("complete the job in its transaction: %w", err)
 	}
 	return nil
+}
+
+// inSQLTx calls do in a transaction. It commits unless do fails or panics.
+func inSQLTx(ctx context.Context, db *sql.DB, do func(tx *sql.Tx) error) error {
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit it does nothing
+	if err := do(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 // insertTopic is the topic of River's notifications of new jobs.

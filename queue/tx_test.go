@@ -16,12 +16,23 @@ import (
 	"github.com/workerfx/workerfx/queue"
 )
 
+// onEachTx runs a test on an empty database for each type of a handler's transaction.
+func onEachTx(t *testing.T, test func(t *testing.T, db testDB)) {
+	t.Helper()
+	onBoth(t, test)
+	t.Run("database/sql on PostgreSQL", func(t *testing.T) {
+		db := newPostgres(t)
+		db.useSQLTx = true
+		test(t, db)
+	})
+}
+
 // written provides a handler that writes each mail into the table written_mails, in the transaction that ends its job.
 func written(db testDB, after func(ctx context.Context, tx any, job *queue.Job[mail]) error) fx.Option {
-	if db.isSQLite() {
+	if db.isSQLite() || db.useSQLTx {
 		return queue.ProvideHandler[mail](func() queue.HandlerTxFunc[mail, *sql.Tx] {
 			return func(ctx context.Context, tx *sql.Tx, job *queue.Job[mail]) error {
-				if _, err := tx.ExecContext(ctx, `INSERT INTO written_mails (job) VALUES (?)`, job.ID); err != nil {
+				if _, err := tx.ExecContext(ctx, `INSERT INTO written_mails (job) VALUES ($1)`, job.ID); err != nil {
 					return err
 				}
 				return after(ctx, tx, job)
@@ -44,7 +55,7 @@ func (db testDB) ledgerEntries(t testing.TB) int {
 }
 
 func TestHandlersWritesAndTheJobsEndAreOneCommit(t *testing.T) {
-	onBoth(t, func(t *testing.T, db testDB) {
+	onEachTx(t, func(t *testing.T, db testDB) {
 		db.exec(t, `CREATE TABLE written_mails (job bigint)`)
 		a := startApp(t, db, written(db, func(_ context.Context, _ any, job *queue.Job[mail]) error {
 			switch job.Attempt {
@@ -64,13 +75,13 @@ func TestHandlersWritesAndTheJobsEndAreOneCommit(t *testing.T) {
 }
 
 func TestJobThatWasTakenOverCommitsNothing(t *testing.T) {
-	onBoth(t, func(t *testing.T, db testDB) {
+	onEachTx(t, func(t *testing.T, db testDB) {
 		db.exec(t, `CREATE TABLE written_mails (job bigint)`)
 		outcomes := make(chan error, 10)
 		a := startApp(t, db, written(db, func(ctx context.Context, tx any, job *queue.Job[mail]) error {
 			const takeOver = `UPDATE river_job SET attempt = 7 WHERE id = `
-			if tx, ok := tx.(*sql.Tx); ok {
-				_, err := tx.ExecContext(ctx, takeOver+fmt.Sprint(job.ID))
+			if db.isSQLite() {
+				_, err := tx.(*sql.Tx).ExecContext(ctx, takeOver+fmt.Sprint(job.ID))
 				return err
 			}
 			db.exec(t, takeOver+fmt.Sprint(job.ID))
@@ -85,7 +96,7 @@ func TestJobThatWasTakenOverCommitsNothing(t *testing.T) {
 }
 
 func TestHandlerThatDoesNotStopLeavesTheOtherHooksTheirTurn(t *testing.T) {
-	onBoth(t, func(t *testing.T, db testDB) {
+	onEachTx(t, func(t *testing.T, db testDB) {
 		db.exec(t, `CREATE TABLE written_mails (job bigint)`)
 		begun, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 		hook := false
@@ -138,7 +149,17 @@ func TestJobsOfTheDeadAreTakenOverWhileHandlersHaveAllConnections(t *testing.T) 
 }
 
 func TestAllSlotsMayEnqueueBesideTheirTransactions(t *testing.T) {
-	db := newPostgres(t)
+	for _, useSQLTx := range []bool{false, true} {
+		t.Run(fmt.Sprintf("database/sql %v", useSQLTx), func(t *testing.T) {
+			db := newPostgres(t)
+			db.useSQLTx = useSQLTx
+			testAllSlotsEnqueue(t, db)
+		})
+	}
+}
+
+func testAllSlotsEnqueue(t *testing.T, db testDB) {
+	t.Helper()
 	db.exec(t, `CREATE TABLE written_mails (job bigint)`)
 	begun, goOn := make(chan int64, 2*queue.DefaultSlots), make(chan struct{})
 	var a *app
@@ -164,7 +185,7 @@ func TestAllSlotsMayEnqueueBesideTheirTransactions(t *testing.T) {
 }
 
 func TestTransactionEnqueuesJobs(t *testing.T) {
-	onBoth(t, func(t *testing.T, db testDB) {
+	onEachTx(t, func(t *testing.T, db testDB) {
 		db.exec(t, `CREATE TABLE written_mails (job bigint)`)
 		var a *app
 		var refused atomic.Value
