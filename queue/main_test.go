@@ -13,7 +13,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
-	"go.uber.org/goleak"
 
 	"github.com/workerfx/workerfx"
 	"github.com/workerfx/workerfx/fxtest"
@@ -23,13 +22,6 @@ import (
 
 var errBoom = errors.New("boom")
 
-// server is the PostgreSQL that tests use, or why there is none.
-var server struct {
-	*pgtest.Server
-
-	missing error
-}
-
 func TestMain(m *testing.M) {
 	if database := os.Getenv(processEnv); database != "" {
 		if err := runProcess(database); err != nil {
@@ -38,21 +30,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	if server.Server, server.missing = pgtest.Start(); server.missing != nil {
-		fmt.Fprintln(os.Stderr, server.missing)
-	}
-	before := goleak.IgnoreCurrent() // what looks after the server
-	code := m.Run()
-	if code == 0 {
-		if err := goleak.Find(before); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
-	}
-	if server.Server != nil {
-		server.Stop()
-	}
-	os.Exit(code)
+	pgtest.Main(m)
 }
 
 // testDB is an empty database of one of the two kinds.
@@ -84,12 +62,7 @@ func newSQLite(t testing.TB) testDB {
 // newPostgres makes a database of its own for a test, or skips the test if there is no server.
 func newPostgres(t testing.TB) testDB {
 	t.Helper()
-	if server.missing != nil {
-		t.Skip(server.missing)
-	}
-	url, drop, err := server.NewDatabase(context.Background())
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, drop()) })
+	url := pgtest.NewDatabase(t)
 	return testDB{Database: queue.Postgres(url), name: "PostgreSQL", url: url}
 }
 

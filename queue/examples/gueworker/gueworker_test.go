@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -13,45 +12,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/workerfx/workerfx"
 	"github.com/workerfx/workerfx/fxtest"
 	"github.com/workerfx/workerfx/queue/internal/pgtest"
 )
 
-// server is the PostgreSQL of the tests, nil if there is none, for a reason.
-var (
-	server   *pgtest.Server
-	noServer error
-)
-
-func TestMain(m *testing.M) {
-	if server, noServer = pgtest.Start(); noServer != nil {
-		fmt.Fprintln(os.Stderr, noServer)
-	}
-	before := goleak.IgnoreCurrent() // what looks after the server
-	code := m.Run()
-	if err := goleak.Find(before); code == 0 && err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	if server != nil {
-		server.Stop()
-	}
-	os.Exit(code)
-}
-
-func newDB(t *testing.T) (url string) {
-	t.Helper()
-	if server == nil {
-		t.Skip(noServer)
-	}
-	url, drop, err := server.NewDatabase(t.Context())
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, drop()) })
-	return url
-}
+func TestMain(m *testing.M) { pgtest.Main(m) }
 
 // buffer is a bytes.Buffer for many goroutines.
 type buffer struct {
@@ -78,7 +45,7 @@ func TestJobsOfGueAreWorkedOnceEach(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	code := make(chan int, 1)
-	args := []string{"-db", newDB(t), "-n", "50"}
+	args := []string{"-db", pgtest.NewDatabase(t), "-n", "50"}
 	go func() { code <- run(ctx, args, &out, &log) }()
 	require.Eventually(t, func() bool { return strings.Count(out.String(), "\n") >= 50 }, patience, time.Millisecond)
 	stop()
@@ -102,7 +69,7 @@ func (w slowWriter) Write(p []byte) (int, error) {
 }
 
 func TestPoolOfGueIsAWorkerLikeAnyOther(t *testing.T) {
-	url := newDB(t)
+	url := pgtest.NewDatabase(t)
 	w := slowWriter{make(chan struct{}, 10), make(chan struct{})}
 	a := fxtest.New(t, app(config{url: url, greetings: 1}, greeter{w}, zerolog.Nop()))
 	a.RequireStart()

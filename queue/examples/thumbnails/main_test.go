@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/workerfx/workerfx/queue/internal/pgtest"
 )
@@ -28,44 +27,18 @@ import (
 // programEnv makes the test binary the program itself.
 const programEnv = "THUMBNAILS_TEST_PROGRAM"
 
-// server is the PostgreSQL of the tests, nil if there is none, for a reason.
-var (
-	server   *pgtest.Server
-	noServer error
-)
-
 func TestMain(m *testing.M) {
 	if os.Getenv(programEnv) != "" {
 		main()
 		return
 	}
-	if server, noServer = pgtest.Start(); noServer != nil {
-		fmt.Fprintln(os.Stderr, noServer)
-	}
-	before := goleak.IgnoreCurrent() // what looks after the server
-	code := m.Run()
-	if err := goleak.Find(before); code == 0 && err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	if server != nil {
-		server.Stop()
-	}
-	os.Exit(code)
+	pgtest.Main(m)
 }
 
 // onBoth runs a test with the -db of an empty database of each kind. It is all that the two differ in.
 func onBoth(t *testing.T, test func(t *testing.T, db string)) {
 	t.Run("SQLite", func(t *testing.T) { test(t, filepath.Join(t.TempDir(), "jobs.db")) })
-	t.Run("PostgreSQL", func(t *testing.T) {
-		if server == nil {
-			t.Skip(noServer)
-		}
-		url, drop, err := server.NewDatabase(t.Context())
-		require.NoError(t, err)
-		t.Cleanup(func() { require.NoError(t, drop()) })
-		test(t, url)
-	})
+	t.Run("PostgreSQL", func(t *testing.T) { test(t, pgtest.NewDatabase(t)) })
 }
 
 // patience bounds every wait of a test.

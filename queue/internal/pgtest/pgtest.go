@@ -7,42 +7,60 @@ import (
 	"net/url"
 	"os"
 	"sync/atomic"
+	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/workerfx/workerfx/internal/pgserver"
 )
 
-// Server is a PostgreSQL.
-type Server struct{ *pgserver.Server }
+// server is the PostgreSQL of the tests, or missing says why there is none.
+var (
+	server  *pgserver.Server
+	missing error
+)
 
-// Start finds a server, or starts one that is quick rather than safe, see [pgserver.Start].
-func Start() (*Server, error) {
-	s, err := pgserver.Start("fsync=off", "shared_buffers=64MB")
-	if err != nil {
-		return nil, err
+// Main is the TestMain of a package: it starts PostgreSQL, runs the tests, looks for goroutines that they left, and
+// exits. The settings of the server make it fast, not safe. Without a server, [NewDatabase] skips its test.
+func Main(m *testing.M) {
+	if server, missing = pgserver.Start("fsync=off", "shared_buffers=64MB"); missing != nil {
+		fmt.Fprintln(os.Stderr, missing)
 	}
-	return &Server{s}, nil
+	before := goleak.IgnoreCurrent() // the goroutines of the server
+	code := m.Run()
+	if err := goleak.Find(before); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	if server != nil {
+		server.Stop()
+	}
+	os.Exit(code)
 }
 
 var databases atomic.Int64
 
-// NewDatabase makes an empty database and returns its URL. Drop removes it and ends its connections.
-func (s *Server) NewDatabase(ctx context.Context) (address string, drop func() error, err error) {
+// NewDatabase makes an empty database and returns its URL. The end of the test drops the database and its
+// connections.
+func NewDatabase(t testing.TB) string {
+	t.Helper()
+	if missing != nil {
+		t.Skip(missing)
+	}
 	name := fmt.Sprintf("workerfx_pgtest_%d_%d", os.Getpid(), databases.Add(1))
-	if err := s.exec(ctx, "CREATE DATABASE "+name); err != nil {
-		return "", nil, err
-	}
-	u, err := url.Parse(s.URL)
-	if err != nil {
-		return "", nil, err
-	}
+	require.NoError(t, execute("CREATE DATABASE "+name))
+	t.Cleanup(func() { require.NoError(t, execute("DROP DATABASE "+name+" WITH (FORCE)")) })
+	u, err := url.Parse(server.URL)
+	require.NoError(t, err)
 	u.Path = "/" + name
-	return u.String(), func() error { return s.exec(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)") }, nil
+	return u.String()
 }
 
-func (s *Server) exec(ctx context.Context, statement string) error {
-	admin, err := pgx.Connect(ctx, s.URL)
+func execute(statement string) error {
+	ctx := context.Background()
+	admin, err := pgx.Connect(ctx, server.URL)
 	if err != nil {
 		return err
 	}
