@@ -166,6 +166,8 @@ func TestClientNeedsAStartedApp(t *testing.T) {
 			require.ErrorIs(t, err, queue.ErrNotStarted)
 			_, err = a.client.Job(t.Context(), 1)
 			require.ErrorIs(t, err, queue.ErrNotStarted)
+			_, err = a.client.Jobs(t.Context(), queue.JobFilter{})
+			require.ErrorIs(t, err, queue.ErrNotStarted)
 			_, err = a.client.DeadLetters(t.Context(), 1)
 			require.ErrorIs(t, err, queue.ErrNotStarted)
 			require.ErrorIs(t, a.client.Requeue(t.Context(), 1), queue.ErrNotStarted)

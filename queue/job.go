@@ -68,6 +68,10 @@ const (
 	StatePending   State = State(rivertype.JobStatePending)   // held back: it was enqueued so through River
 )
 
+var states = []State{
+	StateAvailable, StateScheduled, StateRunning, StateRetryable, StateCompleted, StateDiscarded, StateCancelled, StatePending,
+}
+
 // CtxJob returns the job whose handler got ctx. ok is false for any other context.
 func CtxJob(ctx context.Context) (job JobInfo, ok bool) {
 	current, ok := ctx.Value(currentKey{}).(*current)

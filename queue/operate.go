@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
 )
 
@@ -41,13 +42,29 @@ func (c *Client) Job(ctx context.Context, id int64) (JobInfo, error) {
 // DeadLetters returns the jobs of all queues that were given up, the latest first. limit is their highest number,
 // from 1 to 10,000.
 func (c *Client) DeadLetters(ctx context.Context, limit int) ([]JobInfo, error) {
-	const most = 10_000
-	if limit < 1 || limit > most {
-		return nil, fmt.Errorf("queue: dead letters: limit %d: must be from 1 to %d", limit, most)
+	if limit < 1 || limit > maxLimit {
+		return nil, fmt.Errorf("queue: dead letters: limit %d: must be from 1 to %d", limit, maxLimit)
 	}
+	filter := JobFilter{States: []State{StateDiscarded, StateCancelled}, Limit: limit}
+	return c.jobs(ctx, "dead letters", filter, river.SortOrderDesc)
+}
+
+// Jobs returns the jobs that a filter chooses, ordered by ID. To read all of them, page by page, set the filter's
+// AfterID to the ID of the last job, until a page is empty.
+func (c *Client) Jobs(ctx context.Context, filter JobFilter) ([]JobInfo, error) {
+	if err := filter.validate(); err != nil {
+		return nil, fmt.Errorf("queue: jobs: %w", err)
+	}
+	if filter.Limit == 0 {
+		filter.Limit = defaultLimit
+	}
+	return c.jobs(ctx, "jobs", filter, river.SortOrderAsc)
+}
+
+func (c *Client) jobs(ctx context.Context, what string, filter JobFilter, order river.SortOrder) ([]JobInfo, error) {
 	var rows []*rivertype.JobRow
-	err := c.operate(ctx, "dead letters", func(db database) (err error) {
-		rows, err = db.jobs(ctx, limit, rivertype.JobStateDiscarded, rivertype.JobStateCancelled)
+	err := c.operate(ctx, what, func(db database) (err error) {
+		rows, err = db.jobs(ctx, filter, order)
 		return err
 	})
 	if err != nil {

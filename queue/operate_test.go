@@ -134,3 +134,54 @@ func TestCountsAreByQueueAndState(t *testing.T) {
 		}, counts)
 	})
 }
+
+func TestJobsArePagedAndFiltered(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		a := startApp(t, db)
+		var reports, mails []int64
+		for range 5 {
+			reports = append(reports, a.enqueue(t, &report{}))
+			mails = append(mails, a.enqueue(t, mail{}, queue.In(time.Hour)))
+		}
+		require.NoError(t, a.client.Cancel(t.Context(), mails[1]))
+		require.NoError(t, a.client.Cancel(t.Context(), reports[1]))
+		ids := func(filter queue.JobFilter) (ids []int64) {
+			for {
+				jobs, err := a.client.Jobs(t.Context(), filter)
+				require.NoError(t, err)
+				if len(jobs) == 0 {
+					return ids
+				}
+				for _, job := range jobs {
+					ids = append(ids, job.ID)
+				}
+				filter.AfterID = ids[len(ids)-1]
+			}
+		}
+		for limit := range 12 {
+			require.Equal(t, []int64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, ids(queue.JobFilter{Limit: limit}))
+			require.Equal(t, reports, ids(queue.JobFilter{Limit: limit, Kinds: []string{"report"}}))
+			require.Equal(t, reports[1:], ids(queue.JobFilter{Limit: limit, Queues: []string{"reports"}, AfterID: reports[0]}))
+		}
+		require.Equal(t, []int64{mails[0], mails[2], mails[3], mails[4]}, ids(queue.JobFilter{States: []queue.State{queue.StateScheduled}}))
+		cancelled := queue.JobFilter{States: []queue.State{queue.StateCancelled, queue.StateDiscarded}}
+		require.Equal(t, []int64{reports[1], mails[1]}, ids(cancelled))
+		cancelled.Kinds = []string{"mail", "other"}
+		require.Equal(t, mails[1:2], ids(cancelled))
+	})
+}
+
+func TestBadFilterIsAnErrorThatNamesItsFields(t *testing.T) {
+	a := startApp(t, newSQLite(t))
+	for want, filter := range map[string]queue.JobFilter{
+		"limit -1: must be from 1 to 10000, or 0 for 100": {Limit: -1},
+		"limit 10001: must be":                            {Limit: 10_001},
+		"after ID -1: must not be negative":               {AfterID: -1},
+		`state "lost": must be one of ["available" `:      {States: []queue.State{queue.StateRunning, "lost"}},
+		`kind "": no job can have it`:                     {Kinds: []string{""}},
+		`queue name "a b": must be letters`:               {Queues: []string{"a b"}},
+	} {
+		_, err := a.client.Jobs(t.Context(), filter)
+		require.ErrorContains(t, err, "queue: jobs: "+want)
+	}
+}

@@ -39,7 +39,8 @@ type database interface {
 	work(ctx context.Context, txType reflect.Type, job *rivertype.JobRow, do func(tx any) error) error
 
 	job(ctx context.Context, id int64) (*rivertype.JobRow, error)
-	jobs(ctx context.Context, limit int, states ...rivertype.JobState) ([]*rivertype.JobRow, error)
+	// jobs returns the jobs of a filter with a limit, ordered by ID.
+	jobs(ctx context.Context, filter JobFilter, order river.SortOrder) ([]*rivertype.JobRow, error)
 	requeue(ctx context.Context, id int64) error
 	cancel(ctx context.Context, id int64) error
 	count(ctx context.Context) ([]Count, error)
@@ -124,8 +125,19 @@ func (s *store[TTx]) job(ctx context.Context, id int64) (*rivertype.JobRow, erro
 	return row, err
 }
 
-func (s *store[TTx]) jobs(ctx context.Context, limit int, states ...rivertype.JobState) ([]*rivertype.JobRow, error) {
-	params := river.NewJobListParams().States(states...).First(limit).OrderBy(river.JobListOrderByID, river.SortOrderDesc)
+func (s *store[TTx]) jobs(ctx context.Context, filter JobFilter, order river.SortOrder) ([]*rivertype.JobRow, error) {
+	params := river.NewJobListParams().Kinds(filter.Kinds...).Queues(filter.Queues...).
+		First(filter.Limit).OrderBy(river.JobListOrderByID, order)
+	if len(filter.States) > 0 {
+		wanted := make([]rivertype.JobState, len(filter.States))
+		for i, state := range filter.States {
+			wanted[i] = rivertype.JobState(state)
+		}
+		params = params.States(wanted...)
+	}
+	if filter.AfterID > 0 {
+		params = params.Where("id > @after_id", river.NamedArgs{"after_id": filter.AfterID})
+	}
 	list, err := s.inserter.JobList(ctx, params)
 	if err != nil {
 		return nil, err

@@ -1,0 +1,49 @@
+package queue
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// JobFilter chooses jobs. An empty field chooses all jobs, so the zero filter chooses every job. A value out of range
+// is an error of the call, which names the field and the value.
+type JobFilter struct {
+	States []State
+	Kinds  []string
+	Queues []string
+	// AfterID chooses jobs with a higher ID. For the next page, set it to the ID of the last job of a page.
+	AfterID int64
+	// Limit is the highest number of jobs, from 1 to 10,000. The default, 0, is 100.
+	Limit int
+}
+
+const (
+	defaultLimit = 100
+	maxLimit     = 10_000
+)
+
+// validate returns an error about values that are out of range.
+func (f *JobFilter) validate() error {
+	var errs []error
+	for _, state := range f.States {
+		if !slices.Contains(states, state) {
+			errs = append(errs, fmt.Errorf("state %q: must be one of %q", state, states))
+		}
+	}
+	for _, kind := range f.Kinds {
+		if !validKind.MatchString(kind) {
+			errs = append(errs, fmt.Errorf("kind %q: no job can have it", kind))
+		}
+	}
+	for _, queue := range f.Queues {
+		errs = append(errs, checkQueue(queue))
+	}
+	if f.AfterID < 0 {
+		errs = append(errs, fmt.Errorf("after ID %d: must not be negative", f.AfterID))
+	}
+	if f.Limit < 0 || f.Limit > maxLimit {
+		errs = append(errs, fmt.Errorf("limit %d: must be from 1 to %d, or 0 for %d", f.Limit, maxLimit, defaultLimit))
+	}
+	return errors.Join(errs...)
+}
