@@ -112,9 +112,28 @@ func TestAStopThatTimedOutCostsNothingLater(t *testing.T) {
 	defer close(release)
 	pool := startPool(t, append(manyWaiting(), workerfx.NewWorker("stubborn", func(context.Context) error { <-release; return nil }))...)
 	settle()
-	requireStraggler(t, pool, "stubborn", 50*time.Millisecond)
+	ctx, giveUp := context.WithCancel(t.Context())
+	stopped := make(chan error)
+	go func() { stopped <- pool.Stop(ctx) }()
+	for !onlyRunning(pool, "stubborn") {
+		time.Sleep(time.Millisecond)
+	}
+	giveUp()
+	var late *workerfx.StopError
+	require.ErrorAs(t, <-stopped, &late)
+	require.Len(t, late.Stragglers, 1)
 	settle()
 	requireIdle(t)
+}
+
+// onlyRunning tells whether all workers but one have stopped.
+func onlyRunning(pool *workerfx.Pool, worker string) bool {
+	for _, e := range pool.Executions() {
+		if e.Worker != worker && e.Status != workerfx.StatusStopped && e.Status != workerfx.StatusPaused { // no replicas
+			return false
+		}
+	}
+	return true
 }
 
 func TestBeingHeldUpWaitingForAGroupOrStuckCostsNothing(t *testing.T) {
