@@ -35,7 +35,7 @@ func (c *Client) EnqueueBatch(ctx context.Context, jobs ...Entry) ([]Enqueued, e
 	if err := c.besideTx(ctx); err != nil {
 		return nil, fmt.Errorf("queue: enqueue: %w: use EnqueueTx", err)
 	}
-	return c.enqueue(ctx, jobs, c.app.db.insert)
+	return c.enqueue(ctx, jobs, c.app.db.Insert)
 }
 
 // ready returns an error if the database is not open.
@@ -48,7 +48,7 @@ func (c *Client) ready(ctx context.Context) error {
 
 // besideTx returns an error if a call would wait for the transaction in which it is made.
 func (c *Client) besideTx(ctx context.Context) error {
-	if at, ok := ctx.Value(currentKey{}).(*current); ok && at.tx != nil && !c.app.db.shared() {
+	if at, ok := ctx.Value(currentKey{}).(*current); ok && at.tx != nil && !c.app.db.Shared() {
 		return errors.New("the handler's transaction is open, and SQLite has one at a time")
 	}
 	return nil
@@ -57,7 +57,7 @@ func (c *Client) besideTx(ctx context.Context) error {
 // EnqueueBatchTx is [Client.EnqueueBatch] within a transaction: see EnqueueTx.
 func (c *Client) EnqueueBatchTx(ctx context.Context, tx any, jobs ...Entry) ([]Enqueued, error) {
 	return c.enqueue(ctx, jobs, func(ctx context.Context, params []river.InsertManyParams) ([]*rivertype.JobInsertResult, error) {
-		return c.app.db.insertTx(ctx, tx, params)
+		return c.app.db.InsertTx(ctx, tx, params)
 	})
 }
 
@@ -116,7 +116,7 @@ func (c *Client) Drain(ctx context.Context) error {
 		if !c.app.opened.Load() {
 			return fmt.Errorf("queue: drain: %w", ErrNotStarted)
 		}
-		due, err := c.app.db.due(ctx, queues)
+		due, err := c.app.db.Due(ctx, queues)
 		if err != nil {
 			return fmt.Errorf("queue: drain: %w", err)
 		}

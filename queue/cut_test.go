@@ -16,12 +16,12 @@ import (
 	"github.com/workerfx/workerfx/queue"
 )
 
-// proxy is a TCP proxy on loopback that can cut the line.
+// proxy is a TCP proxy on loopback that can cut the connection.
 type proxy struct {
 	net.Listener
 
 	target string
-	mu     sync.Mutex    // guards all below
+	mu     sync.Mutex    // guards the fields below
 	open   chan struct{} // closed while bytes flow
 	conns  []net.Conn
 }
@@ -85,7 +85,7 @@ func (p *proxy) pipe(to, from net.Conn) {
 	}
 }
 
-// cut lets no byte through any more, and closes nothing: as a cable that was pulled.
+// cut stops all bytes and closes nothing, like a pulled cable.
 func (p *proxy) cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,7 +136,7 @@ func TestProcessThatIsCutOffStopsItsJobsBeforeOthersTakeThemOver(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			db := newPostgres(t)
-			line, url := newProxy(t, db.url)
+			network, url := newProxy(t, db.url)
 			begun, ended := make(chan queue.JobInfo, 10), make(chan error, 10)
 			far := newAppWith(t, queue.Module(queue.Postgres(url), queue.WithLease(testLease)), handle(interruptible(begun, ended)))
 			far.RequireStart()
@@ -155,7 +155,7 @@ func TestProcessThatIsCutOffStopsItsJobsBeforeOthersTakeThemOver(t *testing.T) {
 			near.AwaitStatus("queue/default", workerfx.StatusRunning)
 
 			at := time.Now()
-			cut(line)
+			cut(network)
 			select {
 			case why := <-ended:
 				require.ErrorIs(t, why, queue.ErrLockLost)
@@ -176,7 +176,7 @@ func TestProcessThatIsCutOffStopsItsJobsBeforeOthersTakeThemOver(t *testing.T) {
 
 			require.NoError(t, near.Pool.Pause("queue/default"))
 			near.AwaitStatus("queue/default", workerfx.StatusPaused)
-			line.heal()
+			network.heal()
 			next := near.enqueue(t, mail{To: "brief"})
 			require.Equal(t, next, receive(t, begun).ID, "it works again")
 			require.NoError(t, far.Pool.Health())
@@ -199,7 +199,7 @@ func TestTransactionOfACutOffProcessBlocksNobody(t *testing.T) {
 			return err
 		}
 	})
-	line, url := newProxy(t, db.url)
+	network, url := newProxy(t, db.url)
 	far := newAppWith(t, queue.Module(queue.Postgres(url), queue.WithLease(testLease)), bills)
 	far.RequireStart()
 	id := far.enqueue(t, mail{})
@@ -207,7 +207,7 @@ func TestTransactionOfACutOffProcessBlocksNobody(t *testing.T) {
 	require.Equal(t, 0, receive(t, begun))
 	near := newAppWith(t, queue.Module(db.Database, queue.WithLease(testLease)), bills)
 	near.RequireStart()
-	line.cut()
+	network.cut()
 	require.Equal(t, 2, receive(t, begun))
 	near.awaitState(t, id, queue.StateCompleted)
 	require.Equal(t, 1, db.count(t, `SELECT count(*) FROM bills`))
@@ -216,12 +216,12 @@ func TestTransactionOfACutOffProcessBlocksNobody(t *testing.T) {
 func TestAppThatIsCutOffStopsSoon(t *testing.T) {
 	for name, silence := range map[string]time.Duration{"at once": 0, "after the loss": testLease} {
 		t.Run(name, func(t *testing.T) {
-			line, url := newProxy(t, newPostgres(t).url)
+			network, url := newProxy(t, newPostgres(t).url)
 			a := newAppWith(t, queue.Module(queue.Postgres(url), queue.WithLease(testLease)),
 				handle(func(context.Context, *queue.Job[mail]) error { return nil }))
 			a.RequireStart()
 			a.enqueue(t, mail{})
-			line.cut()
+			network.cut()
 			time.Sleep(silence)
 			begun := time.Now()
 			require.NoError(t, a.Stop(within(t)))
@@ -247,11 +247,11 @@ func TestClientThatLosesItsLockStartsAgain(t *testing.T) {
 }
 
 func TestAppThatStoppedWhileItWasCutOffStartsAgain(t *testing.T) {
-	line, url := newProxy(t, newPostgres(t).url)
+	network, url := newProxy(t, newPostgres(t).url)
 	var client *queue.Client
 	app := fx.New(fx.NopLogger, queue.Module(queue.Postgres(url)), fx.Populate(&client))
 	require.NoError(t, app.Start(within(t)))
-	line.cut()
+	network.cut()
 	enqueued := make(chan error, 1)
 	go func() {
 		_, err := client.Enqueue(context.Background(), mail{})
@@ -260,18 +260,18 @@ func TestAppThatStoppedWhileItWasCutOffStartsAgain(t *testing.T) {
 	time.Sleep(100 * time.Millisecond) // it has a connection by then
 	require.NoError(t, app.Stop(within(t)))
 	require.Error(t, receive(t, enqueued))
-	line.heal()
+	network.heal()
 	require.NoError(t, app.Start(within(t)))
 	require.NoError(t, app.Stop(within(t)))
 }
 
 func TestStopDoesNotWaitForADatabaseThatIsOutOfReach(t *testing.T) {
 	db := newPostgres(t)
-	line, url := newProxy(t, db.url)
+	network, url := newProxy(t, db.url)
 	a := newAppWith(t, queue.Module(queue.Postgres(url), queue.WithLease(testLease)),
 		handle(func(context.Context, *queue.Job[mail]) error { return nil }))
 	a.RequireStart()
-	line.cut()
+	network.cut()
 	eventually(t, "its health tells", func() bool { return a.Pool.Health() != nil })
 	time.Sleep(200 * time.Millisecond) // it tries to connect by then
 	at := time.Now()

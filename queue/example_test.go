@@ -125,7 +125,7 @@ func ExampleModule_enqueueOnly() {
 	// Output: greeting scheduled {"name":"Ada"}
 }
 
-// Jobs may say when they are due, which goes first, and that there be only one like them.
+// Options say when a job is due, its priority, and that there is only one such job.
 func ExampleClient_Enqueue() {
 	e := newExample()
 	defer e.stop()
@@ -144,7 +144,7 @@ func ExampleClient_Enqueue() {
 	// queue: enqueue "greeting": priority 7: must be from 1, the first to be worked, to 4
 }
 
-// A job of a transaction is there if the transaction is.
+// A job of a transaction exists if the transaction is committed.
 func ExampleClient_EnqueueTx() {
 	dir, err := os.MkdirTemp("", "queue")
 	must(err)
@@ -184,7 +184,7 @@ func (b *Biller) HandleTx(ctx context.Context, tx *sql.Tx, job *queue.Job[Greeti
 	return nil
 }
 
-// What a HandlerTx writes happens exactly once, however many attempts there are.
+// The writes of a HandlerTx happen exactly once, after any number of attempts.
 func ExampleHandlerTx() {
 	biller := &Biller{}
 	biller.fail.Store(true)
@@ -209,7 +209,7 @@ func ExampleHandlerTx() {
 	// Output: completed at attempt 2 with bills: 1
 }
 
-// What a handler returns says how its job goes on.
+// The error of a handler says how its job goes on.
 func ExampleHandler() {
 	e := newExample(greet(func(_ context.Context, job *queue.Job[Greeting]) error {
 		switch {
@@ -277,7 +277,7 @@ func ExampleClient_DeadLetters() {
 	// completed
 }
 
-// A job that nobody wants any more is given up.
+// Cancel gives up a job that is not needed any more.
 func ExampleClient_Cancel() {
 	e := newExample(greet(func(context.Context, *queue.Job[Greeting]) error { return nil }))
 	defer e.stop()
@@ -313,7 +313,7 @@ func ExampleClient_Counts() {
 	// default scheduled 1
 }
 
-// Hooks are told what becomes of jobs.
+// Hooks are called for events of jobs.
 func ExampleProvideHooks() {
 	newHooks := func() queue.Hooks { // may take what the app provides
 		return queue.Hooks{
@@ -337,7 +337,7 @@ func ExampleProvideHooks() {
 	// greeting is given up after 1 attempt: the line is cut
 }
 
-// A queue is a worker like any other: it takes orders from the pool.
+// A queue is a worker of the pool, which can pause and resume it.
 func ExampleWithQueue() {
 	dir, err := os.MkdirTemp("", "queue")
 	must(err)
@@ -367,7 +367,7 @@ func ExampleWithQueue() {
 	// Output: Hello, Ada!
 }
 
-// The same program may work no queue in some of its processes: those say so in their configuration.
+// In some processes, the configuration can turn off all queues. These processes still enqueue.
 func ExampleModule_except() {
 	e := newExample(
 		queue.ProvideHandler[Greeting](NewGreeter),
@@ -392,7 +392,7 @@ func ExamplePeriodic() {
 	// Output: Ada
 }
 
-// A worker of which one process at a time has the turn, by a lock in PostgreSQL.
+// A worker that runs in one process at a time, with a lock in PostgreSQL.
 func singleton(e *example, locker middleware.Locker) error {
 	return e.pool.Add(workerfx.NewWorker("feed", untilStopped, workerfx.WithMiddleware(middleware.Singleton(locker))))
 }
@@ -432,7 +432,7 @@ func TestSingletonsLockIsInPostgreSQL(t *testing.T) {
 	a.AwaitStatus("feed", workerfx.StatusRunning)
 }
 
-// What docs/queue.md shows is what is compiled and run here.
+// All code in docs/queue.md is also in this file, where it is compiled and run.
 func TestCodeOfTheDocumentationIsChecked(t *testing.T) {
 	read := func(path string) string {
 		data, err := os.ReadFile(path)

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
 )
 
 // JobFilter chooses jobs. An empty field chooses all jobs, so the zero filter chooses every job. A value out of range
@@ -46,4 +49,21 @@ func (f *JobFilter) validate() error {
 		errs = append(errs, fmt.Errorf("limit %d: must be from 1 to %d, or 0 for %d", f.Limit, maxLimit, defaultLimit))
 	}
 	return errors.Join(errs...)
+}
+
+// params returns a filter with a limit in River's form. The jobs are ordered by ID.
+func (f *JobFilter) params(order river.SortOrder) *river.JobListParams {
+	params := river.NewJobListParams().Kinds(f.Kinds...).Queues(f.Queues...).
+		First(f.Limit).OrderBy(river.JobListOrderByID, order)
+	if len(f.States) > 0 {
+		wanted := make([]rivertype.JobState, len(f.States))
+		for i, state := range f.States {
+			wanted[i] = rivertype.JobState(state)
+		}
+		params = params.States(wanted...)
+	}
+	if f.AfterID > 0 {
+		params = params.Where("id > @after_id", river.NamedArgs{"after_id": f.AfterID})
+	}
+	return params
 }

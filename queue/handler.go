@@ -35,7 +35,8 @@ type Handler[A Args] interface {
 // HandlerTx is a [Handler] with a transaction, in which the job is then completed. Its writes and the end of the
 // job are one commit: they happen exactly once. If it returns an error, or another process has taken over the job,
 // nothing is written. T is *[sql.Tx], or on PostgreSQL also [pgx.Tx]. On PostgreSQL, both use a connection of the
-// queue's pgx pool. The handler must not commit and not roll back. SQLite has one transaction at a time: all other jobs wait for it, and within it only EnqueueTx enqueues.
+// queue's pgx pool. The handler must not commit and not roll back. SQLite has one transaction at a time: all other
+// jobs wait for it, and within it only EnqueueTx enqueues.
 type HandlerTx[A Args, T any] interface {
 	HandleTx(ctx context.Context, tx T, job *Job[A]) error
 }
@@ -57,8 +58,8 @@ func (f HandlerTxFunc[A, T]) HandleTx(ctx context.Context, tx T, job *Job[A]) er
 // HandlerOption configures one handler. A value that is out of range is an error of fx.New that names the kind.
 type HandlerOption func(*handler)
 
-// WithBackoff sets the wait between the attempts of a job. The default is that of River: the fourth power of the
-// number of attempts in seconds, plus or minus a tenth: 1s, 16s, 81s. The default of 25 attempts takes three weeks.
+// WithBackoff sets the wait between the attempts of a job. By default, River sets it: the fourth power of the number
+// of attempts in seconds, plus or minus a tenth: 1s, 16s, 81s. The default of 25 attempts takes three weeks.
 func WithBackoff(b workerfx.Backoff) HandlerOption {
 	return func(h *handler) { h.backoff, h.backoffSet = b, true }
 }
@@ -201,7 +202,7 @@ func (h *handler) nextAttempt(attempt int) (at time.Time) {
 	}
 	defer func() {
 		if recover() != nil {
-			at = time.Time{} // a broken backoff is River's turn
+			at = time.Time{} // River's backoff replaces a broken one
 		}
 	}()
 	return time.Now().Add(max(h.backoff.Duration(attempt), 0))

@@ -2,65 +2,66 @@ package queue
 
 import (
 	"runtime/debug"
+	"strings"
 	"sync"
 
 	"github.com/workerfx/workerfx"
 )
 
 // handlerGoroutines are the goroutines in which handlers and hooks are called. They are not River's goroutines, as
-// a handler may end its goroutine (runtime.Goexit). Idle goroutines are kept for the next attempt: the stack of a
+// a handler may end its goroutine (runtime.Goexit). Idle goroutines are kept for the next attempt. The stack of a
 // new goroutine would have to grow, which costs more than all else around an attempt. The zero value keeps none.
 type handlerGoroutines struct {
-	most int // idle ones that are kept
+	most int // idle goroutines that are kept
 
-	mu    sync.Mutex // guards those below
+	mu    sync.Mutex // guards the fields below
 	idle  []*handlerGoroutine
 	ended bool
 }
 
 // call calls do in one of the goroutines, and waits for it. A panic is an error with its stack.
-func (c *handlerGoroutines) call(do func() error) error {
-	one := c.take()
-	one.calls <- do
-	r := <-one.results
-	if !r.gone {
-		c.giveBack(one)
+func (g *handlerGoroutines) call(do func() error) error {
+	goroutine := g.take()
+	goroutine.calls <- do
+	r := <-goroutine.results
+	if !r.ended {
+		g.giveBack(goroutine)
 	}
 	return r.err
 }
 
-func (c *handlerGoroutines) take() *handlerGoroutine {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if n := len(c.idle); n > 0 {
-		one := c.idle[n-1]
-		c.idle = c.idle[:n-1]
-		return one
+func (g *handlerGoroutines) take() *handlerGoroutine {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if n := len(g.idle); n > 0 {
+		goroutine := g.idle[n-1]
+		g.idle = g.idle[:n-1]
+		return goroutine
 	}
-	one := &handlerGoroutine{calls: make(chan func() error), results: make(chan result)}
-	go one.loop()
-	return one
+	goroutine := &handlerGoroutine{calls: make(chan func() error), results: make(chan result)}
+	go goroutine.loop()
+	return goroutine
 }
 
-func (c *handlerGoroutines) giveBack(one *handlerGoroutine) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ended || len(c.idle) == c.most {
-		close(one.calls)
+func (g *handlerGoroutines) giveBack(goroutine *handlerGoroutine) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.ended || len(g.idle) == g.most {
+		close(goroutine.calls)
 		return
 	}
-	c.idle = append(c.idle, one)
+	g.idle = append(g.idle, goroutine)
 }
 
 // end ends the idle goroutines. The others end when they are idle.
-func (c *handlerGoroutines) end() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ended = true
-	for _, one := range c.idle {
-		close(one.calls)
+func (g *handlerGoroutines) end() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.ended = true
+	for _, goroutine := range g.idle {
+		close(goroutine.calls)
 	}
-	c.idle = nil
+	g.idle = nil
 }
 
 // handlerGoroutine is a goroutine that calls one function after the other.
@@ -71,23 +72,46 @@ type handlerGoroutine struct {
 
 // result is the result of a call.
 type result struct {
-	err  error
-	gone bool // the call has ended the goroutine
+	err   error
+	ended bool // the call has ended the goroutine
 }
 
-func (c *handlerGoroutine) loop() {
-	for do := range c.calls {
-		c.call(do)
+func (g *handlerGoroutine) loop() {
+	for do := range g.calls {
+		g.call(do)
 	}
 }
 
-func (c *handlerGoroutine) call(do func() error) {
-	r := result{err: workerfx.ErrGoexit, gone: true}
+func (g *handlerGoroutine) call(do func() error) {
+	r := result{err: workerfx.ErrGoexit, ended: true}
 	defer func() {
 		if value := recover(); value != nil {
 			r = result{err: &workerfx.PanicError{Value: value, Stack: debug.Stack()}}
 		}
-		c.results <- r
+		g.results <- r
 	}()
 	r = result{err: stored(do())}
+}
+
+// storedError is an error with a text that can be stored.
+type storedError struct {
+	error
+
+	text string
+}
+
+func (e *storedError) Error() string { return e.text }
+func (e *storedError) Unwrap() error { return e.error }
+
+// stored returns an error with a text that the database can store. PostgreSQL has no zero bytes in JSON. If it
+// refuses the end of one attempt, the ends of others wait. The Error method is called here, where it may panic.
+func stored(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &storedError{err, storable(err.Error())}
+}
+
+func storable(text string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", "\uFFFD"), "\uFFFD")
 }

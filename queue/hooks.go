@@ -62,8 +62,8 @@ func (s hookSet) discarded(ctx context.Context, log *zerolog.Logger, job JobInfo
 	}
 }
 
-// callHook calls a hook in a goroutine of its own, and logs its panic. A hook that ends the goroutine
-// (runtime.Goexit) must not end that of River, which would then never hear of the job's end.
+// callHook calls a hook in a goroutine of its own, and logs its panic. A hook may end its goroutine (runtime.Goexit).
+// If that were River's goroutine, River would never know that the job ended.
 func callHook(log *zerolog.Logger, hook string, call func()) {
 	var once handlerGoroutines
 	err := once.call(func() error {

@@ -24,11 +24,11 @@ import (
 	"github.com/workerfx/workerfx/queue"
 )
 
-// workerProcessEnv makes TestWorkerProcess a process that works the queue of a database: its value is a path or a URL.
+// workerProcessEnv makes TestWorkerProcess work the queue of a database. The value is a path or a URL.
 const workerProcessEnv = "WORKERFX_TEST_WORKER_PROCESS"
 
-// errand is a job whose handler leaves an effect, a row of the table effects. It works for a time, which
-// may be another one for all attempts but the first.
+// errand is a job whose handler inserts a row into the table effects. First is how long the first attempt takes, and
+// Again is how long each later attempt takes.
 type errand struct {
 	First time.Duration `json:"first"`
 	Again time.Duration `json:"again"`
@@ -51,12 +51,12 @@ type (
 func (plain) Kind() string { return "plain" }
 func (exact) Kind() string { return "exact" }
 
-// insertEffect is the effect of an attempt. Nothing in the table forbids a second one.
+// insertEffect is the effect of an attempt. The table allows a second effect of a job.
 func insertEffect(job queue.JobInfo) string {
 	return fmt.Sprintf(`INSERT INTO effects (job, attempt) VALUES (%d, %d)`, job.ID, job.Attempt)
 }
 
-// TestWorkerProcess is no test, but a process of a running, which works until it is killed.
+// TestWorkerProcess is no test. It is the process that other tests start and kill.
 func TestWorkerProcess(t *testing.T) {
 	database := os.Getenv(workerProcessEnv)
 	if database == "" {
@@ -77,7 +77,7 @@ func say(what string, job queue.JobInfo) {
 	fmt.Println(what, job.ID, job.Attempt, time.Now().UnixNano())
 }
 
-// plainHandler leaves its effect on a connection of its own.
+// plainHandler inserts its effect on a connection of its own.
 func plainHandler(raw *sql.DB) fx.Option {
 	return queue.ProvideHandler[plain](func() queue.HandlerFunc[plain] {
 		return func(ctx context.Context, job *queue.Job[plain]) error {
@@ -89,8 +89,8 @@ func plainHandler(raw *sql.DB) fx.Option {
 	})
 }
 
-// exactHandler leaves its effect in the transaction that ends its job, before it works: so that it is there when
-// its process is killed.
+// exactHandler inserts its effect in the transaction that ends its job. It inserts before it works, so that the row is
+// there when its process is killed.
 func exactHandler(db testDB) fx.Option {
 	if db.isSQLite() {
 		return queue.ProvideHandler[exact](func() queue.HandlerTxFunc[exact, *sql.Tx] {
@@ -131,7 +131,7 @@ type attempted struct {
 	attempt int
 }
 
-// running is a few processes that work a queue, and what they say.
+// processes are a few processes that work a queue, and the lines that they print.
 type processes struct {
 	t  testing.TB
 	db testDB
@@ -144,106 +144,106 @@ func newProcesses(t testing.TB, db testDB) *processes {
 	return &processes{t: t, db: db, begun: make(map[attempted]time.Time)}
 }
 
-// member is a process of a running.
-type member struct {
+// workerProcess is one of the processes.
+type workerProcess struct {
 	*exec.Cmd
 
-	started chan time.Time // receives when it has
-	silent  chan struct{}  // closed when all that it said was heard
+	started chan time.Time // receives the time when it has started
+	silent  chan struct{}  // closed when all its lines were read
 }
 
-func (c *processes) startAll(n int) []*member {
-	c.t.Helper()
-	all := make([]*member, n)
+func (p *processes) startAll(n int) []*workerProcess {
+	p.t.Helper()
+	all := make([]*workerProcess, n)
 	for i := range all {
-		all[i] = c.start()
+		all[i] = p.start()
 	}
 	return all
 }
 
 // start starts a process, and ends it with the test.
-func (c *processes) start() *member {
-	c.t.Helper()
-	m := &member{Cmd: exec.Command(os.Args[0], "-test.run=^TestWorkerProcess$"), started: make(chan time.Time, 1), silent: make(chan struct{})}
-	m.Env = append(os.Environ(), workerProcessEnv+"="+c.db.path+c.db.url, "WORKERFX_TEST_POSTGRES_URL=that of "+workerProcessEnv)
-	m.Stderr = os.Stderr
-	m.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	out, err := m.StdoutPipe()
-	require.NoError(c.t, err)
-	require.NoError(c.t, m.Start())
+func (p *processes) start() *workerProcess {
+	p.t.Helper()
+	w := &workerProcess{Cmd: exec.Command(os.Args[0], "-test.run=^TestWorkerProcess$"), started: make(chan time.Time, 1), silent: make(chan struct{})}
+	w.Env = append(os.Environ(), workerProcessEnv+"="+p.db.path+p.db.url, "WORKERFX_TEST_POSTGRES_URL=that of "+workerProcessEnv)
+	w.Stderr = os.Stderr
+	w.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := w.StdoutPipe()
+	require.NoError(p.t, err)
+	require.NoError(p.t, w.Start())
 	go func() {
-		defer close(m.silent)
+		defer close(w.silent)
 		for lines := bufio.NewScanner(out); lines.Scan(); {
-			c.hear(m, lines.Text())
+			p.readLine(w, lines.Text())
 		}
 	}()
-	c.t.Cleanup(func() { m.kill() })
-	return m
+	p.t.Cleanup(func() { w.kill() })
+	return w
 }
 
-// hear takes down what a process says, and when it said so.
-func (c *processes) hear(m *member, line string) {
+// readLine stores the event and the time that a process prints.
+func (p *processes) readLine(w *workerProcess, line string) {
 	var what string
 	var which attempted
 	var nanos int64
 	if n, err := fmt.Sscan(line, &what, &which.job, &which.attempt, &nanos); n < 4 || err != nil {
-		return // it was killed in the middle of a word
+		return // it was killed while it printed
 	}
 	at := time.Unix(0, nanos)
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	switch what {
 	case "started":
-		m.started <- at
+		w.started <- at
 	case "begun":
-		c.begun[which] = at
+		p.begun[which] = at
 	}
 }
 
-// kill ends a process as the system does when memory is short, and returns when.
-func (m *member) kill() time.Time {
+// kill ends a process as the system does when memory is short, and returns the time.
+func (w *workerProcess) kill() time.Time {
 	at := time.Now()
-	_ = m.Process.Kill()
-	<-m.silent
-	_ = m.Wait()
+	_ = w.Process.Kill()
+	<-w.silent
+	_ = w.Wait()
 	return at
 }
 
-// beganAgain is when a job began the next time after an attempt, if it has.
-func (c *processes) beganAgain(after attempted) (at time.Time, ok bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// beganAgain returns when the next attempt of a job began. ok is false if there was none.
+func (p *processes) beganAgain(after attempted) (at time.Time, ok bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	for later := after.attempt + 1; later <= after.attempt+10 && !ok; later++ { // some attempts die before they begin
-		at, ok = c.begun[attempted{after.job, later}]
+		at, ok = p.begun[attempted{after.job, later}]
 	}
 	return at, ok
 }
 
 // begunAgain counts the jobs that have begun again after these attempts.
-func (c *processes) begunAgain(after []attempted) (n int) {
+func (p *processes) begunAgain(after []attempted) (n int) {
 	for _, a := range after {
-		if _, ok := c.beganAgain(a); ok {
+		if _, ok := p.beganAgain(a); ok {
 			n++
 		}
 	}
 	return n
 }
 
-// slowestRerun is how long it took from some time, that of each attempt, until all these jobs had begun again.
-func (c *processes) slowestRerun(since map[attempted]time.Time) time.Duration {
-	c.t.Helper()
+// slowestRerun returns the longest time until a job began again. since is the start of the wait for each attempt.
+func (p *processes) slowestRerun(since map[attempted]time.Time) time.Duration {
+	p.t.Helper()
 	var waits []time.Duration
 	for a, at := range since {
 		if _, lostToo := since[attempted{a.job, a.attempt + 1}]; lostToo {
 			continue // its next attempt died before it began, and is measured itself
 		}
-		began, ok := c.beganAgain(a)
-		require.True(c.t, ok, "job %d has not run again", a.job)
+		began, ok := p.beganAgain(a)
+		require.True(p.t, ok, "job %d has not run again", a.job)
 		waits = append(waits, began.Sub(at).Round(time.Millisecond))
 	}
-	require.NotEmpty(c.t, waits, "no job ran when its process was killed")
+	require.NotEmpty(p.t, waits, "no job ran when its process was killed")
 	slices.Sort(waits)
 	slowest := waits[len(waits)-1]
-	c.t.Logf("%d jobs began again, half of them within %v, all within %v", len(waits), waits[len(waits)/2], slowest)
+	p.t.Logf("%d jobs began again, half of them within %v, all within %v", len(waits), waits[len(waits)/2], slowest)
 	return slowest
 }

@@ -16,14 +16,14 @@ import (
 	"github.com/workerfx/workerfx/queue"
 )
 
-// killJobs is how many jobs are worked while processes are killed. With it the tests take a minute each:
+// killJobs is how many jobs are worked while processes are killed. With this flag the tests take a minute each:
 //
 //	go test -v -timeout 10m -run 'Killed|Frozen' ./queue -queue.kill=10000
 var killJobs = flag.Int("queue.kill", 0, "how many jobs are worked while processes are killed, one a second; 0 is a quick test")
 
 // killPlan returns how many jobs are worked, and how often a process is killed.
 func (db testDB) killPlan() (jobs int, every time.Duration) {
-	const often = 600 * time.Millisecond // more often, and none lives long enough to end a job and say so
+	const often = 600 * time.Millisecond // with a shorter time, no process lives long enough to end a job
 	switch {
 	case *killJobs > 0:
 		return *killJobs, time.Second
@@ -36,12 +36,12 @@ func (db testDB) killPlan() (jobs int, every time.Duration) {
 
 const (
 	processCount = 3
-	// killPatience bounds the wait for all jobs.
-	killPatience = 3 * time.Minute
+	// killWaitLimit bounds the wait for all jobs.
+	killWaitLimit = 3 * time.Minute
 )
 
-// rerunWithin is how soon the jobs of a process that died begin again. The quick test, which runs beside others on
-// machines of all kinds, only wants them to.
+// rerunWithin is how soon the jobs of a dead process must begin again. The quick test gives them more time, as it runs
+// beside other tests and on slow machines.
 func rerunWithin() time.Duration {
 	if *killJobs > 0 {
 		return 2 * time.Second
@@ -52,25 +52,25 @@ func rerunWithin() time.Duration {
 func TestKilledProcessesLoseNoJobAndDoubleNoTransaction(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		jobs, every := db.killPlan()
-		w, c := newWitness(t, db), newProcesses(t, db)
+		w, p := newWitness(t, db), newProcesses(t, db)
 		w.enqueue(jobs)
-		running := c.startAll(processCount)
+		running := p.startAll(processCount)
 		begun, kills, lost := time.Now(), 0, make(map[attempted]time.Time)
 		for ; !w.allCompletedWithin(every); kills++ {
-			require.Less(t, time.Since(begun), killPatience)
+			require.Less(t, time.Since(begun), killWaitLimit)
 			victim := &running[kills%processCount]
 			receive(t, (*victim).started)
 			at := (*victim).kill()
 			for _, a := range w.runningOn(*victim) {
 				lost[a] = at
 			}
-			*victim = c.start()
+			*victim = p.start()
 		}
 		t.Logf("%d jobs, %d kills, done in %v", jobs, kills, time.Since(begun).Round(time.Millisecond))
 		require.NotZero(t, kills)
 		w.requireProof()
 		maps.DeleteFunc(lost, func(a attempted, _ time.Time) bool { return w.completedBy(a) })
-		slowest := c.slowestRerun(lost)
+		slowest := p.slowestRerun(lost)
 		if !db.isSQLite() { // its one writer may keep others waiting
 			require.LessOrEqual(t, slowest, rerunWithin())
 		}
@@ -78,23 +78,23 @@ func TestKilledProcessesLoseNoJobAndDoubleNoTransaction(t *testing.T) {
 }
 
 func TestFrozenProcessesCompleteNothingThatWasTakenOver(t *testing.T) {
-	db := newPostgres(t) // SQLite waits for those who are frozen
+	db := newPostgres(t) // SQLite waits for frozen processes
 	jobs, every := db.killPlan()
-	w, c := newWitness(t, db), newProcesses(t, db)
+	w, p := newWitness(t, db), newProcesses(t, db)
 	w.enqueue(jobs)
-	running := c.startAll(processCount)
+	running := p.startAll(processCount)
 	begun, freezes, taken := time.Now(), 0, 0
 	for ; freezes == 0 || !w.allCompletedWithin(every); freezes++ {
-		require.Less(t, time.Since(begun), killPatience)
+		require.Less(t, time.Since(begun), killWaitLimit)
 		frozen := running[freezes%processCount]
 		eventually(t, "it has jobs", func() bool { return len(w.runningOn(frozen)) > 0 || w.allCompletedWithin(0) })
 		require.NoError(t, frozen.Process.Signal(syscall.SIGSTOP))
-		time.Sleep(50 * time.Millisecond) // until the database has done what it asked for last
+		time.Sleep(50 * time.Millisecond) // the database finishes its last statement
 		had := w.runningOn(frozen)
-		eventually(t, "most of its jobs run elsewhere", func() bool { // not one whose row its transaction has locked
-			return 2*c.begunAgain(had) >= len(had)
+		eventually(t, "most of its jobs run elsewhere", func() bool { // a row that its transaction has locked is not taken over
+			return 2*p.begunAgain(had) >= len(had)
 		})
-		taken += c.begunAgain(had)
+		taken += p.begunAgain(had)
 		require.NoError(t, frozen.Process.Signal(syscall.SIGCONT)) // both attempts run now
 	}
 	t.Logf("%d jobs, %d freezes, %d jobs taken over, done in %v", jobs, freezes, taken, time.Since(begun).Round(time.Millisecond))
@@ -105,15 +105,15 @@ func TestFrozenProcessesCompleteNothingThatWasTakenOver(t *testing.T) {
 func TestJobsOfKilledProcessesRunAgainAtTheNextStart(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		const jobs = 2 * queue.DefaultSlots
-		w, c := newWitness(t, db), newProcesses(t, db)
+		w, p := newWitness(t, db), newProcesses(t, db)
 		w.enqueueAll(slices.Repeat([]queue.Entry{queue.NewEntry(plain{errand{First: time.Hour}})}, jobs))
-		running := c.startAll(2)
+		running := p.startAll(2)
 		eventually(t, "all run", func() bool { return w.count(`SELECT count(*) FROM river_job WHERE state = 'running'`) == jobs })
 		lost := append(w.runningOn(running[0]), w.runningOn(running[1])...)
 		require.Len(t, lost, jobs)
 		running[0].kill()
 		running[1].kill()
-		next := c.start()
+		next := p.start()
 		started := receive(t, next.started)
 		require.True(t, w.allCompletedWithin(waitLimit))
 		since := make(map[attempted]time.Time)
@@ -121,12 +121,12 @@ func TestJobsOfKilledProcessesRunAgainAtTheNextStart(t *testing.T) {
 			since[a] = started
 		}
 		w.requireProof()
-		require.LessOrEqual(t, c.slowestRerun(since), rerunWithin())
+		require.LessOrEqual(t, p.slowestRerun(since), rerunWithin())
 	})
 }
 
-// witness sees to it that the database itself takes down how often each job was completed, and which effects of
-// the attempt that was were there by then.
+// witness makes the database count how often each job was completed. For each completion, it counts the effects of
+// that attempt so far.
 type witness struct {
 	t      testing.TB
 	db     testDB
@@ -160,8 +160,8 @@ func newWitness(t testing.TB, db testDB) *witness {
 	return w
 }
 
-// enqueue adds errands, half of either kind, that keep the running busy for a second or more. Those that run again
-// take longer, so that two attempts at one job meet. SQLite has one transaction at a time, so there it is short.
+// enqueue adds n errands, half of each kind. They keep the processes busy for a second or more. Later attempts take
+// longer, so that two attempts of one job overlap. SQLite has one transaction at a time, so they are short there.
 func (w *witness) enqueue(n int) {
 	w.t.Helper()
 	longest := max(2*time.Minute/time.Duration(n), 120*time.Millisecond)
@@ -208,15 +208,15 @@ func (w *witness) allCompletedWithin(d time.Duration) bool {
 	}
 }
 
-// runningOn returns the attempts that the database says run on a process.
-func (w *witness) runningOn(m *member) (all []attempted) {
+// runningOn returns the attempts that run in a process, as the database has them.
+func (w *witness) runningOn(p *workerProcess) (all []attempted) {
 	w.t.Helper()
 	owner := `attempted_by[cardinality(attempted_by)]`
 	if w.db.isSQLite() {
 		owner = `json_extract(attempted_by, '$[#-1]')`
 	}
 	rows, err := w.raw.QueryContext(w.t.Context(), fmt.Sprintf(`SELECT id, attempt FROM river_job
-		WHERE state = 'running' AND %s LIKE 'workerfx:%%:%d:%%'`, owner, m.Process.Pid))
+		WHERE state = 'running' AND %s LIKE 'workerfx:%%:%d:%%'`, owner, p.Process.Pid))
 	require.NoError(w.t, err)
 	defer rows.Close()
 	for rows.Next() {
@@ -228,14 +228,13 @@ func (w *witness) runningOn(m *member) (all []attempted) {
 	return all
 }
 
-// completedBy tells whether this attempt ended its job: what a process that was killed has said last may be
-// heard after its death.
+// completedBy tells whether this attempt ended its job. The last write of a process may arrive after its death.
 func (w *witness) completedBy(a attempted) bool {
 	w.t.Helper()
 	return w.count(fmt.Sprintf(`SELECT count(*) FROM completions WHERE job = %d AND attempt = %d`, a.job, a.attempt)) > 0
 }
 
-// requireProof checks what is promised of jobs once all are completed.
+// requireProof checks the promises about jobs. All jobs must be completed.
 func (w *witness) requireProof() {
 	w.t.Helper()
 	require.Equal(w.t, w.jobs, w.count(`SELECT count(*) FROM river_job`), "none is lost")

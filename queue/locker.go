@@ -7,10 +7,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/workerfx/workerfx/middleware"
+	"github.com/workerfx/workerfx/queue/internal/postgres"
 )
 
 // PostgresLocker returns a [middleware.Locker] for [middleware.Singleton]. All processes that use the database
-// share its locks. They are advisory locks of PostgreSQL, each on a connection of its own, beside those of pool. A
+// share its locks. They are advisory locks of PostgreSQL, each on a connection of its own, which is not one of pool. A
 // lock is lost with its connection, also when its process is frozen or cut off for [DefaultLease]. When its holder
 // stops or dies, another process gets the lock within moments. A nil pool is an error of Lock.
 func PostgresLocker(pool *pgxpool.Pool) middleware.Locker { return postgresLocker{pool} }
@@ -22,20 +23,17 @@ func (l postgresLocker) Lock(ctx context.Context, key string) (middleware.Lock, 
 	if l.pool == nil {
 		return nil, errors.New("PostgresLocker: pool is nil")
 	}
-	lock, err := openPostgresLock(ctx, l.pool.Config(), lockKey("lock:"+key), DefaultLease)
+	lock, err := postgres.OpenLock(ctx, l.pool.Config(), "lock:"+key, DefaultLease)
 	if err != nil {
 		return nil, err
 	}
 	return heldLock{lock}, nil
 }
 
-type heldLock struct{ *postgresLock }
-
-// Lost is closed when the lock's connection is gone.
-func (l heldLock) Lost() <-chan struct{} { return l.alive.Done() }
+type heldLock struct{ *postgres.Lock }
 
 // Unlock gives the lock back. That takes no longer than closing a connection.
 func (l heldLock) Unlock(context.Context) error {
-	l.close()
+	l.Close()
 	return nil
 }

@@ -135,12 +135,12 @@ func startApp(t testing.TB, db testDB, opts ...fx.Option) *app {
 	return a
 }
 
-// errorOf is why an app cannot be made.
+// errorOf returns the error of fx.New.
 func errorOf(opts ...fx.Option) error {
 	return fx.New(fx.NopLogger, workerfx.Module, fx.Options(opts...)).Err()
 }
 
-// testLease is short, so that tests need not wait long for a silent process to be given up.
+// testLease is short, so that jobs of a silent process are soon taken over.
 const testLease = 2 * time.Second
 
 // waitLimit bounds every wait of a test.
@@ -189,7 +189,7 @@ func (a *app) enqueue(t testing.TB, args queue.Args, opts ...queue.EnqueueOption
 	return added.ID
 }
 
-// mail is what the jobs of most tests are about.
+// mail are the arguments of jobs in most tests.
 type mail struct {
 	To string `json:"to"`
 }
@@ -201,7 +201,7 @@ func handle(do queue.HandlerFunc[mail], opts ...queue.HandlerOption) fx.Option {
 	return queue.ProvideHandler[mail](func() queue.HandlerFunc[mail] { return do }, opts...)
 }
 
-// within is a context that ends after the tests' waitLimit.
+// within returns a context that ends after waitLimit.
 func within(t testing.TB) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), waitLimit)

@@ -15,7 +15,7 @@ var defaultBuckets = []float64{0.005, 0.025, 0.1, 0.5, 1, 5, 30, 60, 600, 3600}
 
 // register makes the histogram of the times of jobs, with the prefix of the pool's metrics. If another app used the
 // registry before, its histogram is used.
-func (h *appQueue) register(registerer prometheus.Registerer, config workerfx.Config) error {
+func (a *appQueue) register(registerer prometheus.Registerer, config workerfx.Config) error {
 	buckets := defaultBuckets
 	if len(config.Metrics.Buckets) > 0 {
 		buckets = make([]float64, len(config.Metrics.Buckets))
@@ -41,7 +41,7 @@ func (h *appQueue) register(registerer prometheus.Registerer, config workerfx.Co
 	if err != nil {
 		return fmt.Errorf("queue: register metrics: %w", err)
 	}
-	h.durations = durations
+	a.durations = durations
 	return nil
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/workerfx/workerfx/queue"
 )
 
-// load fills an empty database with what River 0.47 left: a job in each state.
+// load fills an empty database with a dump of River 0.47. It has a job in each state.
 func (db testDB) load(t *testing.T) {
 	t.Helper()
 	if db.isSQLite() {

@@ -13,11 +13,14 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/queue/internal/database"
+	"github.com/workerfx/workerfx/queue/internal/postgres"
+	"github.com/workerfx/workerfx/queue/internal/sqlite"
 )
 
 // Database is the database of an app's jobs.
 type Database struct {
-	open func(p params, s settings) (database, error)
+	open func(p params, s settings) (database.Database, error)
 }
 
 // SQLite keeps jobs in a file. It makes the file if there is none, in a directory that must exist. Use a file for
@@ -25,22 +28,22 @@ type Database struct {
 // the file, with lock files in a directory beside it whose name ends in "-workers". The file must not be on a
 // network drive.
 func SQLite(path string) Database {
-	return Database{func(params, settings) (database, error) { return newSQLite(path, nil) }}
+	return Database{func(params, settings) (database.Database, error) { return sqlite.New(path, nil) }}
 }
 
 // Postgres keeps jobs in a PostgreSQL database, version 14 or newer, that many machines may share. The URL is one
 // of pgx, with its parameters for pools, such as postgres://user:password@host:5432/database?pool_max_conns=20.
 func Postgres(url string) Database {
-	return Database{func(_ params, s settings) (database, error) { return newPostgres(url, nil, s.lease) }}
+	return Database{func(_ params, s settings) (database.Database, error) { return postgres.New(url, nil, s.lease) }}
 }
 
 // UsePostgres keeps jobs in the database of the *[pgxpool.Pool] that the app provides.
 func UsePostgres() Database {
-	return Database{func(p params, s settings) (database, error) {
+	return Database{func(p params, s settings) (database.Database, error) {
 		if p.Pool == nil {
 			return nil, errors.New("UsePostgres: the app provides no *pgxpool.Pool")
 		}
-		return newPostgres("", p.Pool, s.lease)
+		return postgres.New("", p.Pool, s.lease)
 	}}
 }
 
@@ -48,11 +51,11 @@ func UsePostgres() Database {
 // modernc.org/sqlite and SetMaxOpenConns(1). The pragmas journal_mode(WAL), synchronous(FULL) and busy_timeout are
 // recommended.
 func UseSQLite() Database {
-	return Database{func(p params, _ settings) (database, error) {
+	return Database{func(p params, _ settings) (database.Database, error) {
 		if p.DB == nil {
 			return nil, errors.New("UseSQLite: the app provides no *sql.DB")
 		}
-		return newSQLite("", p.DB)
+		return sqlite.New("", p.DB)
 	}}
 }
 
@@ -66,14 +69,14 @@ func Module(db Database, opts ...Option) fx.Option {
 	return fx.Module("queue",
 		fx.Provide(
 			func(p params) (*appQueue, error) { return openAppQueue(p, db, opts) },
-			func(h *appQueue) *Client { return &Client{app: h} },
+			func(a *appQueue) *Client { return &Client{app: a} },
 		),
 		workerfx.ProvideWorker(newGroup, defaults...),
 		fx.Invoke(checkPool),
 	)
 }
 
-// params is what the module takes from the app.
+// params are the values that the module takes from the app.
 type params struct {
 	fx.In
 
@@ -108,12 +111,12 @@ func openAppQueue(p params, db Database, opts []Option) (*appQueue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
-	h := newAppQueue(opened, s, p.logger())
-	p.Lifecycle.Append(fx.StartStopHook(h.start, h.stop))
-	return h, nil
+	a := newAppQueue(opened, s, p.logger())
+	p.Lifecycle.Append(fx.StartStopHook(a.start, a.stop))
+	return a, nil
 }
 
-// groupParams is what newGroup needs.
+// groupParams are the parameters of newGroup.
 type groupParams struct {
 	fx.In
 
@@ -155,11 +158,11 @@ func (p *groupParams) measure() error {
 	return p.App.register(registerer, config)
 }
 
-// poolParams is what checkPool needs.
+// poolParams are the parameters of checkPool.
 type poolParams struct {
 	fx.In
 
-	App           *appQueue      // opened with the app, whether or not anybody asks for a Client
+	App           *appQueue      // asked for here, so that the app opens it also without a Client
 	Pool          *workerfx.Pool `optional:"true"`
 	Registrations []registration `group:"queue"`
 }

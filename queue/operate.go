@@ -6,10 +6,12 @@ import (
 
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
+
+	"github.com/workerfx/workerfx/queue/internal/database"
 )
 
 // operate calls do with the database. Errors begin with what.
-func (c *Client) operate(ctx context.Context, what string, do func(db database) error) error {
+func (c *Client) operate(ctx context.Context, what string, do func(db database.Database) error) error {
 	err := c.ready(ctx)
 	if err == nil {
 		err = do(c.app.db)
@@ -21,7 +23,7 @@ func (c *Client) operate(ctx context.Context, what string, do func(db database) 
 }
 
 // operateOn is operate for one job.
-func (c *Client) operateOn(ctx context.Context, what string, id int64, do func(db database) error) error {
+func (c *Client) operateOn(ctx context.Context, what string, id int64, do func(db database.Database) error) error {
 	return c.operate(ctx, fmt.Sprintf("%s %d", what, id), do)
 }
 
@@ -29,8 +31,8 @@ func (c *Client) operateOn(ctx context.Context, what string, id int64, do func(d
 // discarded jobs for a week.
 func (c *Client) Job(ctx context.Context, id int64) (JobInfo, error) {
 	var job JobInfo
-	err := c.operateOn(ctx, "job", id, func(db database) error {
-		row, err := db.job(ctx, id)
+	err := c.operateOn(ctx, "job", id, func(db database.Database) error {
+		row, err := db.Job(ctx, id)
 		if err == nil {
 			job = infoOf(row)
 		}
@@ -63,8 +65,8 @@ func (c *Client) Jobs(ctx context.Context, filter JobFilter) ([]JobInfo, error) 
 
 func (c *Client) jobs(ctx context.Context, what string, filter JobFilter, order river.SortOrder) ([]JobInfo, error) {
 	var rows []*rivertype.JobRow
-	err := c.operate(ctx, what, func(db database) (err error) {
-		rows, err = db.jobs(ctx, filter, order)
+	err := c.operate(ctx, what, func(db database.Database) (err error) {
+		rows, err = db.Jobs(ctx, filter.params(order))
 		return err
 	})
 	if err != nil {
@@ -81,14 +83,14 @@ func (c *Client) jobs(ctx context.Context, what string, filter JobFilter, order 
 // with [ErrNoJob] if there is no job with this ID, if the job was not given up, or if it is [Unique] and there is
 // another such job now.
 func (c *Client) Requeue(ctx context.Context, id int64) error {
-	return c.operateOn(ctx, "requeue job", id, func(db database) error { return db.requeue(ctx, id) })
+	return c.operateOn(ctx, "requeue job", id, func(db database.Database) error { return db.Requeue(ctx, id) })
 }
 
 // Cancel gives a job up. A job that waits becomes a dead letter at once, with [StateCancelled]. A job that runs is
 // not tried again if it fails, and its context ends, wherever it runs. Hooks are called for it then. Cancel fails with
 // [ErrNoJob] if there is no job with this ID, or if the job is over and was not cancelled.
 func (c *Client) Cancel(ctx context.Context, id int64) error {
-	return c.operateOn(ctx, "cancel job", id, func(db database) error { return db.cancel(ctx, id) })
+	return c.operateOn(ctx, "cancel job", id, func(db database.Database) error { return db.Cancel(ctx, id) })
 }
 
 // Count is the number of jobs of a queue in a state.
@@ -99,12 +101,19 @@ type Count struct {
 }
 
 // Counts returns the numbers of jobs in the database, sorted by queue, then by state. Numbers of 0 are left out.
-// The database reads all its jobs for it, also those that have ended.
+// The database reads all its jobs for it, also jobs that have ended.
 func (c *Client) Counts(ctx context.Context) ([]Count, error) {
 	var counts []Count
-	err := c.operate(ctx, "counts", func(db database) (err error) {
-		counts, err = db.count(ctx)
-		return err
+	err := c.operate(ctx, "counts", func(db database.Database) error {
+		found, err := db.Counts(ctx)
+		if err != nil {
+			return err
+		}
+		counts = make([]Count, len(found))
+		for i, c := range found {
+			counts[i] = Count{Queue: c.Queue, State: State(c.State), Jobs: c.Jobs}
+		}
+		return nil
 	})
 	return counts, err
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/workerfx/workerfx/queue"
 )
 
-// tellDiscarded provides hooks that send the jobs that are given up.
-func tellDiscarded(discarded chan<- queue.JobInfo) fx.Option {
+// sendDiscarded provides a hook that sends each job that is given up.
+func sendDiscarded(discarded chan<- queue.JobInfo) fx.Option {
 	return queue.ProvideHooks(func() queue.Hooks {
 		return queue.Hooks{OnDiscard: func(_ context.Context, job queue.JobInfo, _ error) { discarded <- job }}
 	})
@@ -48,7 +48,7 @@ func TestCancelledJobThatRunsIsNotTriedAgainUnlessItIsRequeued(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		begun, discarded := make(chan int64, 10), make(chan queue.JobInfo, 10)
 		fail := make(chan struct{}, 10)
-		a := startApp(t, db, tellDiscarded(discarded), handle(func(ctx context.Context, job *queue.Job[mail]) error {
+		a := startApp(t, db, sendDiscarded(discarded), handle(func(ctx context.Context, job *queue.Job[mail]) error {
 			begun <- job.ID
 			select {
 			case <-fail:
@@ -75,7 +75,7 @@ func TestCancelledJobThatRunsIsNotTriedAgainUnlessItIsRequeued(t *testing.T) {
 func TestCancelledJobIsNotRescheduled(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		begun, discarded := make(chan int64, 10), make(chan queue.JobInfo, 10)
-		a := startApp(t, db, tellDiscarded(discarded), handle(func(ctx context.Context, job *queue.Job[mail]) error {
+		a := startApp(t, db, sendDiscarded(discarded), handle(func(ctx context.Context, job *queue.Job[mail]) error {
 			begun <- job.ID
 			<-ctx.Done()
 			return queue.RescheduleIn(0)
@@ -92,10 +92,10 @@ func TestCancelledJobIsNotRescheduled(t *testing.T) {
 func TestCancelledJobDoesNotRunAgainWhenItsProcessDies(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		begun, discarded := make(chan int64, 10), make(chan queue.JobInfo, 10)
-		a := startApp(t, db, slow(begun, nil), tellDiscarded(discarded))
+		a := startApp(t, db, slow(begun, nil), sendDiscarded(discarded))
 		id := a.enqueue(t, mail{}, queue.In(time.Hour))
 		db.exec(t, `UPDATE river_job SET metadata = '{"cancel_attempted_at": "2026-01-01T00:00:00Z"}'`)
-		db.bury(t, id)
+		db.setDeadProcess(t, id)
 		job := receive(t, discarded)
 		require.Equal(t, id, job.ID)
 		a.awaitState(t, id, queue.StateCancelled)
@@ -103,8 +103,8 @@ func TestCancelledJobDoesNotRunAgainWhenItsProcessDies(t *testing.T) {
 	})
 }
 
-// bury makes a job a running one whose process has died.
-func (db testDB) bury(t testing.TB, id int64) {
+// setDeadProcess makes a job look as if it runs in a process that died.
+func (db testDB) setDeadProcess(t testing.TB, id int64) {
 	t.Helper()
 	dead := `'{workerfx:dead:1:x}'`
 	if db.isSQLite() {

@@ -25,7 +25,7 @@ const (
 )
 
 // WithQueue makes this process work a queue, up to slots jobs at a time. The name of its worker is "queue/" and the
-// name of the queue. Its options are those of any worker. Replicas multiply the slots. Without WithQueue, an app
+// name of the queue. opts are the options of this worker. Replicas multiply the slots. Without WithQueue, an app
 // with handlers works the queue "default" with 10 slots. With WithQueue it works only the queues that are named.
 // WithQueue without a handler is an error.
 func WithQueue(name string, slots int, opts ...workerfx.Option) Option {

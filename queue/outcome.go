@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/workerfx/workerfx/queue/internal/database"
 )
 
 // Errors of calls, for errors.Is.
@@ -11,14 +13,14 @@ var (
 	// ErrNotStarted says that the database is not open: the app has not started, or it has stopped.
 	ErrNotStarted = errors.New("queue is not started")
 	// ErrNoJob says that there is no job with this ID, or that it is not in a state that the call needs.
-	ErrNoJob = errors.New("no such job")
+	ErrNoJob = database.ErrNoJob
 	// ErrLockLost is the cause of a handler's context ([context.Cause]) when the process has lost its lock, so that
 	// others may take over its jobs.
-	ErrLockLost = errors.New("liveness lock was lost")
+	ErrLockLost = database.ErrLockLost
 	// ErrTakenOver is the error of an attempt whose job another process has taken over. Its transaction is rolled back.
-	ErrTakenOver = errors.New("job was taken over by another process")
+	ErrTakenOver = database.ErrTakenOver
 	// ErrSchemaBehind says that migrations are missing, and that this app must not run them.
-	ErrSchemaBehind = errors.New("database schema is behind")
+	ErrSchemaBehind = database.ErrSchemaBehind
 )
 
 // Discard returns an error that gives the job up. The job is not tried again. It becomes a dead letter with the

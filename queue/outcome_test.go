@@ -14,7 +14,7 @@ import (
 	"github.com/workerfx/workerfx/queue"
 )
 
-// atOnce is the backoff of tests that wait for attempts.
+// atOnce is a short backoff, so that tests need not wait for attempts.
 var atOnce = queue.WithBackoff(workerfx.StaticBackoff{})
 
 func TestFailedJobIsTriedAgainAfterItsBackoff(t *testing.T) {
@@ -224,7 +224,7 @@ func TestHooksAreToldAndMayPanic(t *testing.T) {
 	})
 }
 
-// letter is a kind that nobody handles.
+// letter is a kind without a handler.
 type letter struct{}
 
 func (letter) Kind() string { return "letter" }
@@ -263,7 +263,7 @@ func TestMiddlewareWrapsAttempts(t *testing.T) {
 	})
 }
 
-// brokenError panics when it is asked what went wrong.
+// brokenError panics in its method Error.
 type brokenError struct{}
 
 func (brokenError) Error() string { panic("broken error") }

@@ -17,7 +17,7 @@ type periodic struct {
 	entry    Entry
 }
 
-// newPeriodic makes a periodic job, or returns what is wrong with it.
+// newPeriodic makes a periodic job, or returns an error about its values.
 func newPeriodic(spec string, args Args, opts []EnqueueOption) (*periodic, error) {
 	entry := NewEntry(args, opts...)
 	params, err := entry.params(nil)
@@ -42,7 +42,7 @@ func riverPeriodics(all []periodic) ([]*river.PeriodicJob, error) {
 			return nil, err
 		}
 		jobs[i] = river.NewPeriodicJob(p.schedule, func() (river.JobArgs, *river.InsertOpts) {
-			params, err := p.entry.params(nil) // again: In counts from now
+			params, err := p.entry.params(nil) // made again, as In counts from now
 			if err != nil {
 				return nil, nil // they were checked
 			}

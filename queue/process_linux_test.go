@@ -20,11 +20,11 @@ import (
 	"github.com/workerfx/workerfx/queue"
 )
 
-// processEnv makes the test binary a process that works the queue of a database: its value is a path or a URL.
+// processEnv makes the test binary work the queue of a database. The value is a path or a URL.
 const processEnv = "WORKERFX_TEST_PROCESS"
 
-// runProcess works the queue until it is told to end. It says when each attempt begins and ends, and ends those
-// that wait once a line comes on its standard input.
+// runProcess works the queue until it gets SIGTERM. It prints when each attempt begins and ends. Attempts that wait end
+// when a line comes on the standard input.
 func runProcess(database string) error {
 	db := queue.SQLite(database)
 	if strings.HasPrefix(database, "postgres://") {
@@ -41,7 +41,7 @@ func runProcess(database string) error {
 			fmt.Printf("begun %d %d\n", job.ID, job.Attempt)
 			defer fmt.Printf("ended %d %d\n", job.ID, job.Attempt)
 			if job.Args.To == "wait" {
-				<-goOn // also if it is told to stop: a handler that does not listen
+				<-goOn // it ignores its context
 			}
 			return nil
 		}))
@@ -59,14 +59,14 @@ func runProcess(database string) error {
 type process struct {
 	*exec.Cmd
 
-	said  chan string
+	lines chan string // that it printed
 	stdin interface{ Write([]byte) (int, error) }
 }
 
-// startProcess starts one, and ends it with the test if it has not ended before.
+// startProcess starts a process, and kills it at the end of the test.
 func startProcess(t *testing.T, db testDB) *process {
 	t.Helper()
-	p := &process{Cmd: exec.Command(os.Args[0]), said: make(chan string, 10_000)}
+	p := &process{Cmd: exec.Command(os.Args[0]), lines: make(chan string, 10_000)}
 	p.Env = append(os.Environ(), processEnv+"="+db.path+db.url)
 	p.Stderr = os.Stderr
 	p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -76,15 +76,15 @@ func startProcess(t *testing.T, db testDB) *process {
 	require.NoError(t, err)
 	require.NoError(t, p.Start())
 	go func() {
-		for lines := bufio.NewScanner(out); lines.Scan(); {
-			p.said <- lines.Text()
+		for scanner := bufio.NewScanner(out); scanner.Scan(); {
+			p.lines <- scanner.Text()
 		}
 	}()
 	t.Cleanup(func() {
 		_ = p.Process.Kill()
 		_ = p.Wait()
 	})
-	require.Equal(t, "started", receive(t, p.said))
+	require.Equal(t, "started", receive(t, p.lines))
 	return p
 }
 
@@ -112,8 +112,8 @@ func TestJobsOfAKilledProcessRunAgainSoon(t *testing.T) {
 		a.AwaitStatus("queue/default", workerfx.StatusPaused)
 		again := a.enqueue(t, mail{To: "wait"})
 		last := a.enqueue(t, mail{To: "wait"}, queue.MaxAttempts(1))
-		receive(t, other.said)
-		receive(t, other.said)
+		receive(t, other.lines)
+		receive(t, other.lines)
 		require.NoError(t, a.Pool.Resume("queue/default"))
 		a.AwaitStatus("queue/default", workerfx.StatusRunning)
 		time.Sleep(300 * time.Millisecond)
@@ -149,7 +149,7 @@ func TestFrozenProcessDoesNotEndJobsThatWereTakenOver(t *testing.T) {
 	require.NoError(t, a.Pool.Pause("queue/default"))
 	a.AwaitStatus("queue/default", workerfx.StatusPaused)
 	id := a.enqueue(t, mail{To: "wait"})
-	require.Equal(t, fmt.Sprintf("begun %d 1", id), receive(t, frozen.said))
+	require.Equal(t, fmt.Sprintf("begun %d 1", id), receive(t, frozen.lines))
 	frozen.signal(t, syscall.SIGSTOP)
 	require.NoError(t, a.Pool.Resume("queue/default"))
 	job := receive(t, begun)
@@ -158,8 +158,8 @@ func TestFrozenProcessDoesNotEndJobsThatWereTakenOver(t *testing.T) {
 	frozen.signal(t, syscall.SIGCONT)
 	_, err := frozen.stdin.Write([]byte("go on\n"))
 	require.NoError(t, err)
-	require.Equal(t, fmt.Sprintf("ended %d 1", id), receive(t, frozen.said))
-	for range 20 { // what it says of the job goes unheard
+	require.Equal(t, fmt.Sprintf("ended %d 1", id), receive(t, frozen.lines))
+	for range 20 { // its end of the job is not written
 		job, err := a.client.Job(t.Context(), id)
 		require.NoError(t, err)
 		require.Equal(t, queue.StateRunning, job.State)
@@ -172,6 +172,6 @@ func TestFrozenProcessDoesNotEndJobsThatWereTakenOver(t *testing.T) {
 	a.AwaitStatus("queue/default", workerfx.StatusPaused)
 
 	next := a.enqueue(t, mail{}) // it begins again
-	require.Equal(t, fmt.Sprintf("begun %d 1", next), receive(t, frozen.said))
+	require.Equal(t, fmt.Sprintf("begun %d 1", next), receive(t, frozen.lines))
 	a.awaitState(t, next, queue.StateCompleted)
 }

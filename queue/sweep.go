@@ -2,82 +2,65 @@ package queue
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"os"
-	"slices"
-	"strings"
+	"errors"
 	"time"
 
-	"github.com/riverqueue/river/riverdriver"
-	"github.com/riverqueue/river/rivertype"
-	"github.com/rs/xid"
+	"github.com/rs/zerolog"
+
+	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/queue/internal/database"
 )
 
-// clientPrefix begins the names of clients with a lock. River rescues the jobs of other clients.
-const clientPrefix = "workerfx:"
+// sweepEvery is the time between two looks for jobs of processes that died.
+const sweepEvery = time.Second
 
-// newClientID returns the name of a River client, with its machine, process and a number.
-func newClientID() string {
-	host, err := os.Hostname()
-	if err != nil || host == "" {
-		host = "host"
+// keepSweeping frees jobs of processes that are gone, at once and then every second, until end is called.
+func (q *queueWorker) keepSweeping(ctx context.Context, session *database.Session, worker string) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	log := q.app.log.With().Str("worker", worker).Logger()
+	go func() {
+		defer close(done)
+		for ctx.Err() == nil {
+			q.app.sweepNow(ctx, session, &log)
+			workerfx.Wait(ctx, sweepEvery)
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
 	}
-	return fmt.Sprintf("%s%s:%d:%s", clientPrefix, host[:min(len(host), 48)], os.Getpid(), xid.New())
 }
 
-func isOurs(clientID string) bool { return strings.HasPrefix(clientID, clientPrefix) }
-
-// ownerOf returns the name of the client that runs a job, or "".
-func ownerOf(job *rivertype.JobRow) string {
-	if len(job.AttemptedBy) == 0 {
-		return ""
+// sweepNow frees the jobs of processes that are gone, but not if this process has just done it.
+func (a *appQueue) sweepNow(ctx context.Context, session *database.Session, log *zerolog.Logger) {
+	now, last := time.Now().UnixNano(), a.swept.Load()
+	if now-last < int64(sweepEvery/2) || !a.swept.CompareAndSwap(last, now) {
+		return
 	}
-	return job.AttemptedBy[len(job.AttemptedBy)-1]
+	freed, err := session.Sweep(ctx)
+	if err != nil && ctx.Err() == nil {
+		log.Warn().Err(err).Msg("queue cannot look for jobs of processes that are gone, it will try again")
+	}
+	for _, row := range freed {
+		info := infoOf(row)
+		failed := errors.New(info.Errors[len(info.Errors)-1].Error)
+		if info.State == StateAvailable {
+			log.Warn().Func(jobFields(info)).Err(failed).Msg("job taken over, it will run again")
+			continue
+		}
+		why := "its attempts are used up"
+		if info.State == StateCancelled {
+			why = "it was cancelled"
+		}
+		log.Error().Func(jobFields(info)).Err(failed).Msg("job discarded, " + why)
+		a.hooks.discarded(ctx, log, info, failed)
+	}
 }
 
-// stateWhenFreed is the next state of a job whose client is gone.
-func stateWhenFreed(job *rivertype.JobRow) rivertype.JobState {
-	var metadata struct {
-		CancelAttemptedAt any `json:"cancel_attempted_at"` // River's note on a job that was cancelled while it ran
+// jobFields adds the fields of a job to a log line.
+func jobFields(info JobInfo) func(*zerolog.Event) {
+	return func(e *zerolog.Event) {
+		e.Str("workerExecutionID", executionID(info)).Str("kind", info.Kind).Int("attempt", info.Attempt).Str("queue", info.Queue)
 	}
-	switch {
-	case json.Unmarshal(job.Metadata, &metadata) == nil && metadata.CancelAttemptedAt != nil:
-		return rivertype.JobStateCancelled
-	case job.Attempt >= job.MaxAttempts:
-		return rivertype.JobStateDiscarded
-	}
-	return rivertype.JobStateAvailable
-}
-
-// farFuture is after the begin of every attempt, also if the clock of its machine was ahead.
-var farFuture = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-
-// free ends the attempts of jobs whose client is gone. A job with another attempt is available, at its old place in
-// the queue. Other jobs, and cancelled jobs, are dead letters. The rows are locked. It updates jobs.
-func free(ctx context.Context, exec riverdriver.Executor, jobs []*rivertype.JobRow) error {
-	now := time.Now().UTC()
-	params := riverdriver.JobRescueManyParams{StuckHorizon: farFuture}
-	var queues []string
-	for _, job := range jobs {
-		failed := rivertype.AttemptError{At: now, Attempt: job.Attempt, Error: "the process that worked it died, or was cut off: " + ownerOf(job)}
-		data, err := json.Marshal(failed)
-		if err != nil {
-			return err
-		}
-		job.Errors, job.State, job.FinalizedAt = append(job.Errors, failed), stateWhenFreed(job), nil
-		if job.State != rivertype.JobStateAvailable {
-			job.FinalizedAt = &now
-		}
-		if !slices.Contains(queues, job.Queue) {
-			queues = append(queues, job.Queue)
-		}
-		params.ID, params.Error = append(params.ID, job.ID), append(params.Error, data)
-		params.State, params.FinalizedAt = append(params.State, string(job.State)), append(params.FinalizedAt, job.FinalizedAt)
-		params.ScheduledAt = append(params.ScheduledAt, job.ScheduledAt)
-	}
-	if _, err := exec.JobRescueMany(ctx, &params); err != nil {
-		return err
-	}
-	return notifyQueues(ctx, exec, queues...)
 }

@@ -141,7 +141,7 @@ func TestJobsOfTheDeadAreTakenOverWhileHandlersHaveAllConnections(t *testing.T) 
 	a.enqueue(t, mail{})
 	receive(t, begun)
 	receive(t, begun)
-	db.bury(t, id)
+	db.setDeadProcess(t, id)
 	eventually(t, "it is found", func() bool {
 		return db.count(t, `SELECT count(*) FROM river_job WHERE state = 'discarded'`) == 1
 	})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/queue/internal/database"
 )
 
 // group is the group of the workers of an app's queues. Their names are "queue/" and the name of the queue.
@@ -29,8 +30,8 @@ func (g *group) Workers() []workerfx.Worker {
 	return workers
 }
 
-// defaults are the default options of workers of queues: a queue is worked while the app runs, whatever happens to
-// its database.
+// defaults are the default options of workers of queues. A queue is worked while the app runs, also if its database
+// fails.
 var defaults = []workerfx.Option{
 	workerfx.WithMaxAttempts(0),
 	workerfx.WithReadiness(), // its client has started
@@ -38,7 +39,7 @@ var defaults = []workerfx.Option{
 	workerfx.WithHealthyAfter(10 * time.Second),
 }
 
-// queueWorker is the worker of one queue. Each run of it, of each replica, is a River client of its own.
+// queueWorker is the worker of one queue. Each run of each replica has a River client of its own.
 type queueWorker struct {
 	app   *appQueue
 	name  string
@@ -52,37 +53,37 @@ type queueWorker struct {
 //	                                   +--> the lock is lost --> cancel the jobs, fail: the next run takes a new lock
 func (q *queueWorker) run(ctx context.Context) error {
 	finish := workerfx.Draining(ctx)
-	joined, err := q.join(ctx, finish)
+	session, err := q.join(ctx, finish)
 	if err != nil {
 		return err
 	}
-	defer joined.leave()
-	e := newRiverAdapter(ctx, q, joined)
-	defer e.handlerGoroutines.end()
-	config, err := q.app.riverConfig(q, e)
+	defer session.Leave()
+	run := newQueueRun(ctx, q, session)
+	defer run.goroutines.end()
+	config, err := run.riverConfig(q)
 	if err != nil {
 		return fmt.Errorf("queue %q: %w", q.name, err)
 	}
-	working, err := q.app.db.newClient(config, joined, e.stacks)
+	client, err := q.app.db.NewClient(config, session, run.stacks)
 	if err != nil {
 		return fmt.Errorf("queue %q: %w", q.name, err)
 	}
 	base, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)
-	if err := working.Start(base); err != nil {
+	if err := client.Start(base); err != nil {
 		return fmt.Errorf("queue %q: start its client: %w", q.name, err)
 	}
 	workerfx.Ready(ctx)
-	defer q.keepSweeping(ctx, joined, e.worker)()
+	defer q.keepSweeping(ctx, session, run.worker)()
 	select {
 	case <-finish:
-		wait(ctx, joined.alive, working)
-	case <-joined.alive.Done():
+		waitForJobs(ctx, session.Alive, client)
+	case <-session.Alive.Done():
 	}
-	if joined.alive.Err() != nil {
-		cancel(ErrLockLost)                             // the cause that handlers see
-		_ = working.StopAndCancel(context.Background()) // it waits until they have returned
-		return fmt.Errorf("queue %q: %w", q.name, context.Cause(joined.alive))
+	if session.Alive.Err() != nil {
+		cancel(ErrLockLost)                            // the cause that handlers see
+		_ = client.StopAndCancel(context.Background()) // it waits until they have returned
+		return fmt.Errorf("queue %q: %w", q.name, context.Cause(session.Alive))
 	}
 	if err := context.Cause(ctx); err != nil {
 		return err
@@ -91,7 +92,7 @@ func (q *queueWorker) run(ctx context.Context) error {
 }
 
 // join takes the lock of a new client. It fails when the run is told to finish.
-func (q *queueWorker) join(ctx context.Context, finish <-chan struct{}) (*session, error) {
+func (q *queueWorker) join(ctx context.Context, finish <-chan struct{}) (*database.Session, error) {
 	joining, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	go func() {
@@ -101,40 +102,22 @@ func (q *queueWorker) join(ctx context.Context, finish <-chan struct{}) (*sessio
 		case <-joining.Done():
 		}
 	}()
-	joined, err := q.app.db.join(joining, newClientID())
+	session, err := q.app.db.Join(joining, database.NewClientID())
 	switch {
 	case err == nil:
-		return joined, nil
+		return session, nil
 	case joining.Err() != nil:
 		return nil, context.Cause(joining)
 	}
 	return nil, fmt.Errorf("queue %q: %w", q.name, err)
 }
 
-// wait waits until the jobs of a client have ended, and cancels them when ctx ends. It returns when alive ends.
-func wait(ctx, alive context.Context, working client) {
-	waitLimit, cancel := context.WithCancel(ctx)
+// waitForJobs waits until the jobs of a client have ended, and cancels them when ctx ends. It returns when alive ends.
+func waitForJobs(ctx, alive context.Context, client database.Client) {
+	limit, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(alive, cancel)()
-	if working.Stop(waitLimit) != nil && alive.Err() == nil {
-		_ = working.StopAndCancel(alive) // it waits until they have returned
-	}
-}
-
-// keepSweeping frees jobs of processes that are gone, at once and then every second, until end is called.
-func (q *queueWorker) keepSweeping(ctx context.Context, joined *session, worker string) (end func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	log := q.app.log.With().Str("worker", worker).Logger()
-	go func() {
-		defer close(done)
-		for ctx.Err() == nil {
-			q.app.sweepNow(ctx, joined, &log)
-			workerfx.Wait(ctx, sweepEvery)
-		}
-	}()
-	return func() {
-		cancel()
-		<-done
+	if client.Stop(limit) != nil && alive.Err() == nil {
+		_ = client.StopAndCancel(alive) // it waits until they have returned
 	}
 }

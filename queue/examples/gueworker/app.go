@@ -17,10 +17,10 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-// app is all that the program consists of. What matters are the last two lines.
+// app is the whole app. The last two lines make gue's pool a worker.
 func app(c config, g greeter, log zerolog.Logger) fx.Option {
 	return fx.Options(
-		fx.NopLogger, // what fails comes back as an error
+		fx.NopLogger, // failures are returned as errors
 		fx.Supply(c, g, log),
 		fx.Provide(openDB, newClient, newWorkerPool),
 		fx.Invoke(enqueue),
@@ -29,13 +29,13 @@ func app(c config, g greeter, log zerolog.Logger) fx.Option {
 	)
 }
 
-// newWorkerPool makes a pool of gue as one does without workerfx.
+// newWorkerPool makes a pool of gue, as in an app without workerfx.
 func newWorkerPool(client *gue.Client, g greeter, log zerolog.Logger) (*gue.WorkerPool, error) {
 	return gue.NewWorkerPool(client, gue.WorkMap{"greet": g.greet}, 4,
 		gue.WithPoolPollInterval(200*time.Millisecond),
 		gue.WithPoolLogger(guezerolog.New(log)),
-		// A job that has begun is finished when the app stops. Without this its transaction would end with its
-		// context, and the job run again. The values stay, and among them the worker's logger.
+		// A current job is finished when the app stops. Without this option, its transaction would end with its
+		// context, and the job would run again. The context keeps its values, such as the worker's logger.
 		gue.WithPoolWorkerContextFactory(context.WithoutCancel),
 	)
 }
@@ -47,7 +47,7 @@ type greeting struct {
 	Name string `json:"name"`
 }
 
-// greet is a gue.WorkFunc, unchanged, but that it may ask its context for what workerfx put there.
+// greet is a gue.WorkFunc. Its context also has the values of workerfx, such as the logger.
 func (g greeter) greet(ctx context.Context, job *gue.Job) error {
 	var args greeting
 	if err := json.Unmarshal(job.Args, &args); err != nil {
@@ -58,7 +58,7 @@ func (g greeter) greet(ctx context.Context, job *gue.Job) error {
 	return err
 }
 
-// enqueue enqueues what the flags want, once the database is open.
+// enqueue enqueues the greetings of the flags when the database is open.
 func enqueue(lifecycle fx.Lifecycle, c config, client *gue.Client) {
 	lifecycle.Append(fx.StartHook(func(ctx context.Context) error {
 		jobs := make([]*gue.Job, c.greetings)
@@ -80,7 +80,7 @@ func newClient(db *pgxpool.Pool) (*gue.Client, error) {
 	return gue.NewClient(pgxv5.NewConnPool(db))
 }
 
-// openDB opens the database, and closes it after the pool of workers, which needs it and is stopped before.
+// openDB opens the database. It closes the database after the pool of workers has stopped.
 func openDB(lifecycle fx.Lifecycle, c config) (*pgxpool.Pool, error) {
 	db, err := pgxpool.New(context.Background(), c.url)
 	if err != nil {
@@ -96,7 +96,7 @@ func openDB(lifecycle fx.Lifecycle, c config) (*pgxpool.Pool, error) {
 	return db, nil
 }
 
-// schema is the table that gue needs, as its migrations have it.
+// schema is the table of gue, as in its migrations.
 const schema = `
 	CREATE TABLE IF NOT EXISTS gue_jobs (
 		job_id text PRIMARY KEY, queue text NOT NULL, job_type text NOT NULL, args bytea NOT NULL,

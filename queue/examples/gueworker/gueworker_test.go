@@ -38,7 +38,7 @@ func (b *buffer) String() string {
 	return b.text.String()
 }
 
-const patience = 20 * time.Second
+const waitLimit = 20 * time.Second
 
 func TestJobsOfGueAreWorkedOnceEach(t *testing.T) {
 	var out, log buffer
@@ -47,7 +47,7 @@ func TestJobsOfGueAreWorkedOnceEach(t *testing.T) {
 	code := make(chan int, 1)
 	args := []string{"-db", pgtest.NewDatabase(t), "-n", "50"}
 	go func() { code <- run(ctx, args, &out, &log) }()
-	require.Eventually(t, func() bool { return strings.Count(out.String(), "\n") >= 50 }, patience, time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Count(out.String(), "\n") >= 50 }, waitLimit, time.Millisecond)
 	stop()
 	require.Zero(t, <-code, log.String())
 	for i := 1; i <= 50; i++ {
@@ -56,7 +56,7 @@ func TestJobsOfGueAreWorkedOnceEach(t *testing.T) {
 	require.Regexp(t, `greeting job=\w+ worker=jobs workerExecutionID=\w+`, log.String(), "the run's logger reaches the job")
 }
 
-// slowWriter makes the jobs that write to it last until they may go on.
+// slowWriter blocks the jobs that write to it until they may go on.
 type slowWriter struct {
 	began chan struct{}
 	goOn  chan struct{}

@@ -1,10 +1,10 @@
-// Gueworker runs the jobs of gue, a queue in PostgreSQL, without changing anything about them: a *gue.WorkerPool has a
-// method Run(ctx) error, and that makes it a worker. The pool of workerfx starts it with the app, runs it again if it
-// fails, counts and reports it, and waits for it when the app stops.
+// Gueworker runs the jobs of gue, a queue in PostgreSQL, as they are. A *gue.WorkerPool has a method Run(ctx) error, so
+// it is a worker. The pool of workerfx starts it with the app, runs it again if it fails, reports on it, and waits for
+// it when the app stops.
 //
 //	gueworker -db postgres://user@host/database -n 20  # enqueue 20 greetings, and work until Ctrl-C
 //
-// This is the way to move to workerfx one step at a time. The second one would be to move the jobs, to package queue.
+// This is the first step of a move to workerfx. The second step is to move the jobs to package queue.
 package main
 
 import (
@@ -28,13 +28,13 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// config is what the flags say.
+// config has the values of the flags.
 type config struct {
 	url       string
 	greetings int
 }
 
-// run is the program until ctx ends: it returns the exit code.
+// run runs the program until ctx ends, and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c config
 	flags := flag.NewFlagSet("gueworker", flag.ContinueOnError)

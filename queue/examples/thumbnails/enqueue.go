@@ -18,14 +18,14 @@ import (
 	"github.com/workerfx/workerfx/queue"
 )
 
-// batchSize is how many jobs are enqueued in one transaction. The workers begin with the first ones while the others are
-// still looked for.
+// batchSize is how many jobs are enqueued in one transaction. Workers begin with the first batch while the search goes
+// on.
 const batchSize = 500
 
-// extensions are those of files that are taken for images.
+// extensions are the file name extensions of images.
 var extensions = []string{".jpg", ".jpeg", ".png", ".gif"}
 
-// withClient calls do with a client of the jobs' database, in an app that works none of them.
+// withClient calls do with a client of the jobs' database, in an app that works no jobs.
 func withClient(ctx context.Context, c config, log zerolog.Logger, do func(*queue.Client) error) (err error) {
 	var client *queue.Client
 	app := fx.New(fx.NopLogger, fx.Supply(log), queue.Module(c.database()), fx.Populate(&client))
@@ -38,14 +38,14 @@ func withClient(ctx context.Context, c config, log zerolog.Logger, do func(*queu
 	return do(client)
 }
 
-// enqueue enqueues a job for each image below a directory that has no thumbnail, or an old one.
+// enqueue enqueues a job for each image in a directory tree whose thumbnail is missing or old.
 func enqueue(ctx context.Context, c config, log zerolog.Logger, stdout io.Writer) error {
 	dir, dirErr := filepath.Abs(c.dir)
 	out, outErr := filepath.Abs(c.out)
 	if err := errors.Join(dirErr, outErr); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(out, 0o750); err != nil { // told now and once, not by each job
+	if err := os.MkdirAll(out, 0o750); err != nil { // an error here is better than one of each job
 		return err
 	}
 	return withClient(ctx, c, log, func(client *queue.Client) error {
@@ -73,7 +73,7 @@ type search struct {
 	found, enqueued, duplicates, upToDate int
 }
 
-// visit looks at a file or directory. One that cannot be read is named and left out, unless it is the root.
+// visit looks at a file or directory. If it cannot read it, it logs the path and goes on. For the root, it fails.
 func (s *search) visit(ctx context.Context, path string, entry fs.DirEntry, err error) error {
 	switch {
 	case err != nil && path == s.dir:
@@ -96,7 +96,7 @@ func (s *search) visit(ctx context.Context, path string, entry fs.DirEntry, err 
 		s.upToDate++
 		return nil
 	}
-	// Unique: to enqueue again what still waits would be work for nothing.
+	// Unique: a job that still waits is not enqueued again.
 	s.batch = append(s.batch, queue.NewEntry(job, queue.Queue(queueName), queue.MaxAttempts(maxAttempts), queue.Unique()))
 	if len(s.batch) < batchSize {
 		return nil
@@ -114,7 +114,7 @@ func isUpToDate(job Thumbnail) bool {
 	return err == nil && target.ModTime().Equal(source.ModTime())
 }
 
-// flush enqueues what was found.
+// flush enqueues the batch.
 func (s *search) flush(ctx context.Context) error {
 	added, err := s.client.EnqueueBatch(ctx, s.batch...)
 	s.batch = s.batch[:0]

@@ -20,8 +20,8 @@ func tempNameOf(job int64, attempt int) string {
 	return fmt.Sprintf(".thumbnail-%d-%d.tmp", job, attempt)
 }
 
-// write puts a thumbnail into the file path, all of it or nothing, whenever the process or the machine dies: it
-// writes the file temp beside it, waits for the disk, and renames it.
+// write writes a thumbnail to path. It writes the file temp in the same directory, waits for the disk, and renames the
+// file. So path is complete or missing, also if the process or the machine dies.
 func write(path, temp string, img image.Image, modified time.Time) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o750); err != nil {
@@ -60,8 +60,8 @@ func encode(path string, img image.Image) (err error) {
 	return file.Sync()
 }
 
-// syncDir waits until the disk has the new name, on systems that can: a thumbnail without it would be lost in a power
-// cut, though its job is done.
+// syncDir waits until the disk has the new name, on systems that can. Without it, a power cut could lose the thumbnail
+// of a job that is done.
 func syncDir(dir string) {
 	if d, err := os.Open(dir); err == nil {
 		_ = d.Sync()
@@ -69,8 +69,8 @@ func syncDir(dir string) {
 	}
 }
 
-// removeLeftovers removes the files of earlier attempts whose process was killed. One that is still being written,
-// by a process that was taken for dead, cannot be renamed any more, which is as well.
+// removeLeftovers removes the files of earlier attempts whose process was killed. A process that only seemed dead may
+// still write its file. It cannot rename the file any more, which does no harm.
 func removeLeftovers(path string, job queue.JobInfo) {
 	for attempt := 1; attempt < job.Attempt; attempt++ {
 		_ = os.Remove(filepath.Join(filepath.Dir(path), tempNameOf(job.ID, attempt)))

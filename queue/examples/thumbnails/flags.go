@@ -27,14 +27,14 @@ const (
 	maxSlots = 256
 )
 
-// config is what the command line says.
+// config has the values of the command line.
 type config struct {
 	command string
 	db      string // a file, or the URL of a PostgreSQL
 	verbose bool
 
-	dir, out string // of enqueue: where the images are, and where their thumbnails are to be
-	size     int    // in pixels: neither side of a thumbnail is longer
+	dir, out string // of enqueue: the directories of the images and of their thumbnails
+	size     int    // in pixels: the longest side of a thumbnail
 
 	slots  int    // of work: how many images at a time
 	drain  bool   // end when nothing is left to do
@@ -43,7 +43,7 @@ type config struct {
 	requeue bool // of status
 }
 
-// parseFlags reads the command line. What is wrong with it, and the usage, goes to output.
+// parseFlags reads the command line. It writes errors and the usage to output.
 func parseFlags(args []string, output io.Writer) (config, error) {
 	if len(args) == 0 || !slices.Contains([]string{"enqueue", "work", "status"}, args[0]) {
 		_, _ = fmt.Fprint(output, usage)
@@ -57,7 +57,7 @@ func parseFlags(args []string, output io.Writer) (config, error) {
 	flags.SetOutput(output)
 	c.define(flags)
 	if err := flags.Parse(args[1:]); err != nil {
-		return config{}, err // flags has said so
+		return config{}, err // flags has printed it
 	}
 	err := c.validate()
 	if flags.NArg() > 0 {
@@ -70,7 +70,7 @@ func parseFlags(args []string, output io.Writer) (config, error) {
 	return c, err
 }
 
-// define defines the flags of the command. Those of the others keep their zero values.
+// define defines the flags of the command. Values of other commands stay zero.
 func (c *config) define(flags *flag.FlagSet) {
 	flags.StringVar(&c.db, "db", "jobs.db", "keep the jobs in this `database`: a file, or a PostgreSQL as in postgres://user:password@host/database")
 	flags.BoolVar(&c.verbose, "v", false, "log more")
@@ -88,7 +88,7 @@ func (c *config) define(flags *flag.FlagSet) {
 	}
 }
 
-// validate says which flags are out of range.
+// validate returns an error about flags that are out of range.
 func (c *config) validate() error {
 	var errs []error
 	refuse := func(wrong bool, format string, args ...any) {
@@ -112,7 +112,7 @@ func (c *config) validate() error {
 	return errors.Join(errs...)
 }
 
-// database is where the jobs are kept. This is all that depends on which of the two it is.
+// database is the database of the jobs. Only this function depends on its type.
 func (c *config) database() queue.Database {
 	if c.isPostgres() {
 		return queue.Postgres(c.db)

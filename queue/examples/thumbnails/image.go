@@ -18,14 +18,14 @@ import (
 	"github.com/workerfx/workerfx/queue"
 )
 
-// What is taken for a picture; more of it would take the worker's memory.
+// Limits of images. Larger images would need too much memory.
 const (
 	maxBytes  = 64 << 20
 	maxPixels = 50_000_000
 )
 
-// load reads an image, and tells when it was modified. An error of the file's content gives its job up: it would
-// not help to try again. One of reading it may go away.
+// load reads an image, and returns when it was modified. An error in the file's content gives the job up, as another
+// attempt would not help. An error of reading the file may go away.
 func load(path string) (image.Image, time.Time, error) {
 	data, modified, err := read(path)
 	if err != nil {
@@ -48,7 +48,7 @@ func load(path string) (image.Image, time.Time, error) {
 	return img, modified, nil
 }
 
-// read reads a file that is not too large, and only a file: a named pipe would be waited for.
+// read reads a regular file that is not too large. It would wait for ever for a named pipe.
 func read(path string) ([]byte, time.Time, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -71,8 +71,8 @@ func read(path string) ([]byte, time.Time, error) {
 	return data, info.ModTime(), err
 }
 
-// shrink returns an image neither side of which is longer than size, with the same proportions. Each pixel is the average
-// of those that it stands for; what was transparent is white. An image that is small enough stays as large as it is.
+// shrink returns the image with the same proportions and no side longer than size. Each pixel is the average of the
+// pixels that it replaces. Transparent parts become white. A small image keeps its size.
 func shrink(img image.Image, size int) *image.RGBA {
 	full := image.NewRGBA(image.Rect(0, 0, img.Bounds().Dx(), img.Bounds().Dy()))
 	draw.Draw(full, full.Rect, image.White, image.Point{}, draw.Src)
@@ -99,7 +99,7 @@ func fit(full image.Point, size int) image.Point {
 	return image.Pt(max(full.X*size/longer, 1), max(full.Y*size/longer, 1))
 }
 
-// scale says where a point of a rectangle lies in a larger one.
+// scale returns the place of a point of a rectangle in a larger rectangle.
 func scale(p, from, to image.Point) image.Point {
 	return image.Pt(p.X*to.X/from.X, p.Y*to.Y/from.Y)
 }

@@ -1,23 +1,23 @@
-// Thumbnails makes small pictures of large ones, with as many processes as one likes. What is to be made is in a
-// durable queue, in a file or in PostgreSQL, whichever -db says:
+// Thumbnails makes small pictures of large ones, with any number of processes. The jobs are in a durable queue, in a
+// file or in PostgreSQL. The flag -db says which:
 //
-//	thumbnails enqueue -dir ~/pictures             # a job for each image that has no thumbnail yet; Go brings some
-//	                                               # images along, below "$(go env GOROOT)/src"
-//	thumbnails work -drain                         # make them, and end; without -drain, wait for more
-//	thumbnails status                              # how many wait, are done, were given up, and why
-//	thumbnails status -requeue                     # try those that were given up once more
+//	thumbnails enqueue -dir ~/pictures             # a job for each image that has no thumbnail yet; there are
+//	                                               # some images in "$(go env GOROOT)/src"
+//	thumbnails work -drain                         # make the thumbnails, and end; without -drain, wait for more
+//	thumbnails status                              # how many jobs wait, are done and were given up, and why
+//	thumbnails status -requeue                     # try the jobs that were given up once more
 //
 //	thumbnails work -db postgres://user@host/jobs  # each command takes -db
 //
-// Any number of workers may run side by side: with a file on one machine, with PostgreSQL on many that see the same
-// pictures. A worker may be ended at any time, in any way. One that is told to (Ctrl-C, SIGTERM) finishes the
-// thumbnails that it is at; those of one that was killed are made by the others, a second or two later.
+// Any number of workers may run side by side: with a file on one machine, with PostgreSQL on many machines that share
+// the pictures. A worker may end at any time. After Ctrl-C or SIGTERM, it finishes its current thumbnails. If it is
+// killed, other workers make its thumbnails a second or two later.
 //
-// That a job may run twice does no harm: a thumbnail appears under its name only when it is complete, in one step,
-// and making it again makes the same one. It has the modification time of its image, which is how enqueue knows that
-// it is up to date. Images are JPEG, PNG and GIF, of which the first frame counts; an orientation in EXIF data does not.
+// A job may run twice, which does no harm. A thumbnail gets its name in one step, when it is complete. Each run makes
+// the same thumbnail. It has the modification time of its image, so enqueue knows that it is up to date. Images are
+// JPEG, PNG and GIF (the first frame). An orientation in EXIF data is ignored.
 //
-// The exit code is 0 if all went well, which includes a worker that was told to stop, 1 if not, and 2 for bad flags.
+// The exit code is 0 if all went well or a worker was told to stop. It is 1 after an error, and 2 for bad flags.
 package main
 
 import (
@@ -34,7 +34,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// The exit codes beside 0.
+// The exit codes of failures.
 const (
 	exitFailure = 1
 	exitUsage   = 2
@@ -46,7 +46,7 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run is the program until ctx ends: it returns the exit code. What was asked for goes to stdout, all else to stderr.
+// run runs the program until ctx ends, and returns the exit code. Results go to stdout, logs and errors to stderr.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	c, err := parseFlags(args, stderr)
 	switch {
@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// newLogger returns a logger for people to read. What a job is about tells more than the ID of its queue's run.
+// newLogger returns a logger for people to read.
 func newLogger(w io.Writer, verbose bool) zerolog.Logger {
 	level := zerolog.InfoLevel
 	if verbose {

@@ -24,7 +24,7 @@ import (
 	"github.com/workerfx/workerfx/queue/internal/pgtest"
 )
 
-// programEnv makes the test binary the program itself.
+// programEnv makes the test binary run the program instead of the tests.
 const programEnv = "THUMBNAILS_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -35,20 +35,20 @@ func TestMain(m *testing.M) {
 	pgtest.Main(m)
 }
 
-// onBoth runs a test with the -db of an empty database of each kind. It is all that the two differ in.
+// onBoth runs a test with the -db of an empty database of each kind.
 func onBoth(t *testing.T, test func(t *testing.T, db string)) {
 	t.Run("SQLite", func(t *testing.T) { test(t, filepath.Join(t.TempDir(), "jobs.db")) })
 	t.Run("PostgreSQL", func(t *testing.T) { test(t, pgtest.NewDatabase(t)) })
 }
 
-// patience bounds every wait of a test.
-const patience = 30 * time.Second
+// waitLimit bounds every wait of a test.
+const waitLimit = 30 * time.Second
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !holds(); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(waitLimit); !holds(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited %v in vain: %s", patience, what)
+			t.Fatalf("waited %v in vain: %s", waitLimit, what)
 		}
 	}
 }
@@ -76,11 +76,11 @@ func start(t *testing.T, args ...string) *process {
 	return p
 }
 
-// made counts the thumbnails that a worker says it has made.
+// made counts the thumbnails in the log of a worker.
 func (p *process) made() int { return strings.Count(p.log.String(), "thumbnail made") }
 
-// say runs the program to its end, in a process of its own, and returns what it says.
-func say(t *testing.T, args ...string) string {
+// output runs the program to its end in a process of its own, and returns its output.
+func output(t *testing.T, args ...string) string {
 	t.Helper()
 	p := start(t, args...)
 	require.NoError(t, p.Wait(), p.log.String())
@@ -91,21 +91,21 @@ func say(t *testing.T, args ...string) string {
 func runHere(t *testing.T, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, log buffer
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), waitLimit)
 	defer cancel()
 	code = run(ctx, args, &out, &log)
 	return code, out.String(), log.String()
 }
 
-// requireStatus checks lines of what the status says.
-func requireStatus(t *testing.T, said string, want map[string]int) {
+// requireStatus checks the numbers in the output of status.
+func requireStatus(t *testing.T, text string, want map[string]int) {
 	t.Helper()
-	require.True(t, says(said, want), "want %v in\n%s", want, said)
+	require.True(t, hasLines(text, want), "want %v in\n%s", want, text)
 }
 
-func says(said string, want map[string]int) bool {
+func hasLines(text string, want map[string]int) bool {
 	for what, n := range want {
-		if !regexp.MustCompile(fmt.Sprintf(`(?m)^%s +%d$`, regexp.QuoteMeta(what), n)).MatchString(said) {
+		if !regexp.MustCompile(fmt.Sprintf(`(?m)^%s +%d$`, regexp.QuoteMeta(what), n)).MatchString(text) {
 			return false
 		}
 	}
@@ -130,7 +130,7 @@ func (b *buffer) String() string {
 	return b.text.String()
 }
 
-// encoders write images in each of the formats.
+// encoders write images, by file name extension.
 var encoders = map[string]func(io.Writer, image.Image) error{
 	".png":  png.Encode,
 	".jpg":  func(w io.Writer, img image.Image) error { return jpeg.Encode(w, img, nil) },

@@ -17,11 +17,11 @@ import (
 )
 
 const (
-	maxLetters = 10_000 // that are looked at, and requeued, at a time
-	maxLines   = 20     // that are listed
+	maxLetters = 10_000 // dead letters that are read or requeued at a time
+	maxLines   = 20     // dead letters that are listed
 )
 
-// status tells how many jobs there are in which state, and which ones were given up. It requeues them if that is wanted.
+// status prints how many jobs there are in each state, and the dead letters. With -requeue, it requeues them instead.
 func status(ctx context.Context, c config, log zerolog.Logger, stdout io.Writer) error {
 	return withClient(ctx, c, log, func(client *queue.Client) error {
 		letters, err := client.DeadLetters(ctx, maxLetters)
@@ -40,7 +40,7 @@ func status(ctx context.Context, c config, log zerolog.Logger, stdout io.Writer)
 	})
 }
 
-// requeue tries the jobs once more. Somebody else may do so at the same time.
+// requeue requeues the jobs. Another process may do so at the same time.
 func requeue(ctx context.Context, client *queue.Client, letters []queue.JobInfo, stdout io.Writer) error {
 	n := 0
 	for _, job := range letters {
@@ -56,8 +56,7 @@ func requeue(ctx context.Context, client *queue.Client, letters []queue.JobInfo,
 	return err
 }
 
-// count asks the database itself how many jobs there are in each state, which the queue's client does not tell. Both
-// databases have River's table and understand the question.
+// count counts the jobs of this queue in each state. It queries River's table, which is the same in both databases.
 func count(ctx context.Context, c config) (map[queue.State]int, error) {
 	driver, source := "sqlite", c.db
 	if c.isPostgres() {
@@ -112,10 +111,10 @@ func printStatus(stdout io.Writer, n map[queue.State]int, letters []queue.JobInf
 	return table.Flush()
 }
 
-// reason is why a job was given up: its last error, which names the image, else what it was about.
+// reason returns why a job was given up: its last error, which names the image, or else the image.
 func reason(job queue.JobInfo) string {
 	var args Thumbnail
-	_ = json.Unmarshal(job.RawArgs, &args) // without them, the line has less to say
+	_ = json.Unmarshal(job.RawArgs, &args) // without the arguments, the reason is shorter
 	why := args.Source + ": nothing is known"
 	if len(job.Errors) > 0 {
 		why = job.Errors[len(job.Errors)-1].Error

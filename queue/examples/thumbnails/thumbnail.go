@@ -9,31 +9,31 @@ import (
 	"github.com/workerfx/workerfx/queue"
 )
 
-// queueName is the queue of the jobs. It is one of their own, so that processes without a handler for them, of another
-// program with the same database, do not get them.
+// queueName is the queue of the jobs. Other programs may use the same database, and have no handler for these jobs. With
+// a queue of their own, the jobs do not go to other programs.
 const queueName = "thumbnails"
 
-// maxAttempts is how often a thumbnail is tried. One that is broken for good is given up at once, see load.
+// maxAttempts is how often a thumbnail is tried. A broken image is given up at once: see load.
 const maxAttempts = 5
 
-// Thumbnail is what a job is about. Paths are absolute: workers may have been started anywhere.
+// Thumbnail has the arguments of a job. Paths are absolute, as workers may be started in other directories.
 type Thumbnail struct {
 	Source string `json:"source"`
 	Target string `json:"target"`
 	Size   int    `json:"size"`
 }
 
-// Kind is the jobs' name in the database.
+// Kind names the jobs in the database.
 func (Thumbnail) Kind() string { return "thumbnail" }
 
 // Maker makes thumbnails. It is a queue.Handler.
 type Maker struct{}
 
-// NewMaker returns a maker. It could take whatever the app provides.
+// NewMaker returns a maker. It could take values that the app provides.
 func NewMaker() *Maker { return &Maker{} }
 
-// Handle makes a thumbnail. It may be called again for one that is there, and at the same time in a process that was
-// taken for dead: each attempt writes into a file of its own, and gives it its name when it is complete.
+// Handle makes a thumbnail. It may be called again for a thumbnail that exists. It may also run at the same time in a
+// process that only seemed dead. So each attempt writes a file of its own, and renames it when it is complete.
 func (*Maker) Handle(ctx context.Context, job *queue.Job[Thumbnail]) error {
 	began, args := time.Now(), job.Args
 	source, modified, err := load(args.Source)

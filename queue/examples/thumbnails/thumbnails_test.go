@@ -24,7 +24,7 @@ func TestOneProcessEnqueuesAndTwoOthersWork(t *testing.T) {
 		eventually(t, "both have made some", func() bool { // a fast one leaves the other nothing: there is more to do then
 			dir, thumbnails := album(t, 12)
 			to := filepath.Join(out, filepath.Base(dir))
-			require.Contains(t, say(t, "enqueue", "-db", db, "-dir", dir, "-out", to, "-size", "64"), "12 images: 12 enqueued")
+			require.Contains(t, output(t, "enqueue", "-db", db, "-dir", dir, "-out", to, "-size", "64"), "12 images: 12 enqueued")
 			for name, size := range thumbnails {
 				all[filepath.Base(dir)+"/"+name] = size
 			}
@@ -33,7 +33,7 @@ func TestOneProcessEnqueuesAndTwoOthersWork(t *testing.T) {
 		done := map[string]int{"waiting": 0, "running": 0, "done, in the last 24 hours": len(all), "given up": 0}
 		eventually(t, "all are made", func() bool {
 			_, said, _ := runHere(t, "status", "-db", db)
-			return says(said, done)
+			return hasLines(said, done)
 		})
 		for _, worker := range workers {
 			require.NoError(t, worker.Process.Signal(os.Interrupt))
@@ -47,16 +47,16 @@ func TestThumbnailsOfAKilledProcessAreMadeByAnother(t *testing.T) {
 	onBoth(t, func(t *testing.T, db string) {
 		dir, all := album(t, 40)
 		out := filepath.Join(t.TempDir(), "out")
-		say(t, "enqueue", "-db", db, "-dir", dir, "-out", out, "-size", "64")
+		output(t, "enqueue", "-db", db, "-dir", dir, "-out", out, "-size", "64")
 		killed := start(t, "work", "-db", db, "-slots", "2")
 		eventually(t, "one is made", func() bool { return killed.made() > 0 })
 		require.NoError(t, killed.Process.Kill())
 		_ = killed.Wait()
 
-		say(t, "work", "-db", db, "-drain")
+		output(t, "work", "-db", db, "-drain")
 
 		require.Equal(t, all, thumbnailsIn(t, out))
-		requireStatus(t, say(t, "status", "-db", db), map[string]int{"waiting": 0, "running": 0, "done, in the last 24 hours": 40})
+		requireStatus(t, output(t, "status", "-db", db), map[string]int{"waiting": 0, "running": 0, "done, in the last 24 hours": 40})
 	})
 }
 
@@ -72,7 +72,7 @@ func TestBrokenImagesAreGivenUpWithTheReasonAndMayBeRequeued(t *testing.T) {
 		paint(t, filepath.Join(dir, "removed.gif"), 100, 100, color.Black)
 		paint(t, filepath.Join(dir, "fine.gif"), 100, 100, color.Black)
 		args := []string{"-db", db, "-dir", dir, "-out", out, "-size", "50"}
-		say(t, append([]string{"enqueue"}, args...)...)
+		output(t, append([]string{"enqueue"}, args...)...)
 		require.NoError(t, os.Remove(filepath.Join(dir, "removed.gif")))
 
 		work := func() {
@@ -88,9 +88,9 @@ func TestBrokenImagesAreGivenUpWithTheReasonAndMayBeRequeued(t *testing.T) {
 		require.Regexp(t, `(?m)^\d+ +1 .*removed.gif: no such file`, said)
 
 		require.NoError(t, os.WriteFile(half, data, 0o600))
-		require.Equal(t, "3 requeued\n", say(t, "status", "-db", db, "-requeue"))
+		require.Equal(t, "3 requeued\n", output(t, "status", "-db", db, "-requeue"))
 		work()
-		requireStatus(t, say(t, "status", "-db", db), map[string]int{"done, in the last 24 hours": 2, "given up": 2})
+		requireStatus(t, output(t, "status", "-db", db), map[string]int{"done, in the last 24 hours": 2, "given up": 2})
 		require.Equal(t, map[string]image.Point{"fine.gif.jpg": {50, 50}, "half.png.jpg": {50, 50}}, thumbnailsIn(t, out))
 	})
 }

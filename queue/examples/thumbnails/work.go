@@ -15,19 +15,19 @@ import (
 )
 
 const (
-	// stopTimeout bounds the stop: a thumbnail takes seconds at most.
+	// stopTimeout bounds the stop. A thumbnail takes seconds at most.
 	stopTimeout = 15 * time.Second
-	// jobTimeout ends an attempt, between two of its steps.
+	// jobTimeout bounds an attempt. The handler checks it between two steps.
 	jobTimeout = time.Minute
 )
 
-// backoff is between the attempts at a thumbnail.
+// backoff is the wait between the attempts of a job.
 var backoff = workerfx.ExponentialBackoff{Initial: time.Second, Max: time.Minute, Jitter: 0.2}
 
-// app is all that a worker consists of.
+// app is the whole app of a worker.
 func app(c config, log zerolog.Logger) fx.Option {
 	return fx.Options(
-		fx.NopLogger, // what fails comes back as an error
+		fx.NopLogger, // failures are returned as errors
 		fx.StopTimeout(stopTimeout),
 		fx.Supply(c, log),
 		fx.Provide(prometheus.NewRegistry),
@@ -38,7 +38,7 @@ func app(c config, log zerolog.Logger) fx.Option {
 	)
 }
 
-// work makes thumbnails until ctx ends, or nothing is left to do if that is wanted.
+// work makes thumbnails until ctx ends. With -drain, it also ends when nothing is left to do.
 func work(ctx context.Context, c config, log zerolog.Logger) error {
 	var client *queue.Client
 	app := fx.New(app(c, log), fx.Populate(&client))
@@ -53,7 +53,7 @@ func work(ctx context.Context, c config, log zerolog.Logger) error {
 	return errors.Join(err, app.Stop(stopping))
 }
 
-// untilDone waits for the worker's end, whatever it is.
+// untilDone waits until the work is done, ctx ends or the app shuts down.
 func untilDone(ctx context.Context, c config, client *queue.Client, shutdown <-chan fx.ShutdownSignal) error {
 	if c.drain {
 		if err := client.Drain(ctx); ctx.Err() == nil {

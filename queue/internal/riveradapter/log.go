@@ -1,4 +1,4 @@
-package queue
+package riveradapter
 
 import (
 	"context"
@@ -8,29 +8,30 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// riverLog writes River's log to the app's log. River's lines of level info get level debug, as this package logs
-// what users need.
-type riverLog struct {
+// handler writes the log of River to the log of the app. Lines of level info get level debug: the app writes what
+// users need to know.
+type handler struct {
 	log    zerolog.Logger
 	prefix string
 }
 
-func newRiverLog(log zerolog.Logger) *slog.Logger { return slog.New(riverLog{log: log}) }
+// NewLogger returns a logger for River that writes to the log of the app.
+func NewLogger(log zerolog.Logger) *slog.Logger { return slog.New(handler{log: log}) }
 
-var riverLevels = map[slog.Level]zerolog.Level{
+var levels = map[slog.Level]zerolog.Level{
 	slog.LevelDebug: zerolog.TraceLevel, slog.LevelInfo: zerolog.DebugLevel,
 	slog.LevelWarn: zerolog.WarnLevel, slog.LevelError: zerolog.ErrorLevel,
 }
 
 // Enabled tells whether the app's log has the level.
-func (h riverLog) Enabled(_ context.Context, level slog.Level) bool {
-	to := riverLevels[level]
+func (h handler) Enabled(_ context.Context, level slog.Level) bool {
+	to := levels[level]
 	return to >= h.log.GetLevel() && to >= zerolog.GlobalLevel()
 }
 
 // Handle writes a record.
-func (h riverLog) Handle(_ context.Context, record slog.Record) error {
-	h.log.WithLevel(riverLevels[record.Level]).Str("component", "river").Func(func(event *zerolog.Event) {
+func (h handler) Handle(_ context.Context, record slog.Record) error {
+	h.log.WithLevel(levels[record.Level]).Str("component", "river").Func(func(event *zerolog.Event) {
 		record.Attrs(func(attr slog.Attr) bool {
 			event.Any(h.prefix+attr.Key, plain(attr.Value))
 			return true
@@ -40,7 +41,7 @@ func (h riverLog) Handle(_ context.Context, record slog.Record) error {
 }
 
 // WithAttrs returns the handler with fields on every record.
-func (h riverLog) WithAttrs(attrs []slog.Attr) slog.Handler {
+func (h handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	with := h.log.With()
 	for _, attr := range attrs {
 		with = with.Any(h.prefix+attr.Key, plain(attr.Value))
@@ -50,7 +51,7 @@ func (h riverLog) WithAttrs(attrs []slog.Attr) slog.Handler {
 }
 
 // WithGroup returns the handler with a prefix before the fields that follow.
-func (h riverLog) WithGroup(name string) slog.Handler {
+func (h handler) WithGroup(name string) slog.Handler {
 	h.prefix += name + "."
 	return h
 }

@@ -1,0 +1,104 @@
+package queue
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/workerfx/workerfx"
+)
+
+// attempt is one attempt of a job.
+type attempt struct {
+	*queueRun
+
+	handler *handler
+	row     *rivertype.JobRow
+	info    JobInfo
+}
+
+// ending says how an attempt ended.
+type ending uint8
+
+const (
+	succeeded   ending = iota
+	failed             // there is another attempt
+	exhausted          // there is none
+	discarded          // the handler gave the job up
+	rescheduled        // the handler wants it to run again later
+	interrupted        // its worker stops, or lost its lock
+)
+
+var endingNames = [...]string{"succeeded", "failed", "exhausted", "discarded", "rescheduled", "interrupted"}
+
+func (e ending) String() string { return endingNames[e] }
+
+// isFailure tells whether the attempt failed.
+func (e ending) isFailure() bool { return e == failed || e == exhausted || e == discarded }
+
+// work calls the handler, in a transaction if the handler takes one. It does not use River's goroutine, as a
+// handler may end its goroutine (runtime.Goexit).
+func (a *attempt) work(ctx context.Context) (err error) {
+	handle := func(ctx context.Context, tx any) error {
+		run := func(ctx context.Context) error { return a.handler.handle(ctx, tx, a.info) }
+		for _, wrap := range slices.Backward(a.handler.middleware) {
+			run = wrap(run)
+		}
+		return run(ctx)
+	}
+	if a.handler.txType == nil {
+		return a.goroutines.call(func() error { return handle(ctx, nil) })
+	}
+	return a.goroutines.call(func() error {
+		return a.app.db.Work(ctx, a.handler.txType, a.row, func(tx any) error {
+			return handle(context.WithValue(ctx, currentKey{}, &current{info: a.info, tx: tx}), tx)
+		})
+	})
+}
+
+// classify returns how an attempt ended whose handler returned err.
+func (a *attempt) classify(ctx context.Context, err error) ending {
+	if err == nil {
+		return succeeded
+	}
+	if errors.Is(context.Cause(ctx), river.ErrJobCancelledRemotely) {
+		return discarded // River cancels the job, whatever the error is
+	}
+	if _, ok := errors.AsType[*rescheduleError](err); ok {
+		return rescheduled
+	}
+	if _, ok := errors.AsType[*discardError](err); ok {
+		return discarded
+	}
+	if a.session.IsLost() {
+		return interrupted // the end is not written, whatever the error is
+	}
+	if errors.Is(ctx.Err(), context.Canceled) && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {
+		return interrupted
+	}
+	if a.info.Attempt >= a.info.MaxAttempts {
+		return exhausted
+	}
+	return failed
+}
+
+// riverError returns the error that tells River how the attempt ended.
+func (a *attempt) riverError(err error, how ending) error {
+	switch how {
+	case succeeded:
+		return nil
+	case rescheduled:
+		reschedule, _ := errors.AsType[*rescheduleError](err)
+		return river.JobSnooze(reschedule.wait())
+	case discarded:
+		return river.JobCancel(stored(err))
+	default:
+	}
+	if panicked, ok := errors.AsType[*workerfx.PanicError](err); ok {
+		a.stacks.Keep(a.info.ID, storable(string(panicked.Stack)))
+	}
+	return stored(err)
+}

@@ -1,0 +1,58 @@
+package database
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/rivertype"
+)
+
+// fencedDriver is River's driver with another executor.
+type fencedDriver[TTx any] struct {
+	riverdriver.Driver[TTx]
+
+	executor riverdriver.Executor
+}
+
+// GetExecutor returns the fenced executor.
+func (d fencedDriver[TTx]) GetExecutor() riverdriver.Executor { return d.executor }
+
+// fencedExecutor is River's executor, but it writes the ends of a client's jobs through the client's session. When
+// the session has lost its lock, others may have taken over the jobs, and nothing is written. A check before the
+// write is not enough, as a process may be frozen between the check and the write.
+type fencedExecutor struct {
+	riverdriver.Executor
+
+	session *Session
+	stacks  *Stacks
+}
+
+// JobSetStateIfRunningMany writes the ends of attempts.
+func (e *fencedExecutor) JobSetStateIfRunningMany(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
+	ctx, release := e.session.bind(ctx)
+	defer release()
+	e.stacks.addTo(params)
+	executor := e.Executor
+	if e.session.Executor != nil {
+		executor = e.session.Executor
+	}
+	rows, err := executor.JobSetStateIfRunningMany(ctx, params)
+	if err != nil && e.session.IsLost() { // River does not try again
+		return nil, fmt.Errorf("%w: %w: %w", riverdriver.ErrClosedPool, ErrLockLost, err)
+	}
+	if err == nil {
+		e.stacks.forget(params.ID)
+	}
+	return rows, err
+}
+
+// LeaderResign hides the error when the session is lost, so that River does not try again. The leader's time runs out
+// by itself.
+func (e *fencedExecutor) LeaderResign(ctx context.Context, params *riverdriver.LeaderResignParams) (bool, error) {
+	resigned, err := e.Executor.LeaderResign(ctx, params)
+	if err != nil && e.session.IsLost() {
+		return false, nil
+	}
+	return resigned, err
+}
