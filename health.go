@@ -42,7 +42,8 @@ type Problem struct {
 	Trouble Trouble
 	// Since is when it began.
 	Since time.Time
-	// Err is the last failure, or an error that wraps [ErrStuck]. It may be nil.
+	// Err is the last failure, or an error that wraps [ErrStuck]. It may be nil. A replica that is not ready has it while
+	// it runs again.
 	Err error
 
 	text string // of Err, or what to say without Err
@@ -169,7 +170,7 @@ func healthOf(r *replica, add func(Problem)) {
 	}
 }
 
-// notReady is the problem of a replica that is not ready: since when, and what it waits for.
+// notReady is the problem of a replica that is not ready: since when, and what it waits for, or why its last run failed.
 func notReady(r *replica) Problem {
 	rec := &r.record
 	since := rec.startedAt.Round(0)
@@ -182,8 +183,12 @@ func notReady(r *replica) Problem {
 		since = r.pool.startedAt.Round(0)
 	}
 	problem := Problem{Trouble: TroubleNotReady, Since: since}
-	if r.machine.Status() == lifecycle.Pending && rec.history != nil && rec.history.heldBy != "" {
+	status := r.machine.Status()
+	switch {
+	case status == lifecycle.Pending && rec.history != nil && rec.history.heldBy != "":
 		problem.text = EventHeldUp + rec.history.heldBy
+	case status == lifecycle.Running && rec.lastFailure() != nil:
+		problem.Err, problem.text = rec.history.err, "its last run failed: "+rec.history.errText
 	}
 	return problem
 }

@@ -99,6 +99,25 @@ func TestHealthOfAWorkerMayHaveTwoTroubles(t *testing.T) {
 	})
 }
 
+func TestHealthOfARunThatIsNotReadyHasTheLastFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := true
+		pool := startPool(t, workerfx.NewWorker("w", func(ctx context.Context) error {
+			if first {
+				first = false
+				return errBoom
+			}
+			return untilStopped(ctx)
+		}, workerfx.WithReadiness(), workerfx.WithMaxAttempts(2), static))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		err := pool.Health()
+		require.Equal(t, []string{"w not ready"}, troubles(err))
+		require.ErrorIs(t, err, errBoom)
+		require.ErrorContains(t, err, "its last run failed: boom")
+	})
+}
+
 func TestHealthIsSortedAndNamesReplicas(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pool := startPool(t, workerfx.NewWorker("b", fails, workerfx.WithReplicas(12)), workerfx.NewWorker("a", fails))

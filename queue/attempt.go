@@ -29,7 +29,7 @@ const (
 	exhausted          // there is none
 	discarded          // the handler gave the job up
 	rescheduled        // the handler wants it to run again later
-	interrupted        // its worker stops, or lost its lock
+	interrupted        // its worker stops, or its session is over
 )
 
 var endingNames = [...]string{"succeeded", "failed", "exhausted", "discarded", "rescheduled", "interrupted"}
@@ -73,7 +73,7 @@ func (a *attempt) classify(ctx context.Context, err error) ending {
 	if _, ok := errors.AsType[*discardError](err); ok {
 		return discarded
 	}
-	if a.session.IsLost() {
+	if a.session.IsOver() {
 		return interrupted // the end is not written, whatever the error is
 	}
 	if errors.Is(ctx.Err(), context.Canceled) && (errors.Is(err, context.Canceled) || errors.Is(err, context.Cause(ctx))) {

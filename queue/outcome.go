@@ -17,6 +17,9 @@ var (
 	// ErrLockLost is the cause of a handler's context ([context.Cause]) when the process has lost its lock, so that
 	// others may take over its jobs.
 	ErrLockLost = database.ErrLockLost
+	// ErrDatabaseRefuses says that the database answers, and refuses to work: its disk is full, or it is read-only. It is
+	// the error of the queue's worker, and the cause of a handler's context then.
+	ErrDatabaseRefuses = database.ErrRefused
 	// ErrTakenOver is the error of an attempt whose job another process has taken over. Its transaction is rolled back.
 	ErrTakenOver = database.ErrTakenOver
 	// ErrSchemaBehind says that migrations are missing, and that this app must not run them.

@@ -46,7 +46,7 @@ func (r *queueRun) riverConfig(q *queueWorker) (*river.Config, error) {
 	}
 	return riveradapter.Config(r, &riveradapter.Settings{
 		Queue: q.name, Slots: q.slots, Kinds: kinds, Periodic: periodics,
-		Logger: riveradapter.NewLogger(r.app.log.With().Str("worker", r.worker).Logger()),
+		Logger: r.app.riverLog.With("worker", r.worker),
 	}), nil
 }
 

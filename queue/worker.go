@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/workerfx/workerfx"
@@ -44,13 +45,17 @@ type queueWorker struct {
 	app   *appQueue
 	name  string
 	slots int
+
+	failing atomic.Bool // the database could not be used, and the log has said so
 }
 
 // run works the queue until it has to stop.
 //
 //	take the lock --> start a client --+--> told to finish --> stop it, wait for its jobs --> give the lock back
 //	                                   |                          | no more time: cancel them
-//	                                   +--> the lock is lost --> cancel the jobs, fail: the next run takes a new lock
+//	                                   +--> the session is over --> cancel the jobs, fail: the next run takes a new lock
+//
+// The session is over when the lock is lost, or when the database refuses to work.
 func (q *queueWorker) run(ctx context.Context) error {
 	finish := workerfx.Draining(ctx)
 	session, err := q.join(ctx, finish)
@@ -80,36 +85,16 @@ func (q *queueWorker) run(ctx context.Context) error {
 		waitForJobs(ctx, session.Alive, client)
 	case <-session.Alive.Done():
 	}
-	if session.Alive.Err() != nil {
-		cancel(ErrLockLost)                            // the cause that handlers see
+	if err := context.Cause(session.Alive); err != nil {
+		q.failing.Store(true)
+		cancel(err)                                    // the cause that handlers see
 		_ = client.StopAndCancel(context.Background()) // it waits until they have returned
-		return fmt.Errorf("queue %q: %w", q.name, context.Cause(session.Alive))
+		return fmt.Errorf("queue %q: %w", q.name, err)
 	}
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
 	return workerfx.ErrStopping
-}
-
-// join takes the lock of a new client. It fails when the run is told to finish.
-func (q *queueWorker) join(ctx context.Context, finish <-chan struct{}) (*database.Session, error) {
-	joining, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	go func() {
-		select {
-		case <-finish:
-			cancel(workerfx.ErrStopping)
-		case <-joining.Done():
-		}
-	}()
-	session, err := q.app.db.Join(joining, database.NewClientID())
-	switch {
-	case err == nil:
-		return session, nil
-	case joining.Err() != nil:
-		return nil, context.Cause(joining)
-	}
-	return nil, fmt.Errorf("queue %q: %w", q.name, err)
 }
 
 // waitForJobs waits until the jobs of a client have ended, and cancels them when ctx ends. It returns when alive ends.

@@ -44,6 +44,8 @@ type Database interface {
 
 	// Join takes the lock of a client, until the session ends.
 	Join(ctx context.Context, clientID string) (*Session, error)
+	// TryWrite writes what a client of a queue writes when it starts.
+	TryWrite(ctx context.Context, s *Session, queue string) error
 	// NewClient makes a River client that works for a session.
 	NewClient(config *river.Config, s *Session, stacks *Stacks) (Client, error)
 }

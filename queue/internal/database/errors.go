@@ -7,6 +7,7 @@ var (
 	ErrNoJob        = errors.New("no such job")
 	ErrLockLost     = errors.New("liveness lock was lost")
 	ErrTakenOver    = errors.New("job was taken over by another process")
+	ErrRefused      = errors.New("database answers, and refuses to work")
 	ErrSchemaBehind = errors.New("database schema is behind")
 )
 

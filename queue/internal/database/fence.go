@@ -2,6 +2,7 @@ package database
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/riverqueue/river/riverdriver"
@@ -20,7 +21,8 @@ func (d fencedDriver[TTx]) GetExecutor() riverdriver.Executor { return d.executo
 
 // fencedExecutor is River's executor, but it writes the ends of a client's jobs through the client's session. When
 // the session has lost its lock, others may have taken over the jobs, and nothing is written. A check before the
-// write is not enough, as a process may be frozen between the check and the write.
+// write is not enough, as a process may be frozen between the check and the write. It also tells the session what the
+// database refuses.
 type fencedExecutor struct {
 	riverdriver.Executor
 
@@ -28,8 +30,33 @@ type fencedExecutor struct {
 	stacks  *Stacks
 }
 
+// JobGetAvailable fetches jobs.
+func (e *fencedExecutor) JobGetAvailable(ctx context.Context, params *riverdriver.JobGetAvailableParams) (*riverdriver.JobGetAvailableResult, error) {
+	fetched, err := e.Executor.JobGetAvailable(ctx, params)
+	e.session.saw(ctx, "fetch jobs", err)
+	return fetched, err
+}
+
+// LeaderAttemptReelect keeps the client the leader. A client without jobs writes nothing else.
+func (e *fencedExecutor) LeaderAttemptReelect(ctx context.Context, params *riverdriver.LeaderReelectParams) (*riverdriver.Leader, error) {
+	leader, err := e.Executor.LeaderAttemptReelect(ctx, params)
+	if !errors.Is(err, rivertype.ErrNotFound) { // another one is the leader
+		e.session.saw(ctx, "keep its leader", err)
+	}
+	return leader, err
+}
+
 // JobSetStateIfRunningMany writes the ends of attempts.
 func (e *fencedExecutor) JobSetStateIfRunningMany(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
+	rows, err := e.writeEnds(ctx, params)
+	e.session.saw(ctx, "write how jobs ended", err)
+	if err != nil && e.session.IsOver() { // River does not try again
+		return nil, fmt.Errorf("%w: %w: %w", riverdriver.ErrClosedPool, context.Cause(e.session.Alive), err)
+	}
+	return rows, err
+}
+
+func (e *fencedExecutor) writeEnds(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
 	ctx, release := e.session.bind(ctx)
 	defer release()
 	e.stacks.addTo(params)
@@ -38,20 +65,17 @@ func (e *fencedExecutor) JobSetStateIfRunningMany(ctx context.Context, params *r
 		executor = e.session.Executor
 	}
 	rows, err := executor.JobSetStateIfRunningMany(ctx, params)
-	if err != nil && e.session.IsLost() { // River does not try again
-		return nil, fmt.Errorf("%w: %w: %w", riverdriver.ErrClosedPool, ErrLockLost, err)
-	}
 	if err == nil {
 		e.stacks.forget(params.ID)
 	}
 	return rows, err
 }
 
-// LeaderResign hides the error when the session is lost, so that River does not try again. The leader's time runs out
+// LeaderResign hides the error when the session is over, so that River does not try again. The leader's time runs out
 // by itself.
 func (e *fencedExecutor) LeaderResign(ctx context.Context, params *riverdriver.LeaderResignParams) (bool, error) {
 	resigned, err := e.Executor.LeaderResign(ctx, params)
-	if err != nil && e.session.IsLost() {
+	if err != nil && e.session.IsOver() {
 		return false, nil
 	}
 	return resigned, err

@@ -2,6 +2,9 @@ package database
 
 import (
 	"context"
+	"fmt"
+	"sync"
+	"time"
 
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/rivertype"
@@ -10,7 +13,7 @@ import (
 // Session is the lock of a client. While the client holds it, others do not take over its jobs.
 type Session struct {
 	ClientID string
-	// Alive ends when the lock is lost or given back.
+	// Alive ends when the lock is lost or given back, and when the database refuses what the client needs.
 	Alive context.Context //nolint:containedctx // it is the session's life, not a call's
 	// Executor uses the connection of the lock. It is nil if the lock has no connection.
 	Executor riverdriver.Executor
@@ -22,15 +25,46 @@ type Session struct {
 	Sweep func(ctx context.Context) ([]*rivertype.JobRow, error)
 	// Leave gives the lock back.
 	Leave func()
+
+	end     context.CancelCauseFunc
+	mu      sync.Mutex           // guards refused
+	refused map[string]time.Time // since when the database refuses something
 }
 
-// IsLost tells whether the lock was lost or given back.
-func (s *Session) IsLost() bool { return s.Alive.Err() != nil }
+// NewSession returns the session of a client whose lock is held until held ends.
+func NewSession(held context.Context, clientID string) *Session {
+	s := &Session{ClientID: clientID, refused: make(map[string]time.Time)}
+	s.Alive, s.end = context.WithCancelCause(held)
+	return s
+}
 
-// bind returns a copy of ctx that also ends when the session is lost.
+// IsOver tells whether the lock was lost or given back, or the database refuses what the client needs.
+func (s *Session) IsOver() bool { return s.Alive.Err() != nil }
+
+// maxRefusal is how long the database may refuse something that the client needs. Then the session ends.
+const maxRefusal = 2 * time.Second
+
+// saw is told whether the database did something that the client needs. A full disk and a read-only database answer
+// with an error. A call that timed out had no answer, such as from a database with too much to do.
+func (s *Session) saw(ctx context.Context, what string, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	since, before := s.refused[what]
+	switch {
+	case err == nil:
+		delete(s.refused, what)
+	case ctx.Err() != nil:
+	case !before:
+		s.refused[what] = time.Now()
+	case time.Since(since) >= maxRefusal:
+		s.end(fmt.Errorf("%w: for %v it could not %s: %w", ErrRefused, time.Since(since).Round(time.Millisecond), what, err))
+	}
+}
+
+// bind returns a copy of ctx that also ends when the session is over.
 func (s *Session) bind(ctx context.Context) (bound context.Context, release func()) {
 	bound, cancel := context.WithCancelCause(ctx)
-	unlink := context.AfterFunc(s.Alive, func() { cancel(ErrLockLost) })
+	unlink := context.AfterFunc(s.Alive, func() { cancel(context.Cause(s.Alive)) })
 	return bound, func() {
 		unlink()
 		cancel(nil)

@@ -150,12 +150,24 @@ func (s *Store[TTx]) Due(ctx context.Context, queues []string) (bool, error) {
 		job.ScheduledAt.Equal(job.CreatedAt), nil // at once, by the database's clock
 }
 
+// TryWrite writes what a client of a queue writes when it starts. It fails if the database takes no writes.
+func (s *Store[TTx]) TryWrite(ctx context.Context, joined *Session, queue string) error {
+	_, err := s.driverOf(joined).GetExecutor().QueueCreateOrSetUpdatedAt(ctx,
+		&riverdriver.QueueCreateOrSetUpdatedAtParams{Name: queue, Metadata: []byte("{}")})
+	return err
+}
+
+// driverOf returns the driver of a session.
+func (s *Store[TTx]) driverOf(joined *Session) riverdriver.Driver[TTx] {
+	if own, ok := joined.Driver.(riverdriver.Driver[TTx]); ok {
+		return own
+	}
+	return s.driver
+}
+
 // NewClient makes a River client that works for a session.
 func (s *Store[TTx]) NewClient(config *river.Config, joined *Session, stacks *Stacks) (Client, error) {
-	driver := s.driver
-	if own, ok := joined.Driver.(riverdriver.Driver[TTx]); ok {
-		driver = own
-	}
+	driver := s.driverOf(joined)
 	config.ID = joined.ClientID
 	return river.NewClient(fencedDriver[TTx]{
 		Driver:   driver,

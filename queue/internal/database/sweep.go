@@ -61,7 +61,7 @@ func Free(ctx context.Context, exec riverdriver.Executor, jobs []*rivertype.JobR
 	params := riverdriver.JobRescueManyParams{StuckHorizon: farFuture}
 	var queues []string
 	for _, job := range jobs {
-		failed := rivertype.AttemptError{At: now, Attempt: job.Attempt, Error: "the process that worked it died, or was cut off: " + OwnerOf(job)}
+		failed := rivertype.AttemptError{At: now, Attempt: job.Attempt, Error: "its end was not written, as its process died, was cut off, or could not write: " + OwnerOf(job)}
 		data, err := json.Marshal(failed)
 		if err != nil {
 			return err

@@ -68,3 +68,14 @@ func execute(statement string) error {
 	_, err = admin.Exec(ctx, statement)
 	return err
 }
+
+// SetReadOnly makes all databases of the server refuse to write, or lets them write again. The end of the test does
+// that, too.
+func SetReadOnly(t testing.TB, on bool) {
+	t.Helper()
+	require.NoError(t, execute(fmt.Sprintf("ALTER SYSTEM SET default_transaction_read_only = %v", on)))
+	require.NoError(t, execute("SELECT pg_reload_conf()"))
+	if on {
+		t.Cleanup(func() { SetReadOnly(t, false) })
+	}
+}

@@ -130,16 +130,15 @@ func (d *Database) Join(ctx context.Context, clientID string) (*database.Session
 		return nil, err
 	}
 	unlink := context.AfterFunc(lock.alive, func() { time.AfterFunc(cutDelay, own.cut) })
-	return &database.Session{
-		ClientID: clientID, Alive: lock.alive,
-		Executor: riverpgxv5.New(lock.pool).GetExecutor(), Driver: riverpgxv5.New(pool),
-		Sweep: func(ctx context.Context) ([]*rivertype.JobRow, error) { return d.sweep(ctx, pool) },
-		Leave: func() {
-			unlink()
-			own.close(pool)
-			lock.Close()
-		},
-	}, nil
+	session := database.NewSession(lock.alive, clientID)
+	session.Executor, session.Driver = riverpgxv5.New(lock.pool).GetExecutor(), riverpgxv5.New(pool)
+	session.Sweep = func(ctx context.Context) ([]*rivertype.JobRow, error) { return d.sweep(ctx, pool) }
+	session.Leave = func() {
+		unlink()
+		own.close(pool)
+		lock.Close()
+	}
+	return session, nil
 }
 
 var dialect = database.Dialect{

@@ -9,14 +9,17 @@ import (
 )
 
 // handler writes the log of River to the log of the app. Lines of level info get level debug: the app writes what
-// users need to know.
+// users need to know. Of warnings and errors with the same text, it writes one a minute.
 type handler struct {
-	log    zerolog.Logger
-	prefix string
+	log      zerolog.Logger
+	prefix   string
+	repeated *repeated
 }
 
 // NewLogger returns a logger for River that writes to the log of the app.
-func NewLogger(log zerolog.Logger) *slog.Logger { return slog.New(handler{log: log}) }
+func NewLogger(log zerolog.Logger) *slog.Logger {
+	return slog.New(handler{log: log, repeated: &repeated{}})
+}
 
 var levels = map[slog.Level]zerolog.Level{
 	slog.LevelDebug: zerolog.TraceLevel, slog.LevelInfo: zerolog.DebugLevel,
@@ -31,7 +34,17 @@ func (h handler) Enabled(_ context.Context, level slog.Level) bool {
 
 // Handle writes a record.
 func (h handler) Handle(_ context.Context, record slog.Record) error {
+	held := 0
+	if record.Level >= slog.LevelWarn {
+		var write bool
+		if held, write = h.repeated.next(record.Message, record.Time); !write {
+			return nil
+		}
+	}
 	h.log.WithLevel(levels[record.Level]).Str("component", "river").Func(func(event *zerolog.Event) {
+		if held > 0 {
+			event.Int("repeated", held)
+		}
 		record.Attrs(func(attr slog.Attr) bool {
 			event.Any(h.prefix+attr.Key, plain(attr.Value))
 			return true

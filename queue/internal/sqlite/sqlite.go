@@ -164,7 +164,8 @@ func (d *Database) Migrate(ctx context.Context, log *slog.Logger, apply bool) er
 
 // Join locks the client's file. The system unlocks the file when the process is gone.
 func (d *Database) Join(ctx context.Context, clientID string) (*database.Session, error) {
-	session := &database.Session{ClientID: clientID, Alive: context.Background(), Sweep: d.sweep, Leave: func() {}}
+	session := database.NewSession(context.Background(), clientID)
+	session.Sweep, session.Leave = d.sweep, func() {}
 	if d.locks == "" {
 		return session, nil
 	}
