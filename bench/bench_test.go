@@ -26,6 +26,9 @@ func BenchmarkThroughputDefault(b *testing.B) {
 	benchmarkThroughput(b, 10, riverFast, ours, riverDefault, gueDefault)
 }
 
+// BenchmarkDueLater compares jobs that are all due at the same later moment with jobs that are due at once.
+func BenchmarkDueLater(b *testing.B) { benchmarkThroughput(b, 100, ours, oursLater) }
+
 // benchmarkThroughput reports each contender's jobs a second, and their ratio to the first one's; and the processor
 // time of this process for a job, PostgreSQL's not included, which other things that the machine does change less.
 func benchmarkThroughput(b *testing.B, workers int, all ...contender) {

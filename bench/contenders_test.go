@@ -66,16 +66,28 @@ var (
 	riverFast = contender{"river-1ms", 20_000, 50, 0, func(t testing.TB, url string, workers int, handle func(task)) system {
 		return openRiver(t, url, workers, fastCooldown, handle)
 	}}
-	ours = contender{"workerfx", 20_000, 50, 0, openOurs}
+	ours = contender{"workerfx", 20_000, 50, 0, func(t testing.TB, url string, workers int, handle func(task)) system {
+		return openOurs(t, url, workers, handle)
+	}}
+	// oursLater is a queue whose jobs are all due at the same later moment.
+	oursLater = contender{"workerfx-later", 20_000, 50, 0, func(t testing.TB, url string, workers int, handle func(task)) system {
+		s := openOurs(t, url, workers, handle)
+		s.options = []queue.EnqueueOption{queue.At(time.Now().Add(laterBy))}
+		return s
+	}}
 )
+
+// laterBy is longer than it takes to enqueue the jobs of a turn and to start the app that works them.
+const laterBy = 15 * time.Second
 
 // oursSystem is a queue of workerfx: one app that enqueues, another one that works.
 type oursSystem struct {
 	client         *queue.Client
+	options        []queue.EnqueueOption
 	sender, worker *fx.App
 }
 
-func openOurs(t testing.TB, url string, workers int, handle func(task)) system {
+func openOurs(t testing.TB, url string, workers int, handle func(task)) *oursSystem {
 	t.Helper()
 	s := &oursSystem{}
 	db := queue.Postgres(withParameter(t, url, "pool_max_conns", strconv.Itoa(riverConns)))
@@ -98,7 +110,7 @@ func openOurs(t testing.TB, url string, workers int, handle func(task)) system {
 func (s *oursSystem) enqueue(ctx context.Context, tasks ...task) error {
 	entries := make([]queue.Entry, len(tasks))
 	for i, t := range tasks {
-		entries[i] = queue.NewEntry(t)
+		entries[i] = queue.NewEntry(t, s.options...)
 	}
 	_, err := s.client.EnqueueBatch(ctx, entries...)
 	return err
