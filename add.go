@@ -49,15 +49,17 @@ func addAll(p *Pool, entries []*entry) error {
 		p.entries[e.name] = e
 	}
 	p.byName = nil
-	if p.phase == phaseNew {
-		return nil
-	}
-	if err := orderNew(p, entries); err != nil {
-		drop(p, entries)
-		return err
+	if p.phase != phaseNew {
+		if err := orderNew(p, entries); err != nil {
+			drop(p, entries)
+			return err
+		}
 	}
 	for _, e := range entries {
-		e.start()
+		e.publishWorker(EventAdded)
+		if p.phase != phaseNew {
+			e.start()
+		}
 	}
 	return nil
 }
@@ -91,6 +93,7 @@ func forget(e *entry) bool {
 			return false
 		}
 		drop(p, []*entry{e})
+		e.publishWorker(EventRemoved)
 	}
 	if e.parent != nil && e.parent.child(childName(e)) == e {
 		delete(e.parent.parts.children, childName(e))

@@ -92,6 +92,17 @@ func BenchmarkRestart(b *testing.B) {
 	benchmarkAttempts(b, func(context.Context) error { return errBench })
 }
 
+// BenchmarkRestartSubscribed has one reader of the pool's changes.
+func BenchmarkRestartSubscribed(b *testing.B) {
+	benchmarkAttempts(b, func(context.Context) error { return errBench }, func(pool *workerfx.Pool) {
+		sub := pool.Subscribe(1024)
+		go func() {
+			for range sub.C { //nolint:revive // the changes are received, which is all
+			}
+		}()
+	})
+}
+
 func BenchmarkPanicBare(b *testing.B) {
 	defer reportCPU(b)()
 	done := make(chan any)
@@ -108,7 +119,7 @@ func BenchmarkPanic(b *testing.B) {
 	benchmarkAttempts(b, func(context.Context) error { panic(errBench) })
 }
 
-func benchmarkAttempts(b *testing.B, fail workerfx.RunFunc) {
+func benchmarkAttempts(b *testing.B, fail workerfx.RunFunc, prepare ...func(*workerfx.Pool)) {
 	pool := must(workerfx.NewPool(workerfx.WithLogger(zerolog.Nop())))
 	done := make(chan struct{})
 	runs := 0
@@ -122,6 +133,9 @@ func benchmarkAttempts(b *testing.B, fail workerfx.RunFunc) {
 	w := workerfx.NewWorker("failing", run, workerfx.WithMaxAttempts(0), workerfx.WithBackoff(workerfx.StaticBackoff{}))
 	if err := pool.Add(w); err != nil {
 		b.Fatal(err)
+	}
+	for _, prepare := range prepare {
+		prepare(pool)
 	}
 	b.ResetTimer()
 	defer reportCPU(b)()

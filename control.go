@@ -3,6 +3,7 @@ package workerfx
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/workerfx/workerfx/internal/names"
 	"github.com/workerfx/workerfx/internal/text"
@@ -136,6 +137,22 @@ func awaitAll(ctx context.Context, ending []runEnding) (stuck []straggler) {
 		}
 	}
 	return stuck
+}
+
+// Note adds an event to the report of a worker's first replica, such as "restarted by alice", and writes it to the log.
+// Its message begins with [EventNoted]; a long text is cut. It changes nothing else. Note may be called before the
+// pool's start and after its stop. It fails with [ErrUnknownWorker].
+func (p *Pool) Note(name, message string) error {
+	e, err := findEntry(p, name)
+	if err != nil {
+		return err
+	}
+	message = text.Cut(message, text.MaxText)
+	p.mu.Lock()
+	e.first.note(eventNoted, message, time.Now())
+	p.mu.Unlock()
+	p.log.noted(name, message)
+	return nil
 }
 
 // command carries out a command for a worker of a pool that is started, with the pool's lock held.

@@ -29,6 +29,7 @@ const (
 	eventReady
 	eventStuck
 	eventRecovered
+	eventNoted
 )
 
 // The messages of events. A duration, a name or an error's text follows a message that ends in a space.
@@ -48,6 +49,7 @@ const (
 	EventReady     = "ready"             // the run called [Ready]
 	EventStuck     = "stuck: "           // the run missed its heartbeat or outlasted its timeout
 	EventRecovered = "no longer stuck"   // the run called [Heartbeat] again
+	EventNoted     = "note: "            // by [Pool.Note]
 )
 
 var eventMessages = [...]string{
@@ -66,6 +68,7 @@ var eventMessages = [...]string{
 	eventReady:     EventReady,
 	eventStuck:     EventStuck,
 	eventRecovered: EventRecovered,
+	eventNoted:     EventNoted,
 }
 
 func (e *event) public() Event {

@@ -49,7 +49,7 @@ func (r *replica) begin(run *run, now time.Time) {
 	run.attempt = begin.Attempt
 	run.awaited = r.node != nil || r.group != nil || r.pool.readiness.change != nil
 	run.begin(now)
-	r.record.begin(run, begin, now)
+	recordBegin(r, run, begin, now)
 }
 
 // call calls the worker's Run, and the methods of the error that it returns. If that code ends the goroutine, call
@@ -133,7 +133,7 @@ func (r *replica) endRun(o outcome, now time.Time, after *afterwards) lifecycle.
 		close(r.runOver)
 		r.runOver = nil
 	}
-	r.record.end(o, v, ran, now)
+	recordEnd(r, o, v, ran, now)
 	if r.pool.phase == phaseStopped && v.IsFailure() {
 		r.pool.stopFailures = append(r.pool.stopFailures, &stopFailure{worker: r.displayName(), err: o.err, text: o.text})
 	}

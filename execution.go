@@ -49,12 +49,20 @@ type Execution struct {
 	DeferredStart time.Duration
 	// StartedAt and FinishedAt are the begin and the end of the run ID. FinishedAt is zero while the run goes on.
 	StartedAt, FinishedAt time.Time
+	// SucceededAt is when a run last succeeded. It is zero if none has.
+	SucceededAt time.Time
 	// NextRunAt is when a waiting replica runs. It is zero if the replica is not waiting.
 	NextRunAt time.Time
 	// Jobs and FailedJobs count the jobs of bodies that handle many jobs in one run, such as [Loop].
 	Jobs, FailedJobs int64
 	// MissedTicks counts the ticks of a schedule that passed during a run or a pause.
 	MissedTicks int64
+	// Essential tells whether the pool stops when the worker ends: see [WithEssential].
+	Essential bool
+	// Ready tells whether the replica is ready: see [Pool.Ready]. Stuck tells whether its run is stuck: see [WithHeartbeat].
+	Ready, Stuck bool
+	// WaitsFor is what keeps the replica from its next run: the name of a worker that it comes after, or its group.
+	WaitsFor string
 	// Err is the last failure. It stays until a run succeeds.
 	Err error
 	// Events are the latest events, the oldest first: see [WithEvents].
@@ -118,11 +126,12 @@ func report(r *replica, e *Execution, events []Event) []Event {
 	e.MaxAttempts, e.DeferredStart = r.maxAttempts, r.deferredStart
 	e.Restarts, e.Runs, e.Failures, e.MissedTicks = m.Restarts, m.Runs, m.Failures, m.MissedTicks
 	e.StartedAt, e.FinishedAt, e.NextRunAt = rec.startedAt.Round(0), rec.finishedAt.time(), instantOf(m.NextRun()).time()
+	e.SucceededAt, e.Essential, e.Ready = rec.succeeded.time(), r.essential, r.isReady()
 	if r.run != nil {
 		e.ID, e.Attempt = r.run.id, r.run.attempt
 	}
 	if h := rec.history; h != nil {
-		e.Err = h.err
+		e.Err, e.Stuck, e.WaitsFor = h.err, h.stuck != nil, h.heldBy
 		if h.jobs != nil {
 			e.Jobs, e.FailedJobs = h.jobs.succeeded.Load(), h.jobs.failed.Load()
 		}
@@ -166,6 +175,13 @@ func sortedEntries(p *Pool) []*entry {
 		slices.SortFunc(p.byName, func(a, b *entry) int { return strings.Compare(a.name, b.name) })
 	}
 	return p.byName
+}
+
+// Excluded returns the names of the workers that the configuration excludes from this process, sorted.
+func (p *Pool) Excluded() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Sorted(slices.Values(p.excluded))
 }
 
 func (p *Pool) names() []string {

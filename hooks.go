@@ -116,11 +116,11 @@ func (r *replica) take(a answer, q lifecycle.Question, now time.Time, after *aft
 	switch {
 	case q.Failures > 0:
 		r.machine.AnswerBackoff(now, a.pause)
-		r.record.wait(r.machine.Due().Sub(now), now)
+		recordWait(r, r.machine.Due().Sub(now), now)
 		r.group.holdOthers(r, after)
 	case a.err != nil:
 		r.machine.AnswerNone(0, true)
-		r.record.fail(a.err, a.err.Error(), now)
+		recordFailure(r, a.err, a.err.Error(), now)
 		r.group.stopOthers(r, nil, after)
 	case a.tick.At.IsZero():
 		r.machine.AnswerNone(a.tick.Missed, false)

@@ -139,6 +139,13 @@ func logIndex(e *zerolog.Event, r *replica) {
 	}
 }
 
+// noted logs what [Pool.Note] adds to a report.
+func (l *poolLog) noted(worker, message string) {
+	l.line(zerolog.InfoLevel, "worker noted", func(e *zerolog.Event) {
+		e.Str(fieldWorker, worker).Str("note", message)
+	})
+}
+
 // lost logs that a replica does not start, as a worker that it comes after has failed for good.
 func (l *poolLog) lost(r *replica, last *run, before *entry) {
 	l.line(zerolog.ErrorLevel, "worker does not start: it comes after one that failed", func(e *zerolog.Event) {

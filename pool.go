@@ -61,6 +61,9 @@ type Pool struct {
 	onFailure    func()   // called when premature is closed; nil for none
 	failure      error    // why premature was closed
 	readiness    readiness
+
+	subscriptions      []*Subscription
+	subscriptionsEnded bool
 }
 
 type phase uint8
@@ -130,6 +133,9 @@ func (p *Pool) setDefaults() error {
 
 // Collector returns the pool's metrics, for a pool that was given no registerer.
 func (p *Pool) Collector() prometheus.Collector { return p.collector }
+
+// Name returns [Config.Name].
+func (p *Pool) Name() string { return p.config.Name }
 
 // Start starts all workers and returns. The contexts of runs have the values of ctx, but do not end with it: they
 // end at [Pool.Stop]. Start fails with [ErrPoolStarted], with [ErrPoolStopped], if the configuration names an

@@ -102,6 +102,10 @@ func recordStep(r *replica, step lifecycle.Step, before lifecycle.Status, predec
 		r.note(eventPaused, "", now)
 	case lifecycle.Stopped:
 		r.note(eventStopped, "", now)
+	case lifecycle.Waiting:
+		if before == lifecycle.Pending {
+			r.publishEvent(event{at: instantOf(now)})
+		}
 	}
 	recordHold(r, step.HeldBy, predecessor, now)
 }
@@ -130,13 +134,14 @@ func recordHold(r *replica, by lifecycle.HeldBy, predecessor *entry, now time.Ti
 	h.heldBy = text
 }
 
-// begin records the begin of a run.
-func (rec *record) begin(run *run, begin lifecycle.Start, now time.Time) {
+// recordBegin records the begin of a run.
+func recordBegin(r *replica, run *run, begin lifecycle.Start, now time.Time) {
+	rec := &r.record
 	switch {
 	case begin.Restarted:
-		rec.note(eventRestarted, "", now)
+		r.note(eventRestarted, "", now)
 	case begin.Triggered:
-		rec.note(eventTriggered, "", now)
+		r.note(eventTriggered, "", now)
 	}
 	if rec.run != nil {
 		rec.writeEvents()
@@ -147,10 +152,12 @@ func (rec *record) begin(run *run, begin lifecycle.Start, now time.Time) {
 	rec.run = run
 	rec.startedAt, rec.finishedAt = now, 0
 	rec.unwritten.begin = eventStarted
+	r.publishEvent(event{kind: eventStarted, id: run.id, at: instantOf(now)})
 }
 
-// end records the end of a run.
-func (rec *record) end(o outcome, v lifecycle.Verdict, ran time.Duration, now time.Time) {
+// recordEnd records the end of a run.
+func recordEnd(r *replica, o outcome, v lifecycle.Verdict, ran time.Duration, now time.Time) {
+	rec := &r.record
 	rec.finishedAt = instantOf(now)
 	switch {
 	case v.Status == lifecycle.Stopped:
@@ -171,32 +178,36 @@ func (rec *record) end(o outcome, v lifecycle.Verdict, ran time.Duration, now ti
 		rec.history.stuck = nil
 	}
 	if !v.Asked && v.Outcome != lifecycle.Skipped { // the time of a run that was asked to stop means nothing
-		rec.needHistory().observe(v.Outcome.IsGood(), ran, rec.run.replica.pool.buckets)
+		rec.needHistory().observe(v.Outcome.IsGood(), ran, r.pool.buckets)
 	}
+	_, end := rec.runEvents()
+	r.publishEvent(end)
 }
 
-// wait records the wait for the next attempt.
-func (rec *record) wait(pause time.Duration, now time.Time) {
+// recordWait records the wait for the next attempt.
+func recordWait(r *replica, pause time.Duration, now time.Time) {
 	if pause > 0 {
-		rec.note(eventWaiting, pause.String(), now)
+		r.note(eventWaiting, pause.String(), now)
 	}
 }
 
-// fail records an error that no run returned.
-func (rec *record) fail(err error, text string, now time.Time) {
-	h := rec.needHistory()
+// recordFailure records an error that no run returned.
+func recordFailure(r *replica, err error, text string, now time.Time) {
+	rec, h := &r.record, r.needHistory()
 	if h.err == nil {
 		h.failing = instantOf(now)
 	}
 	rec.writeEvents()
 	h.err, h.errText = err, text
-	rec.note(eventFailed, text, now)
+	r.note(eventFailed, text, now)
 }
 
-// note adds an event.
-func (rec *record) note(kind eventKind, text string, now time.Time) {
+// note adds an event, and returns it.
+func (rec *record) note(kind eventKind, text string, now time.Time) event {
 	rec.writeEvents()
-	rec.needHistory().events.add(event{kind: kind, id: rec.runID(), text: text, at: instantOf(now)})
+	e := event{kind: kind, id: rec.runID(), text: text, at: instantOf(now)}
+	rec.needHistory().events.add(e)
+	return e
 }
 
 // writeEvents puts the events of the last run into the history.

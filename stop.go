@@ -43,6 +43,7 @@ func (p *Pool) returnFromStop(err error) {
 	case <-p.stopReturned:
 	default:
 		p.stopError = err
+		p.endSubscriptions()
 		close(p.stopReturned)
 	}
 }

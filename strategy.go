@@ -194,6 +194,6 @@ func failAsGroupRuns(r *replica, now time.Time, after *afterwards) {
 	peer := r.group.stillRunning(r)
 	failure := r.record.failure(TroubleFailed)
 	shown := fmt.Sprintf("worker %q of its group did not stop; %s", peer.name, failure.text)
-	r.record.fail(safecall.WithText(errors.Join(ErrStuck, failure.Err), shown), shown, now)
+	recordFailure(r, safecall.WithText(errors.Join(ErrStuck, failure.Err), shown), shown, now)
 	r.group.stopOthers(r, peer, after)
 }
