@@ -111,7 +111,7 @@ func newEntry(p *Pool, from origin, w Worker, addOptions []Option) (*entry, erro
 	if err := checkBody(body); err != nil {
 		return nil, fmt.Errorf("worker %q: %w", names.Join(from.name, givenName(body)), err)
 	}
-	s, err := newSettings(p.defaults, from.options, own, addOptions)
+	s, err := newSettings(p.defaults, from.options, slices.Concat(own, addOptions))
 	if err != nil {
 		return nil, fmt.Errorf("worker %q: %w", names.Join(from.name, givenName(body)), err)
 	}
@@ -135,13 +135,15 @@ func newEntry(p *Pool, from origin, w Worker, addOptions []Option) (*entry, erro
 }
 
 // newSettings applies options on top of the pool's defaults. Without options it returns nil.
-func newSettings(defaults settings, opts ...[]Option) (*settings, error) {
-	all := slices.Concat(opts...)
-	if len(all) == 0 {
+func newSettings(defaults settings, ofGroup, ofWorker []Option) (*settings, error) {
+	if len(ofGroup) == 0 && len(ofWorker) == 0 {
 		return nil, nil
 	}
 	s := defaults
-	return &s, s.apply(all)
+	if err := s.applyFrom(SourceGroup, ofGroup); err != nil {
+		return nil, err
+	}
+	return &s, s.applyFrom(SourceCode, ofWorker)
 }
 
 // finishSettings applies the configuration for the worker's name, and checks the settings. Workers without options and
@@ -161,9 +163,11 @@ func finishSettings(p *Pool, name string, s *settings, from origin) (*settings, 
 		copied := p.defaults
 		s = &copied
 	}
+	before := *s
 	for _, override := range overrides {
 		override.apply(s)
 	}
+	s.noteSource(&before, SourceOverride)
 	s.complete()
 	return s, errors.Join(s.validate(name), s.validateOrigin(name, from))
 }

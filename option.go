@@ -83,7 +83,8 @@ const (
 // settings are all options of a worker. They do not change after the worker was added: workers without options of their
 // own share one copy.
 type settings struct {
-	policy lifecycle.Policy // follows from the other settings: see complete
+	policy  lifecycle.Policy // follows from the other settings: see complete
+	sources sources
 
 	name          *string
 	deferredStart time.Duration

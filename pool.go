@@ -121,7 +121,9 @@ func NewPool(opts ...PoolOption) (*Pool, error) {
 // setDefaults applies the configuration's defaults for all workers.
 func (p *Pool) setDefaults() error {
 	p.defaults = defaultSettings()
+	documented := p.defaults
 	p.config.Defaults.apply(&p.defaults)
+	p.defaults.noteSource(&documented, SourceDefaults)
 	complete := p.defaults
 	complete.complete()
 	p.completeDefaults = &complete

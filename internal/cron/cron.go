@@ -31,12 +31,17 @@ const farthest = 41
 
 // Schedule is a cron expression. It may be used by many goroutines at once.
 type Schedule struct {
-	wall *parser.SpecSchedule // asked in UTC, for times of a clock on the wall
-	zone *time.Location       // of the expression; nil: the zone of the argument of Next
+	expression string               // as it was given
+	wall       *parser.SpecSchedule // asked in UTC, for times of a clock on the wall
+	zone       *time.Location       // of the expression; nil: the zone of the argument of Next
 }
+
+// String returns the expression.
+func (s *Schedule) String() string { return s.expression }
 
 // Parse returns the schedule of an expression. An expression that no time matches is an error.
 func Parse(expression string) (*Schedule, error) {
+	given := expression
 	expression, err := withLastWeekdays(expression)
 	if err != nil {
 		return nil, err
@@ -49,7 +54,7 @@ func Parse(expression string) (*Schedule, error) {
 	if !ok {
 		return nil, fmt.Errorf("%q is not a cron expression", expression)
 	}
-	s := &Schedule{wall: spec}
+	s := &Schedule{expression: given, wall: spec}
 	if spec.Location != time.Local { //nolint:gosmopolitan // the parser's word for "none given"
 		s.zone = spec.Location
 	}

@@ -1,0 +1,181 @@
+package workerfx
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/workerfx/workerfx/internal/cron"
+)
+
+// Source is where the value of a setting comes from.
+type Source int
+
+// The sources. A later one wins over an earlier one.
+const (
+	SourceDefault  Source = iota // the option's documented default
+	SourceDefaults               // Config.Defaults
+	SourceGroup                  // an option of the worker's group
+	SourceCode                   // an option of the worker, or one given where it was added
+	SourceOverride               // Config.Workers, by the name of the worker or of its group
+)
+
+var sourceNames = [...]string{"default", "config defaults", "group", "code", "config by name"}
+
+// String returns the source in words, such as "config by name".
+func (s Source) String() string {
+	if s < 0 || int(s) >= len(sourceNames) {
+		return "unknown"
+	}
+	return sourceNames[s]
+}
+
+// Setting is one option of a worker as it is in force.
+type Setting struct {
+	// Name is the option's name as in [WorkerConfig], such as "maxAttempts".
+	Name string
+	// Value is the option's value as text, such as "1m30s". A backoff or a schedule of the user's own is shown as its type.
+	Value string
+	// Source is the last place that changed the value. A place that repeats the value of an earlier one is not named.
+	Source Source
+}
+
+// Settings returns the settings of a worker that are in force, in a fixed order. It fails with [ErrUnknownWorker].
+func (p *Pool) Settings(name string) ([]Setting, error) {
+	e, err := findEntry(p, name)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]Setting, len(settingTable))
+	for i, field := range settingTable {
+		list[i] = Setting{field.name, field.text(e.settings), Source(e.sources[i])}
+	}
+	return list, nil
+}
+
+// sources has the [Source] of each setting in settingTable.
+type sources [settingCount]uint8
+
+// settingCount is the length of settingTable, which refers to settings and so to itself.
+const settingCount = 20
+
+// applyFrom applies options, and notes which settings they change.
+func (s *settings) applyFrom(source Source, opts []Option) error {
+	if len(opts) == 0 {
+		return nil
+	}
+	before := *s
+	err := s.apply(opts)
+	s.noteSource(&before, source)
+	return err
+}
+
+// noteSource notes that the settings that differ from before come from source.
+func (s *settings) noteSource(before *settings, source Source) {
+	for i, field := range settingTable {
+		if !field.same(before, s) {
+			s.sources[i] = uint8(source) //nolint:gosec // there are five
+		}
+	}
+}
+
+// settingField is how a setting is compared and shown.
+type settingField struct {
+	name string
+	same func(a, b *settings) bool
+	text func(*settings) string
+}
+
+// settingTable has all settings in the order in which they are shown.
+var settingTable = [settingCount]settingField{
+	usersOwn("schedule", func(s *settings) Schedule { return s.schedule }, scheduleText),
+	plain("startImmediately", func(s *settings) bool { return s.startImmediately }),
+	plain("jitter", func(s *settings) float64 { return s.jitter }),
+	plain("deferredStart", func(s *settings) time.Duration { return s.deferredStart }),
+	plain("maxAttempts", func(s *settings) int { return s.maxAttempts }),
+	usersOwn("backoff", func(s *settings) Backoff { return s.backoff }, backoffText),
+	{
+		"healthyAfter",
+		func(a, b *settings) bool { return a.healthyAfter == b.healthyAfter },
+		func(s *settings) string { return s.policy.HealthyAfter.String() },
+	},
+	plain("failureLimit", func(s *settings) FailureLimit { return s.failureLimit }, failureLimitText),
+	plain("stopTimeout", func(s *settings) time.Duration { return s.stopTimeout }),
+	plain("runTimeout", func(s *settings) time.Duration { return s.runTimeout }),
+	plain("heartbeat", func(s *settings) time.Duration { return s.heartbeat }),
+	plain("stuckPolicy", func(s *settings) StuckPolicy { return s.stuckPolicy }, stuckPolicyText),
+	plain("essential", func(s *settings) bool { return s.essential }),
+	plain("readiness", func(s *settings) bool { return s.readiness }),
+	plain("after", func(s *settings) string { return strings.Join(s.after, ", ") }),
+	plain("strategy", func(s *settings) Strategy { return s.strategy }),
+	plain("replicas", func(s *settings) int { return s.replicas }),
+	plain("minReplicas", func(s *settings) int { return s.minReplicas }),
+	plain("maxReplicas", func(s *settings) int { return s.maxReplicas }),
+	plain("events", func(s *settings) int { return s.events }),
+}
+
+// plain is a setting whose values can be compared. Without text it is shown as fmt prints it.
+func plain[T comparable](name string, value func(*settings) T, text ...func(T) string) settingField {
+	return settingField{
+		name: name,
+		same: func(a, b *settings) bool { return value(a) == value(b) },
+		text: func(s *settings) string {
+			if len(text) > 0 {
+				return text[0](value(s))
+			}
+			return fmt.Sprint(value(s))
+		},
+	}
+}
+
+// usersOwn is a setting whose values may be of the user's types, which may be not comparable.
+func usersOwn[T any](name string, value func(*settings) T, text func(T) string) settingField {
+	same := func(a, b *settings) bool {
+		x, y := any(value(a)), any(value(b))
+		if v := reflect.ValueOf(x); v.IsValid() && !v.Comparable() {
+			return reflect.DeepEqual(x, y)
+		}
+		return x == y
+	}
+	return settingField{name: name, same: same, text: func(s *settings) string { return text(value(s)) }}
+}
+
+func scheduleText(s Schedule) string {
+	switch s := s.(type) {
+	case nil:
+		return ""
+	case interval:
+		return "every " + time.Duration(s).String()
+	case *cron.Schedule:
+		return "cron " + s.String()
+	default: // to print the value would call the user's code
+		return fmt.Sprintf("%T", s)
+	}
+}
+
+func backoffText(b Backoff) string {
+	switch b := b.(type) {
+	case StaticBackoff:
+		return b.Sleep.String()
+	case ExponentialBackoff:
+		b = b.withDefaults()
+		return fmt.Sprintf("from %v to %v, times %v, jitter %v", b.Initial, b.Max, b.Multiplier, b.Jitter)
+	default:
+		return fmt.Sprintf("%T", b)
+	}
+}
+
+func failureLimitText(l FailureLimit) string {
+	if l == (FailureLimit{}) {
+		return ""
+	}
+	return fmt.Sprintf("threshold %v, decay %v, pause %v", l.Threshold, l.Decay, l.Pause)
+}
+
+func stuckPolicyText(p StuckPolicy) string {
+	if p == RestartStuck {
+		return "restart"
+	}
+	return "report"
+}
