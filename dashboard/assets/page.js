@@ -1,0 +1,109 @@
+// Keeps the page up to date: it reads the changes of the pool and asks for the page again. Everything works without it.
+"use strict";
+
+const root = document.currentScript.dataset.root;
+const connection = document.getElementById("connection");
+const shortest = 500; // between two refreshes, in milliseconds
+
+let source = null;
+let timer = 0;
+let refreshed = 0; // when the last refresh ended
+let pause = shortest;
+
+// shortly is a number of seconds in its largest unit.
+function shortly(seconds) {
+  if (seconds < 60) return Math.floor(seconds) + "s";
+  if (seconds < 3600) return Math.floor(seconds / 60) + "m";
+  if (seconds < 48 * 3600) return Math.floor(seconds / 3600) + "h";
+  return Math.floor(seconds / 86400) + "d";
+}
+
+// tick updates the distances of all times on the page.
+function tick() {
+  for (const time of document.querySelectorAll("time")) {
+    const seconds = (new Date(time.dateTime) - Date.now()) / 1000;
+    const text = seconds <= -1 ? shortly(-seconds) + " ago" : seconds >= 1 ? "in " + shortly(seconds) : "now";
+    if (time.textContent !== text) time.textContent = text;
+  }
+}
+
+// refresh asks for the page and replaces its live parts.
+async function refresh() {
+  timer = 0;
+  const begin = Date.now();
+  try {
+    const answer = await fetch(location.href, { cache: "no-store" });
+    if (answer.ok) replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  } catch {
+    // The next refresh may succeed; the connection says if there is none.
+  }
+  refreshed = Date.now();
+  pause = Math.max(shortest, 10 * (refreshed - begin)); // a slow page is asked for less often
+}
+
+function replace(fresh) {
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const successor = fresh.getElementById(part.id);
+    if (!successor || successor.innerHTML === part.dataset.shown) continue;
+    const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
+    const shown = successor.innerHTML;
+    part.innerHTML = shown;
+    part.dataset.shown = shown;
+    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+  }
+  tick();
+}
+
+function soon() {
+  if (timer || document.hidden) return;
+  timer = setTimeout(refresh, Math.max(50, refreshed + pause - Date.now()));
+}
+
+// isShown tells whether a change is about something on this page.
+function isShown(change) {
+  const worker = document.querySelector("[data-worker]");
+  return !worker || worker.dataset.worker === change.worker;
+}
+
+function connect() {
+  if (source || document.hidden || !document.querySelector("[data-live]")) return;
+  source = new EventSource(root + "api/events");
+  source.onopen = () => {
+    say("live");
+    soon();
+  };
+  source.addEventListener("change", (event) => {
+    if (isShown(JSON.parse(event.data))) soon();
+  });
+  source.addEventListener("missed", soon);
+  source.onerror = () => {
+    say("not connected");
+    if (source.readyState === EventSource.CLOSED) {
+      disconnect();
+      setTimeout(connect, 5000);
+    }
+  };
+}
+
+function disconnect() {
+  source?.close();
+  source = null;
+}
+
+function say(state) {
+  connection.textContent = state;
+  connection.className = state === "live" ? "live" : "";
+}
+
+// A hidden page needs no connection: browsers allow only a few of them.
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) {
+    disconnect();
+  } else {
+    connect();
+    soon();
+  }
+});
+
+setInterval(tick, 1000);
+connect();

@@ -1,0 +1,125 @@
+package dashboard
+
+import (
+	"context"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Section is a part that an extension adds to the page: an entry in the menu, pages of its own, and an API.
+//
+// The handlers are called for every request below their paths. Their requests have paths that begin after that path, with
+// "/". A request that is not GET or HEAD reaches them only if [WithActions] is given, the request does not come from
+// another site, and authorize named a [User]. So a section only has to take care that its GET requests change nothing.
+// Bodies are limited to 64 KiB.
+type Section struct {
+	// Name is in the paths: lower case letters, digits and "-".
+	Name string
+	// Title is in the menu.
+	Title string
+	// Pages serves section/<name>/. It answers with [Render], and asks back with [Confirmed].
+	Pages http.Handler
+	// API serves api/<name>/. It answers with [WriteJSON]. nil is none.
+	API http.Handler
+}
+
+// requestInfo is what the handler knows of a request.
+type requestInfo struct {
+	handler *handler
+	root    string // the way to the handler's root
+	user    string // who asks for an action; empty for requests that only read
+	section string // the name of the section that answers
+}
+
+type infoKey struct{}
+
+func withInfo(ctx context.Context, info *requestInfo) context.Context {
+	return context.WithValue(ctx, infoKey{}, info)
+}
+
+// infoOf never returns nil.
+func infoOf(r *http.Request) *requestInfo {
+	if info, ok := r.Context().Value(infoKey{}).(*requestInfo); ok {
+		return info
+	}
+	return &requestInfo{handler: new(handler), root: "./"}
+}
+
+// routeSection adds the paths of a section.
+func (h *handler) routeSection(s Section) {
+	mount := func(prefix string, to http.Handler) {
+		if to == nil {
+			return
+		}
+		stripped := http.StripPrefix(prefix, to)
+		h.mux.HandleFunc(prefix+"/", func(w http.ResponseWriter, r *http.Request) {
+			infoOf(r).section = s.Name
+			stripped.ServeHTTP(w, r)
+		})
+		h.mux.HandleFunc(prefix, func(w http.ResponseWriter, _ *http.Request) { // the mux would leave a prefix out
+			w.Header().Set("Location", "./"+s.Name+"/")
+			w.WriteHeader(http.StatusPermanentRedirect)
+		})
+	}
+	mount("/section/"+s.Name, s.Pages)
+	mount("/api/"+s.Name, s.API)
+}
+
+// User returns who asks for an action, as the authorize function of [WithActions] said. It is empty for GET and HEAD.
+func User(r *http.Request) string { return infoOf(r).user }
+
+// CanAct tells whether [WithActions] is given, so that a page should offer actions.
+func CanAct(r *http.Request) bool { return infoOf(r).handler.authorize != nil }
+
+// Root returns the relative path from a request of a section to the first page, such as "../../". Links of a section to
+// pages outside of it begin with it.
+func Root(r *http.Request) string { return infoOf(r).root }
+
+// Render answers a request of a section with a page: t, executed with data, inside of the page's layout. t may use the
+// functions of [Funcs]. If t fails, the answer is an error with its text.
+func Render(w http.ResponseWriter, r *http.Request, status int, title string, t *template.Template, data any) {
+	infoOf(r).handler.render(w, r, status, page{Title: title}, t, data)
+}
+
+// Fail answers a request of a section with a page that shows an error.
+func Fail(w http.ResponseWriter, r *http.Request, status int, err error) {
+	infoOf(r).handler.render(w, r, status, page{Title: http.StatusText(status)}, messageTemplate, err.Error())
+}
+
+// question is what the confirmation page shows.
+type question struct {
+	Text, Yes string
+	Path      string
+	Fields    map[string][]string
+}
+
+// confirmField is the form field that says that the user was asked.
+const confirmField = "confirm"
+
+// Confirmed tells whether the user has confirmed a form. If not, it answers with a page that asks text, with the button
+// yes, which sends the form's fields again. The caller then does nothing more. It is for forms of pages, not for the API.
+func Confirmed(w http.ResponseWriter, r *http.Request, text, yes string) bool {
+	if r.PostFormValue(confirmField) == "yes" {
+		return true
+	}
+	fields := make(map[string][]string, len(r.PostForm))
+	for name, values := range r.PostForm {
+		if name != confirmField {
+			fields[name] = values
+		}
+	}
+	q := question{Text: text, Yes: yes, Path: ownPath(r), Fields: fields}
+	infoOf(r).handler.render(w, r, http.StatusOK, page{Title: "Please confirm"}, confirmTemplate, q)
+	return false
+}
+
+// ownPath is the relative link to the request's own path.
+func ownPath(r *http.Request) string {
+	own := "./" + url.PathEscape(r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:])
+	if r.URL.RawQuery != "" {
+		own += "?" + r.URL.RawQuery
+	}
+	return own
+}
