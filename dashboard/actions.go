@@ -20,10 +20,14 @@ type action struct {
 	user     string
 }
 
-// newAction reads an action from the request's query or form.
-func newAction(r *http.Request, name string) (a action, err error) {
+// newAction reads an action from the request's path, query or form.
+func newAction(r *http.Request) (a action, err error) {
 	if err := r.ParseForm(); err != nil {
 		return a, &requestError{http.StatusBadRequest, "the form cannot be read: " + err.Error()}
+	}
+	name := r.PathValue("action")
+	if name == "" {
+		name = r.PostForm.Get("action")
 	}
 	if !slices.Contains(actions, name) {
 		return a, &requestError{http.StatusNotFound, fmt.Sprintf("there is no action %q", name)}
@@ -92,7 +96,7 @@ type actionJSON struct {
 
 // actAPI answers POST api/worker/{action}.
 func (h *handler) actAPI(w http.ResponseWriter, r *http.Request) {
-	a, err := newAction(r, r.PathValue("action"))
+	a, err := newAction(r)
 	var waits bool
 	if err == nil {
 		waits, err = h.perform(a)
@@ -110,7 +114,7 @@ func (h *handler) actAPI(w http.ResponseWriter, r *http.Request) {
 
 // actOnPage answers the forms of the worker's page. It asks back before an action that ends runs.
 func (h *handler) actOnPage(w http.ResponseWriter, r *http.Request) {
-	a, err := newAction(r, r.PostFormValue("action"))
+	a, err := newAction(r)
 	if err != nil {
 		h.fail(w, r, err)
 		return

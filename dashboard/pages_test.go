@@ -198,4 +198,3 @@ func TestAHandlerThatCannotWorkSaysWhy(t *testing.T) {
 		require.Contains(t, w.Body.String(), want)
 	}
 }
-

@@ -1,0 +1,249 @@
+package dashboard_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/dashboard"
+)
+
+// schema is the part of a schema in the OpenAPI file that the test understands.
+type schema struct {
+	Ref                  string `json:"$ref"`
+	Type                 string
+	Enum                 []string
+	Properties           map[string]schema
+	Required             []string
+	AdditionalProperties json.RawMessage
+	Items                *schema
+}
+
+type openAPI struct {
+	Paths map[string]map[string]struct {
+		Parameters []struct{ Name string }
+		Responses  map[string]struct {
+			Content map[string]struct{ Schema *schema }
+		}
+	}
+	Components struct{ Schemas map[string]schema }
+}
+
+// check requires that a value is what the schema says, with all of its fields and no others.
+func (o openAPI) check(t *testing.T, s schema, value any, path string) {
+	t.Helper()
+	if s.Ref != "" {
+		s = o.Components.Schemas[strings.TrimPrefix(s.Ref, "#/components/schemas/")]
+	}
+	switch v := value.(type) {
+	case map[string]any:
+		require.Equal(t, "object", s.Type, path)
+		for _, name := range s.Required {
+			require.Contains(t, v, name, path)
+		}
+		for name, field := range v {
+			if len(s.Properties) > 0 {
+				require.Contains(t, s.Properties, name, path)
+				o.check(t, s.Properties[name], field, path+"."+name)
+			}
+		}
+	case []any:
+		require.Equal(t, "array", s.Type, path)
+		for _, element := range v {
+			o.check(t, *s.Items, element, path+"[]")
+		}
+	case string:
+		require.Equal(t, "string", s.Type, path)
+		if s.Enum != nil {
+			require.Contains(t, s.Enum, v, path)
+		}
+	case float64:
+		require.Equal(t, "integer", s.Type, path)
+	case bool:
+		require.Equal(t, "boolean", s.Type, path)
+	default:
+		require.Fail(t, "unexpected value", "%s: %v", path, value)
+	}
+}
+
+func readOpenAPI(t *testing.T, h http.Handler) (o openAPI) {
+	t.Helper()
+	w := get(h, "/api/openapi.json")
+	require.Equal(t, http.StatusOK, w.Code)
+	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &o))
+	return o
+}
+
+// request is one that the OpenAPI file describes, and the status of its answer.
+type request struct {
+	method, path, query string
+	status              string
+}
+
+func TestTheOpenAPIFileIsWhatTheHandlersDo(t *testing.T) {
+	logs := dashboard.NewLogs(5)
+	_, _ = logs.Write([]byte(`{"worker":"w","message":"hello"}`))
+	failed := make(chan struct{})
+	pool := startPool(t,
+		workerfx.NewWorker("w", untilStopped, workerfx.WithReplicaLimits(0, 3)),
+		workerfx.NewWorker("later", untilStopped, workerfx.WithAfter("never")),
+		workerfx.NewWorker("never", untilStopped, workerfx.WithReadiness()),
+		workerfx.NewWorker("bad", func(context.Context) error { defer close(failed); panic("oh") }))
+	<-failed
+	h := dashboard.Handler(pool, dashboard.WithActions(alice), dashboard.WithLogs(logs))
+	o := readOpenAPI(t, h)
+	tried := make(map[string]bool)
+	for _, r := range []request{
+		{"get", "/api/workers", "", "200"},
+		{"get", "/api/worker", "?name=w", "200"},
+		{"get", "/api/worker", "?name=bad", "200"},
+		{"get", "/api/worker", "?name=nobody", "404"},
+		{"get", "/api/openapi.json", "", "200"},
+		{"post", "/api/worker/pause", "?name=w", "200"},
+		{"post", "/api/worker/resume", "?name=w", "200"},
+		{"post", "/api/worker/trigger", "?name=w", "409"},
+		{"post", "/api/worker/restart", "?name=w", "200"},
+		{"post", "/api/worker/scale", "?name=w&replicas=2", "200"},
+		{"post", "/api/worker/scale", "?name=w&replicas=x", "400"},
+		{"post", "/api/worker/scale", "?name=nobody&replicas=1", "404"},
+	} {
+		w := post(h, r.path+r.query, "")
+		if r.method == "get" {
+			w = get(h, r.path+r.query)
+		}
+		require.Equal(t, r.status, strconv.Itoa(w.Code), "%+v: %s", r, w.Body)
+		require.Contains(t, o.Paths, r.path)
+		response, ok := o.Paths[r.path][r.method].Responses[r.status]
+		require.True(t, ok, "%+v", r)
+		tried[r.path] = true
+		if s := response.Content["application/json"].Schema; s != nil {
+			var value any
+			require.NoError(t, json.Unmarshal(w.Body.Bytes(), &value))
+			o.check(t, *s, value, r.path)
+		}
+	}
+	tried["/api/events"] = true // see the next test
+	for path := range o.Paths {
+		require.True(t, tried[path], "%s is not tried", path)
+	}
+}
+
+func TestTheAPIHasSearchFilterAndPages(t *testing.T) {
+	h := dashboard.Handler(newPool(t, workerfx.NewWorker("a/x", untilStopped), workerfx.NewWorker("a/y", untilStopped), workerfx.NewWorker("b", untilStopped)))
+	var answer struct {
+		Workers            []struct{ Worker string }
+		Counts             map[string]int
+		Total, Page, Pages int
+	}
+	require.NoError(t, json.Unmarshal(get(h, "/api/workers?q=a&status=pending&limit=1&page=2").Body.Bytes(), &answer))
+	require.Equal(t, "a/y", answer.Workers[0].Worker)
+	require.Equal(t, [3]int{2, 2, 2}, [3]int{answer.Total, answer.Page, answer.Pages})
+	require.Equal(t, 2, answer.Counts["pending"])
+}
+
+// stream opens api/events and returns the lines of its answer.
+func stream(t *testing.T, server *httptest.Server) (lines *bufio.Scanner, status int) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/api/events", http.NoBody)
+	require.NoError(t, err)
+	answer, err := server.Client().Do(r)
+	require.NoError(t, err)
+	t.Cleanup(func() { answer.Body.Close() })
+	return bufio.NewScanner(answer.Body), answer.StatusCode
+}
+
+func serve(t *testing.T, h http.Handler) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(h)
+	t.Cleanup(server.Close)
+	return server
+}
+
+// nextChange reads the stream up to the next event of this kind.
+func nextChange(t *testing.T, lines *bufio.Scanner, kind string) (data string) {
+	t.Helper()
+	for lines.Scan() {
+		if lines.Text() == "event: "+kind {
+			require.True(t, lines.Scan())
+			return strings.TrimPrefix(lines.Text(), "data: ")
+		}
+	}
+	require.Fail(t, "the stream has ended", "%v", lines.Err())
+	return ""
+}
+
+func TestChangesAreStreamedUntilThePoolHasStopped(t *testing.T) {
+	pool := newPool(t, workerfx.NewWorker("w", untilStopped))
+	server := serve(t, dashboard.Handler(pool))
+	lines, status := stream(t, server)
+	require.Equal(t, http.StatusOK, status)
+	require.True(t, lines.Scan())
+	require.Equal(t, ": connected", lines.Text())
+
+	require.NoError(t, pool.Start(t.Context()))
+	var change any
+	require.NoError(t, json.Unmarshal([]byte(nextChange(t, lines, "change")), &change))
+	o := readOpenAPI(t, server.Config.Handler)
+	o.check(t, schema{Ref: "#/components/schemas/Change"}, change, "change")
+	require.Equal(t, "started", change.(map[string]any)["message"])
+
+	require.NoError(t, pool.Stop(t.Context()))
+	require.Contains(t, nextChange(t, lines, "change"), "stopped")
+	for lines.Scan() { //nolint:revive // the stream ends, which is the promise
+	}
+	require.NoError(t, lines.Err())
+}
+
+func TestOnlySoManyReadersAreAllowed(t *testing.T) {
+	server := serve(t, dashboard.Handler(startPool(t)))
+	for range 64 {
+		lines, status := stream(t, server)
+		require.Equal(t, http.StatusOK, status)
+		require.True(t, lines.Scan())
+	}
+	_, status := stream(t, server)
+	require.Equal(t, http.StatusServiceUnavailable, status)
+}
+
+// stalled is a writer whose reader takes nothing: a write ends when its deadline passes.
+type stalled struct {
+	*httptest.ResponseRecorder
+
+	wrote chan struct{} // closed by the first write
+	until time.Time
+}
+
+func (s *stalled) SetWriteDeadline(t time.Time) error { s.until = t; return nil }
+func (s *stalled) FlushError() error                  { return nil }
+
+func (s *stalled) Write(p []byte) (int, error) {
+	if s.wrote != nil {
+		close(s.wrote)
+		s.wrote = nil
+		return len(p), nil
+	}
+	return 0, context.DeadlineExceeded
+}
+
+func TestADeadReaderIsDropped(t *testing.T) {
+	pool := newPool(t, workerfx.NewWorker("w", untilStopped))
+	wrote, ended := make(chan struct{}), make(chan struct{})
+	w := &stalled{ResponseRecorder: httptest.NewRecorder(), wrote: wrote}
+	go func() {
+		defer close(ended)
+		dashboard.Handler(pool).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/events", http.NoBody))
+	}()
+	<-wrote
+	require.NoError(t, pool.Start(context.Background()))
+	<-ended
+	require.NoError(t, pool.Stop(context.Background()))
+}

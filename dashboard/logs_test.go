@@ -1,0 +1,55 @@
+package dashboard_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/workerfx/workerfx/dashboard"
+)
+
+func line(worker, message string) []byte {
+	return fmt.Appendf(nil, `{"worker":%q,"message":%q}`, worker, message)
+}
+
+func TestLogsKeepTheLastLinesOfEachWorker(t *testing.T) {
+	logs := dashboard.NewLogs(2)
+	for i := range 5 {
+		n, err := logs.Write(line("a", fmt.Sprint(i)))
+		require.NoError(t, err)
+		require.Positive(t, n)
+	}
+	_, _ = logs.Write(line("b", "other"))
+	_, _ = logs.Write([]byte("no JSON"))
+	_, _ = logs.Write([]byte(`{"message":"of nobody"}`))
+	require.Equal(t, []string{string(line("a", "3")), string(line("a", "4"))}, logs.Lines("a"))
+	require.Len(t, logs.Lines("b"), 1)
+	require.Empty(t, logs.Lines(""))
+
+	var none *dashboard.Logs
+	_, err := none.Write(line("a", "x"))
+	require.NoError(t, err)
+	require.Empty(t, none.Lines("a"))
+}
+
+func TestLogsAreBounded(t *testing.T) {
+	logs := dashboard.NewLogs(1000)
+	long := strings.Repeat("x", 1<<20)
+	for i := range 30 {
+		for range 200 {
+			_, _ = logs.Write(line(fmt.Sprintf("w%d", i), long[:8<<10]))
+		}
+	}
+	total := 0
+	for i := range 30 {
+		for _, kept := range logs.Lines(fmt.Sprintf("w%d", i)) {
+			require.LessOrEqual(t, len(kept), 4<<10)
+			total += len(kept)
+		}
+	}
+	require.LessOrEqual(t, total, 16<<20)
+	require.Empty(t, logs.Lines("w0"), "those who were silent for the longest time go first")
+	require.Len(t, logs.Lines("w29"), 200)
+}

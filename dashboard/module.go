@@ -1,0 +1,64 @@
+package dashboard
+
+import (
+	"github.com/rs/zerolog"
+	"go.uber.org/fx"
+
+	"github.com/workerfx/workerfx"
+)
+
+// Module serves the page of the app's pool with the app: see [Config]. The app may supply a Config, and adds options
+// with [ProvideOption], [SupplyOptions] and [ProvideSection]. A *[Server] says where the page is.
+var Module = fx.Module("dashboard",
+	fx.Provide(New),
+	fx.Invoke(func(*Server) {}),
+)
+
+// Params is what [New] needs.
+type Params struct {
+	fx.In
+
+	Lifecycle fx.Lifecycle
+	Pool      *workerfx.Pool
+	Config    Config          `optional:"true"`
+	Options   []Option        `group:"dashboard"`
+	Sections  []Section       `group:"dashboard"`
+	Logger    zerolog.Logger  `optional:"true"`
+	Pointer   *zerolog.Logger `optional:"true"`
+}
+
+// New makes the server, and lets it start and stop with the app. The start fails if the configuration is not valid or
+// the address is taken.
+func New(p Params) (*Server, error) {
+	logger := p.Logger
+	if p.Pointer != nil {
+		logger = *p.Pointer
+	}
+	options := p.Options
+	for _, section := range p.Sections {
+		options = append(options, WithSection(section))
+	}
+	server, err := newServer(p.Pool, p.Config, options, logger)
+	if err != nil {
+		return nil, err
+	}
+	p.Lifecycle.Append(fx.Hook{OnStart: server.start, OnStop: server.stop})
+	return server, nil
+}
+
+// ProvideOption adds the [Option] that a constructor returns, such as [WithActions] with the app's own login.
+func ProvideOption(constructor any) fx.Option {
+	return fx.Provide(fx.Annotate(constructor, fx.ResultTags(`group:"dashboard"`)))
+}
+
+// SupplyOptions adds options that need nothing from the app.
+func SupplyOptions(opts ...Option) fx.Option {
+	all := make([]fx.Option, len(opts))
+	for i, opt := range opts {
+		all[i] = ProvideOption(func() Option { return opt })
+	}
+	return fx.Options(all...)
+}
+
+// ProvideSection adds the [Section] that a constructor returns. It may take values of the app.
+func ProvideSection(constructor any) fx.Option { return ProvideOption(constructor) }

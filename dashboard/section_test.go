@@ -1,0 +1,131 @@
+package dashboard_test
+
+import (
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/workerfx/workerfx/dashboard"
+)
+
+// notes is a small real section: a list of notes that users may delete.
+type notes struct {
+	mu    sync.Mutex
+	notes []string
+	by    string // who deleted last
+}
+
+var notesTemplate = template.Must(template.New("notes").Funcs(dashboard.Funcs()).Parse(`<h1>Notes</h1>
+<ul>{{range .Notes}}<li>{{.}}</li>{{end}}</ul>
+<p><a href="{{.Root}}worker?name=w">the worker</a></p>
+{{if .CanAct}}<form method="post" action="delete"><input type="hidden" name="note" value="{{index .Notes 0}}"><button>Delete</button></form>{{end}}`))
+
+// Section makes the part of the page.
+func (n *notes) Section() dashboard.Section {
+	pages, api := http.NewServeMux(), http.NewServeMux()
+	pages.HandleFunc("GET /{$}", n.page)
+	pages.HandleFunc("POST /delete", n.delete)
+	api.HandleFunc("GET /list", func(w http.ResponseWriter, _ *http.Request) { dashboard.WriteJSON(w, http.StatusOK, n.list()) })
+	api.HandleFunc("POST /delete", func(w http.ResponseWriter, r *http.Request) {
+		dashboard.WriteJSON(w, http.StatusOK, map[string]int{"deleted": n.remove(r.FormValue("note"), dashboard.User(r))})
+	})
+	return dashboard.Section{Name: "notes", Title: "Notes", Pages: pages, API: api}
+}
+
+func (n *notes) page(w http.ResponseWriter, r *http.Request) {
+	dashboard.Render(w, r, http.StatusOK, "Notes", notesTemplate, map[string]any{
+		"Notes": n.list(), "Root": dashboard.Root(r), "CanAct": dashboard.CanAct(r),
+	})
+}
+
+func (n *notes) delete(w http.ResponseWriter, r *http.Request) {
+	note := r.PostFormValue("note")
+	if note == "" {
+		dashboard.Fail(w, r, http.StatusBadRequest, fmt.Errorf("which note?"))
+		return
+	}
+	if !dashboard.Confirmed(w, r, fmt.Sprintf("Delete %q?", note), "Delete") {
+		return
+	}
+	n.remove(note, dashboard.User(r))
+	http.Redirect(w, r, "./", http.StatusSeeOther)
+}
+
+func (n *notes) list() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.notes)
+}
+
+func (n *notes) remove(note, user string) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	before := len(n.notes)
+	n.notes = slices.DeleteFunc(n.notes, func(s string) bool { return s == note })
+	n.by = user
+	return before - len(n.notes)
+}
+
+func ExampleWithSection() {
+	n := &notes{notes: []string{"buy milk"}}
+	h := dashboard.Handler(newPool(&testing.T{}), dashboard.WithSection(n.Section()))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/notes/list", http.NoBody))
+	fmt.Println(w.Body)
+	// Output: ["buy milk"]
+}
+
+func TestASectionIsAPartOfThePage(t *testing.T) {
+	n := &notes{notes: []string{"<b>milk</b>", "tea"}}
+	h := http.StripPrefix("/admin", dashboard.Handler(newPool(t), dashboard.WithSection(n.Section()), dashboard.WithActions(alice)))
+
+	require.Contains(t, get(h, "/admin/").Body.String(), `<a href="./section/notes/">Notes</a>`)
+	page := get(h, "/admin/section/notes/").Body.String()
+	require.Contains(t, page, "<li>&lt;b&gt;milk&lt;/b&gt;</li>")
+	require.Contains(t, page, `href="../../assets/style.css"`)
+	require.Contains(t, page, `<a href="../../worker?name=w">`)
+	require.Contains(t, page, `<a href="../../section/notes/" aria-current="page">Notes</a>`)
+
+	asked := post(h, "/admin/section/notes/delete", "note=tea").Body.String()
+	require.Contains(t, asked, "Delete &#34;tea&#34;?")
+	require.Contains(t, asked, `action="./delete"`)
+	require.Contains(t, asked, `<input type="hidden" name="note" value="tea">`)
+	require.Len(t, n.list(), 2, "the page asks first")
+
+	require.Equal(t, http.StatusSeeOther, post(h, "/admin/section/notes/delete", "note=tea&confirm=yes").Code)
+	require.Equal(t, []string{"<b>milk</b>"}, n.list())
+	require.Equal(t, "alice", n.by)
+	require.Equal(t, http.StatusBadRequest, post(h, "/admin/section/notes/delete", "").Code)
+}
+
+func TestASectionNeedNotCareWhoMayAct(t *testing.T) {
+	for name, opts := range map[string][]dashboard.Option{
+		"read-only": nil,
+		"refused":   {dashboard.WithActions(func(*http.Request) (string, error) { return "", errBoom })},
+		"nobody":    {dashboard.WithActions(func(*http.Request) (string, error) { return "", nil })},
+	} {
+		n := &notes{notes: []string{"tea"}}
+		h := dashboard.Handler(newPool(t), append(opts, dashboard.WithSection(n.Section()))...)
+		require.Equal(t, http.StatusForbidden, post(h, "/section/notes/delete", "note=tea&confirm=yes").Code, name)
+		require.Equal(t, http.StatusForbidden, post(h, "/api/notes/delete", "note=tea").Code, name)
+		require.Equal(t, []string{"tea"}, n.list(), name)
+	}
+	n := &notes{notes: []string{"tea"}}
+	h := dashboard.Handler(newPool(t), dashboard.WithActions(alice), dashboard.WithSection(n.Section()))
+	r := httptest.NewRequest(http.MethodPost, "/api/notes/delete?note=tea", http.NoBody)
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	require.Equal(t, http.StatusForbidden, w.Code)
+	require.Equal(t, []string{"tea"}, n.list())
+	require.NotRegexp(t, regexp.MustCompile("Delete"), get(dashboard.Handler(newPool(t), dashboard.WithSection(n.Section())), "/section/notes/").Body.String())
+	require.Contains(t, strings.ToLower(w.Body.String()), "another site")
+}
