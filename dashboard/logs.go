@@ -51,7 +51,7 @@ func (l *Logs) Write(line []byte) (int, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.add(text.Cut(fields.Worker, text.MaxName), text.Cut(text.OneLine(string(line)), maxLine))
+	l.add(text.Cut(fields.Worker, text.MaxName), text.OneLine(text.Cut(string(line[:min(len(line), maxLine+1)]), maxLine)))
 	return len(line), nil
 }
 

@@ -2,6 +2,7 @@ package dashboard_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -36,10 +37,10 @@ func TestLogsKeepTheLastLinesOfEachWorker(t *testing.T) {
 
 func TestLogsAreBounded(t *testing.T) {
 	logs := dashboard.NewLogs(1000)
-	long := strings.Repeat("x", 1<<20)
+	long := strings.Repeat("x", 4200)
 	for i := range 30 {
-		for range 200 {
-			_, _ = logs.Write(line(fmt.Sprintf("w%d", i), long[:8<<10]))
+		for range 150 {
+			_, _ = logs.Write([]byte(`{"worker":"w`+strconv.Itoa(i)+`","message":"`+long+`"}`))
 		}
 	}
 	total := 0
@@ -51,5 +52,5 @@ func TestLogsAreBounded(t *testing.T) {
 	}
 	require.LessOrEqual(t, total, 16<<20)
 	require.Empty(t, logs.Lines("w0"), "those who were silent for the longest time go first")
-	require.Len(t, logs.Lines("w29"), 200)
+	require.Len(t, logs.Lines("w29"), 150)
 }

@@ -18,10 +18,29 @@ const workersCheck = "workers"
 
 // Handler serves /livez and /readyz. The process is live unless a worker is stuck. It is ready if no worker has
 // failed for good, is stuck or is not ready, if the pool has started and is not stopping, and if all checks pass. A
-// worker that failed and will run again makes no probe fail: the answer only lists it. The paths may have a prefix.
+// worker that failed and will run again makes no probe fail. The paths may have a prefix.
+//
+// The answer names each worker, its trouble and since when. It does not say why, as the text of an error may hold a
+// password and anybody may ask: the reason is in the log. [Config.Handler] shows it. The texts of the app's own checks
+// are shown.
 func Handler(pool *workerfx.Pool, checks ...Check) http.Handler {
-	live := newProbe(Check{workersCheck, func(context.Context) error { return living(pool.Health()) }})
-	ready := newProbe(append([]Check{PoolCheck(pool)}, checks...)...)
+	return Config{}.Handler(pool, checks...)
+}
+
+// PoolCheck is the check of the pool in /readyz, for an app with a health endpoint of its own. Its text has no reasons:
+// see [Handler].
+func PoolCheck(pool *workerfx.Pool) Check { return Config{}.PoolCheck(pool) }
+
+// Config says what the answers tell. The zero value is the default.
+type Config struct {
+	// ShowReasons adds the errors of workers to the answers. It is for endpoints that only the operators can reach.
+	ShowReasons bool `json:"showReasons,omitempty" yaml:"showReasons,omitempty" mapstructure:"showReasons,omitempty"`
+}
+
+// Handler is the function [Handler] with this configuration.
+func (c Config) Handler(pool *workerfx.Pool, checks ...Check) http.Handler {
+	live := newProbe(Check{workersCheck, func(context.Context) error { return c.living(pool.Health()) }})
+	ready := newProbe(append([]Check{c.PoolCheck(pool)}, checks...)...)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case strings.HasSuffix(r.URL.Path, "/livez"):
@@ -34,19 +53,19 @@ func Handler(pool *workerfx.Pool, checks ...Check) http.Handler {
 	})
 }
 
-// PoolCheck is the check of the pool in /readyz, for an app with a health endpoint of its own.
-func PoolCheck(pool *workerfx.Pool) Check {
-	return Check{workersCheck, func(context.Context) error { return working(pool.Health()) }}
+// PoolCheck is the function [PoolCheck] with this configuration.
+func (c Config) PoolCheck(pool *workerfx.Pool) Check {
+	return Check{workersCheck, func(context.Context) error { return c.working(pool.Health()) }}
 }
 
 // living returns the part of a pool's health that a restart of the process would repair.
-func living(err error) error {
-	return filter(err, func(t workerfx.Trouble) bool { return t == workerfx.TroubleStuck })
+func (c Config) living(err error) error {
+	return c.filter(err, func(t workerfx.Trouble) bool { return t == workerfx.TroubleStuck })
 }
 
 // working returns the part of a pool's health that keeps workers from their work.
-func working(err error) error {
-	unwell := filter(err, func(t workerfx.Trouble) bool { return t != workerfx.TroubleFailing })
+func (c Config) working(err error) error {
+	unwell := c.filter(err, func(t workerfx.Trouble) bool { return t != workerfx.TroubleFailing })
 	switch err.(type) { //nolint:errorlint // wrapped errors are those of workers, and may come from another pool
 	case nil, *workerfx.HealthError:
 		return unwell
@@ -57,8 +76,8 @@ func working(err error) error {
 	return errors.Join(workerfx.ErrPoolStopped, unwell)
 }
 
-// filter returns the problems of these kinds.
-func filter(err error, matters func(workerfx.Trouble) bool) error {
+// filter returns the problems of these kinds, without their reasons unless they are to be shown.
+func (c Config) filter(err error, matters func(workerfx.Trouble) bool) error {
 	health, ok := errors.AsType[*workerfx.HealthError](err)
 	if !ok {
 		return nil
@@ -66,6 +85,11 @@ func filter(err error, matters func(workerfx.Trouble) bool) error {
 	problems := slices.DeleteFunc(slices.Clone(health.Problems), func(p workerfx.Problem) bool { return !matters(p.Trouble) })
 	if len(problems) == 0 {
 		return nil
+	}
+	for i, p := range problems {
+		if p.Err != nil && !c.ShowReasons { // without an error, a problem only names other workers
+			problems[i] = workerfx.Problem{Worker: p.Worker, Replica: p.Replica, Trouble: p.Trouble, Since: p.Since}
+		}
 	}
 	return &workerfx.HealthError{Problems: problems}
 }

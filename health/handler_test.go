@@ -2,6 +2,7 @@ package health_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -25,7 +26,7 @@ func TestProbesFailForWhatTheyAreAskedAbout(t *testing.T) {
 		{"running", workerfx.NewWorker("w", untilStopped), 200, 200, "ok\n"},
 		{
 			"failed for good", workerfx.NewWorker("w", failing), 200, 503,
-			"[-] workers\n    worker \"w\" is failed since 2000-01-01T00:00:00Z: boom\nfailed\n",
+			"[-] workers\n    worker \"w\" is failed since 2000-01-01T00:00:00Z\nfailed\n",
 		},
 		{"about to try again", workerfx.NewWorker("w", failing, workerfx.WithMaxAttempts(0)), 200, 200, "ok\n"},
 		{
@@ -34,7 +35,7 @@ func TestProbesFailForWhatTheyAreAskedAbout(t *testing.T) {
 		},
 		{
 			"stuck", workerfx.NewWorker("w", untilStopped, workerfx.WithHeartbeat(time.Second)), 503, 503,
-			"[-] workers\n    worker \"w\" is stuck since 2000-01-01T00:00:00Z: worker is stuck: no heartbeat for 1s\nfailed\n",
+			"[-] workers\n    worker \"w\" is stuck since 2000-01-01T00:00:00Z\nfailed\n",
 		},
 	}
 	for _, test := range tests {
@@ -74,6 +75,36 @@ func TestAPoolIsReadyOnlyBetweenStartAndStop(t *testing.T) {
 		require.Contains(t, answer, "pool is stopped")
 		status, _ = probe(h, "/livez")
 		require.Equal(t, 200, status, "a process that stops need not be killed")
+	})
+}
+
+func TestTheReasonsOfTroubleAreShownOnlyOnRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := startPool(t,
+			workerfx.NewWorker("db", func(context.Context) error { return errors.New("dial postgres://app:secret@db/") }),
+			workerfx.NewWorker("mute", untilStopped, workerfx.WithHeartbeat(time.Second), workerfx.WithReadiness()),
+			workerfx.NewWorker("next", untilStopped, workerfx.WithAfter("mute")),
+		)
+		time.Sleep(2 * time.Second)
+		for _, path := range []string{"/readyz", "/livez"} {
+			_, answer := probe(health.Handler(pool), path)
+			require.NotContains(t, answer, "secret")
+			require.NotContains(t, answer, "heartbeat")
+			require.Contains(t, answer, `worker "mute" is stuck since 2000-01-01T00:00:00Z`)
+		}
+		_, answer := probe(health.Handler(pool), "/readyz")
+		require.Contains(t, answer, `worker "db" is failed since 2000-01-01T00:00:00Z`)
+		require.Contains(t, answer, `worker "next" is not ready since 2000-01-01T00:00:00Z: waits for mute`)
+		require.NotContains(t, health.PoolCheck(pool).Check(t.Context()).Error(), "secret")
+
+		_, answer = probe(health.Config{ShowReasons: true}.Handler(pool), "/readyz")
+		require.Contains(t, answer, "secret")
+		require.Contains(t, answer, "no heartbeat for 1s")
+		require.ErrorContains(t, health.Config{ShowReasons: true}.PoolCheck(pool).Check(t.Context()), "secret")
+		require.NoError(t, pool.Stop(context.Background()))
+		_, answer = probe(health.Handler(pool), "/readyz")
+		require.Contains(t, answer, "pool is stopped")
+		require.NotContains(t, answer, "secret")
 	})
 }
 

@@ -12,7 +12,7 @@ import (
 const checksGroup = `group:"health"`
 
 // Module provides the [Handler] of the app's pool, with all checks of [ProvideCheck], as an http.Handler with the
-// name "health" (`name:"health"`). The app serves it.
+// name "health" (`name:"health"`). The app serves it. The app may supply a [Config].
 var Module = fx.Module("health", fx.Provide(New))
 
 // Params is what [New] needs.
@@ -20,6 +20,7 @@ type Params struct {
 	fx.In
 
 	Pool   *workerfx.Pool
+	Config Config  `optional:"true"`
 	Checks []Check `group:"health"`
 }
 
@@ -32,7 +33,7 @@ type Result struct {
 
 // New makes the handler of the pool.
 func New(p Params) Result {
-	return Result{Handler: Handler(p.Pool, p.Checks...)}
+	return Result{Handler: p.Config.Handler(p.Pool, p.Checks...)}
 }
 
 // ProvideCheck adds the [Check] that a constructor returns to /readyz.
