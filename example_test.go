@@ -6,9 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
-	"regexp"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -316,27 +313,8 @@ func TestPollerIsRunAgainAfterAFailure(t *testing.T) {
 	})
 }
 
-// What the README shows is what is compiled and run here and among the examples of the shapes.
-func TestREADMECodeIsChecked(t *testing.T) {
-	checked := make(map[string]bool)
-	examples, err := filepath.Glob("example*_test.go")
-	require.NoError(t, err)
-	for _, name := range examples {
-		for line := range strings.Lines(readFile(t, name)) {
-			checked[strings.TrimSpace(line)] = true
-		}
-	}
-	frame := regexp.MustCompile(`^(package main|import \(|"[^"]+"|func main\(\) \{|fx\.New\(|\)\.Run\(\))?$`) // of a program
-	for _, block := range readmeBlocks(t, "go") {
-		for line := range strings.Lines(block) {
-			line = strings.TrimSpace(line)
-			assert.True(t, checked[line] || frame.MatchString(line), "not in an example: %s", line)
-		}
-	}
-}
-
-func TestREADMEConfigurationIsAccepted(t *testing.T) {
-	config := readmeBlocks(t, "yaml")[0]
+func TestConfigurationInTheDocsIsAccepted(t *testing.T) {
+	config := blocks(t, "docs/configuration.md", "yaml")[0]
 	t.Chdir(t.TempDir())
 	require.NoError(t, os.WriteFile("config.yaml", []byte(config), 0o600))
 	require.NoError(t, yaml.UnmarshalStrict([]byte(config), &struct{ Worker workerfx.Config }{}))
@@ -351,22 +329,4 @@ func TestREADMEConfigurationIsAccepted(t *testing.T) {
 		assert.Contains(t, []string{"github/commits", "poller"}, e.Worker)
 		assert.Zero(t, e.MaxAttempts, e.Worker)
 	}
-}
-
-// readmeBlocks returns the README's code blocks in a language.
-func readmeBlocks(t *testing.T, language string) (blocks []string) {
-	t.Helper()
-	for part := range strings.SplitSeq(readFile(t, "README.md"), "\n```"+language+"\n") {
-		block, _, _ := strings.Cut(part, "\n```\n")
-		blocks = append(blocks, block)
-	}
-	require.Greater(t, len(blocks), 1, "no %s in the README", language)
-	return blocks[1:]
-}
-
-func readFile(t *testing.T, name string) string {
-	t.Helper()
-	data, err := os.ReadFile(name)
-	require.NoError(t, err)
-	return string(data)
 }
