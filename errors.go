@@ -110,10 +110,20 @@ func stragglersOf(e *entry) (found []straggler) {
 }
 
 // takeStacks takes the stacks of all runs.
-func takeStacks() goroutines.Profile { return goroutines.Take(fieldExecutionID, replicaFrame) }
+func takeStacks() goroutines.Profile { return goroutines.Take(fieldExecutionID, stackRank) }
 
-// replicaFrame is in the stack of each replica's own goroutine.
-const replicaFrame = "workerfx.(*replica).loop"
+// stackRank prefers the stack of the replica's own goroutine, but not if it only waits for the goroutines of [Go].
+func stackRank(stack string) int {
+	switch {
+	case strings.Contains(stack, "workerfx.(*run).join"):
+		return 0
+	case strings.Contains(stack, "workerfx.(*replica).loop"):
+		return 2
+	case strings.Contains(stack, "workerfx.(*run).goroutine"):
+		return 1
+	}
+	return 0
+}
 
 // sharedStacks takes the stacks once for all who ask for one at the same time.
 var sharedStacks = goroutines.NewShared(takeStacks)

@@ -299,6 +299,33 @@ func NewConfig() (workerfx.Config, error) {
 	return file.Worker, err
 }
 
+// Feeds reads two feeds side by side.
+type Feeds struct{ news int }
+
+// Run reads two feeds side by side. If one of them fails or panics, both end, and the run has failed.
+func (f *Feeds) Run(ctx context.Context) error {
+	return errors.Join(
+		workerfx.Go(ctx, f.readNews),
+		workerfx.Go(ctx, f.readWeather),
+	)
+}
+
+func (f *Feeds) readNews(ctx context.Context) error {
+	f.news++
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (*Feeds) readWeather(context.Context) error { panic("no weather today") }
+
+func ExampleGo() {
+	err := workerfx.RunAll(context.Background(), workerfx.NewWorker("feeds", new(Feeds).Run))
+	fmt.Println(err)
+	// Output:
+	// worker "feeds": essential worker exited prematurely
+	// panic: no weather today
+}
+
 func TestPollerIsRunAgainAfterAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // on fake time: hours pass in no time
 		app := fxtest.New(t,

@@ -85,11 +85,17 @@ func (r *replica) first() todo {
 // schedules may tick at the same moment.
 func (r *replica) finish(o outcome) todo {
 	run := r.run
+	o = run.join(o)
 	run.cancelAs(endedLife, context.Canceled)
 	var after afterwards
 	now := time.Now()
 	spare := r.spareRun(now)
 	r.pool.mu.Lock()
+	for run.hasGoroutines() { // one began just before the context ended
+		r.pool.mu.Unlock()
+		o = run.join(o)
+		r.pool.mu.Lock()
+	}
 	unhandled, waited := run.end()
 	if waited {
 		now, spare = time.Now(), nil

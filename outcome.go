@@ -77,19 +77,19 @@ func (o outcome) orStuck(r *run) outcome {
 		o.err, o.text = cause, cause.Error()
 		return o
 	}
-	o.err = &stuckError{cause, o.err, fmt.Sprintf("%v; then it ended with: %s", cause, o.text)}
+	o.err = &jointError{cause, o.err, fmt.Sprintf("%v; then it ended with: %s", cause, o.text)}
 	o.text = o.err.Error()
 	return o
 }
 
-// stuckError is the error of a run that was stuck and ended with an error of its own.
-type stuckError struct {
+// jointError is the error of a run whose context ended because of cause, and that then ended with an error of its own.
+type jointError struct {
 	cause, err error
 	text       string
 }
 
-func (e *stuckError) Error() string   { return e.text }
-func (e *stuckError) Unwrap() []error { return []error{e.cause, e.err} }
+func (e *jointError) Error() string   { return e.text }
+func (e *jointError) Unwrap() []error { return []error{e.cause, e.err} }
 
 // withUnhandled adds to an outcome that the run left items for the next attempt. Such a run did not just obey,
 // whatever error it returned.

@@ -23,9 +23,10 @@ type run struct {
 	over     bool      // guarded by the pool's lock
 
 	// Made when they are first needed.
-	logger atomic.Pointer[zerolog.Logger]
-	life   atomic.Pointer[lifetime]
-	parts  *parts // guarded by the pool's lock, and so are its fields
+	logger     atomic.Pointer[zerolog.Logger]
+	life       atomic.Pointer[lifetime]
+	goroutines atomic.Pointer[runGoroutines] // its fields are guarded by the pool's lock
+	parts      *parts                        // guarded by the pool's lock, and so are its fields
 }
 
 // parts are the parts of a run that few runs have.

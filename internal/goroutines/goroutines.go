@@ -17,9 +17,9 @@ type Profile map[string]string
 
 // Take looks at all goroutines that have the label. It stops the world for a moment.
 //
-// A goroutine inherits the labels of the one that started it. If several have the same value, the profile
-// has one whose stack contains the function frame, such as "pkg.(*Type).method". If none does, it has any.
-func Take(label, frame string) Profile {
+// A goroutine inherits the labels of the one that started it. If several have the same value, the profile has the one
+// whose stack ranks highest. rank gets the text of a stack, with functions such as "pkg.(*Type).method".
+func Take(label string, rank func(stack string) int) Profile {
 	var text strings.Builder
 	if err := pprof.Lookup("goroutine").WriteTo(&text, 1); err != nil {
 		return nil
@@ -30,7 +30,7 @@ func Take(label, frame string) Profile {
 		if !ok {
 			continue
 		}
-		if _, known := found[value]; !known || strings.Contains(entry, frame) {
+		if before, known := found[value]; !known || rank(entry) > rank(before) {
 			found[value] = entry
 		}
 	}

@@ -45,7 +45,7 @@ func TestStackIsThatOfTheGoroutineWithTheLabel(t *testing.T) {
 	start(t, hang, label, odd)
 	start(t, hang, "another", "four")
 	stacks := func() (one, two, third, fourth string) {
-		p := goroutines.Take(label, "")
+		p := goroutines.Take(label, anyStack)
 		return p.Stack("one"), p.Stack("two"), p.Stack(odd), p.Stack("four")
 	}
 	require.Eventually(t, func() bool {
@@ -57,7 +57,14 @@ func TestStackIsThatOfTheGoroutineWithTheLabel(t *testing.T) {
 	assert.Empty(t, fourth, "another label has the value")
 }
 
-func TestTakePrefersTheGoroutineWithTheFrame(t *testing.T) {
+func anyStack(string) int { return 0 }
+
+// with prefers stacks with a function.
+func with(function string) func(stack string) int {
+	return func(stack string) int { return strings.Count(stack, function) }
+}
+
+func TestTakePrefersTheGoroutineThatRanksHighest(t *testing.T) {
 	for range 3 {
 		start(t, hang, label, "same")
 	}
@@ -66,15 +73,15 @@ func TestTakePrefersTheGoroutineWithTheFrame(t *testing.T) {
 		start(t, func(until <-chan struct{}) { hang(until) }, label, "same")
 	}
 	require.Eventually(t, func() bool {
-		return strings.Contains(goroutines.Take(label, "goroutines_test.hangElsewhere").Stack("same"), "hangElsewhere")
+		return strings.Contains(goroutines.Take(label, with("goroutines_test.hangElsewhere")).Stack("same"), "hangElsewhere")
 	}, waitAtMost, pollEvery)
 	require.Eventually(t, func() bool {
-		return strings.Contains(goroutines.Take(label, "goroutines_test.hang+").Stack("same"), ".hang+")
+		return strings.Contains(goroutines.Take(label, with("goroutines_test.hang+")).Stack("same"), ".hang+")
 	}, waitAtMost, pollEvery)
 }
 
 func TestStackOfAnUnknownValueIsEmpty(t *testing.T) {
-	assert.Empty(t, goroutines.Take(label, "").Stack("unknown"))
+	assert.Empty(t, goroutines.Take(label, anyStack).Stack("unknown"))
 	assert.Empty(t, goroutines.Profile(nil).Stack("unknown"))
 }
 
