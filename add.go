@@ -97,6 +97,9 @@ func forget(e *entry) bool {
 	}
 	if e.parent != nil && e.parent.child(childName(e)) == e {
 		delete(e.parent.parts.children, childName(e))
+		if p.config.Metrics.Children == ChildrenParent {
+			e.root().retire(func(t *totals) { t.addEntry(e) })
+		}
 	}
 	return true
 }

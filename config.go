@@ -51,7 +51,19 @@ type MetricsConfig struct {
 	// Buckets are the upper bounds of worker_execution_duration_seconds, in rising order. The default is 5ms, 25ms,
 	// 100ms, 500ms, 1s, 5s, 30s, 1m, 10m and 1h.
 	Buckets []time.Duration `json:"buckets,omitempty" yaml:"buckets,omitempty" mapstructure:"buckets,omitempty"`
+	// Children is "own" (the default) or "parent". Children have series of their own, or they are added to those of the
+	// worker that started them. The counters of children that have left stay there.
+	Children ChildrenMetrics `json:"children,omitempty" yaml:"children,omitempty" mapstructure:"children,omitempty"`
 }
+
+// ChildrenMetrics says which metrics children have.
+type ChildrenMetrics string
+
+// The values of [MetricsConfig.Children].
+const (
+	ChildrenOwn    ChildrenMetrics = "own"
+	ChildrenParent ChildrenMetrics = "parent"
+)
 
 // WorkerConfig sets options of a worker from configuration. A nil field does not set its option. In JSON, durations
 // may be strings such as "5s".
@@ -68,16 +80,20 @@ type WorkerConfig struct {
 	RunTimeout    *time.Duration      `json:"runTimeout,omitempty" yaml:"runTimeout,omitempty" mapstructure:"runTimeout,omitempty"`
 	Heartbeat     *time.Duration      `json:"heartbeat,omitempty" yaml:"heartbeat,omitempty" mapstructure:"heartbeat,omitempty"` // how often a sign of life is expected
 	Essential     *bool               `json:"essential,omitempty" yaml:"essential,omitempty" mapstructure:"essential,omitempty"`
-	Events        *int                `json:"events,omitempty" yaml:"events,omitempty" mapstructure:"events,omitempty"`
+	// EssentialPolicy makes the worker essential: "exit" or "failure", see [EssentialPolicy].
+	EssentialPolicy *EssentialPolicy `json:"essentialPolicy,omitempty" yaml:"essentialPolicy,omitempty" mapstructure:"essentialPolicy,omitempty"`
+	Events          *int             `json:"events,omitempty" yaml:"events,omitempty" mapstructure:"events,omitempty"`
 
 	// Interval and Cron replace the worker's schedule. Only one of them may be set.
 	Interval         *time.Duration `json:"interval,omitempty" yaml:"interval,omitempty" mapstructure:"interval,omitempty"`
 	Cron             *string        `json:"cron,omitempty" yaml:"cron,omitempty" mapstructure:"cron,omitempty"`
 	StartImmediately *bool          `json:"startImmediately,omitempty" yaml:"startImmediately,omitempty" mapstructure:"startImmediately,omitempty"`
 	Jitter           *float64       `json:"jitter,omitempty" yaml:"jitter,omitempty" mapstructure:"jitter,omitempty"`
-	Replicas         *int           `json:"replicas,omitempty" yaml:"replicas,omitempty" mapstructure:"replicas,omitempty"`
-	MinReplicas      *int           `json:"minReplicas,omitempty" yaml:"minReplicas,omitempty" mapstructure:"minReplicas,omitempty"`
-	MaxReplicas      *int           `json:"maxReplicas,omitempty" yaml:"maxReplicas,omitempty" mapstructure:"maxReplicas,omitempty"`
+	// Missed is "skip" or "runOnce".
+	Missed      *MissedPolicy `json:"missed,omitempty" yaml:"missed,omitempty" mapstructure:"missed,omitempty"`
+	Replicas    *int          `json:"replicas,omitempty" yaml:"replicas,omitempty" mapstructure:"replicas,omitempty"`
+	MinReplicas *int          `json:"minReplicas,omitempty" yaml:"minReplicas,omitempty" mapstructure:"minReplicas,omitempty"`
+	MaxReplicas *int          `json:"maxReplicas,omitempty" yaml:"maxReplicas,omitempty" mapstructure:"maxReplicas,omitempty"`
 }
 
 const defaultPoolStopTimeout = 15 * time.Second
@@ -96,14 +112,15 @@ func (c *WorkerConfig) apply(s *settings) {
 	set(&s.stopTimeout, c.StopTimeout)
 	set(&s.runTimeout, c.RunTimeout)
 	set(&s.heartbeat, c.Heartbeat)
-	set(&s.essential, c.Essential)
 	set(&s.events, c.Events)
 	set(&s.startImmediately, c.StartImmediately)
 	set(&s.jitter, c.Jitter)
+	set(&s.missed, c.Missed)
 	set(&s.replicas, c.Replicas)
 	set(&s.minReplicas, c.MinReplicas)
 	set(&s.maxReplicas, c.MaxReplicas)
 	c.applySchedule(s)
+	c.applyEssential(s)
 	if c.HealthyAfter != nil {
 		s.healthyAfter = c.HealthyAfter
 	}
@@ -121,6 +138,24 @@ func (c *WorkerConfig) applySchedule(s *settings) {
 	}
 	if c.Interval != nil && c.Cron != nil {
 		s.scheduleErr = scheduleError("interval", *c.Interval, fmt.Errorf("stands beside cron %q: only one of them may be set", *c.Cron))
+	}
+}
+
+// applyEssential keeps the policy of the code if the configuration names none.
+func (c *WorkerConfig) applyEssential(s *settings) {
+	switch {
+	case c.Essential != nil && !*c.Essential:
+		s.essential, s.essentialErr = "", nil
+		if c.EssentialPolicy != nil {
+			s.essential, s.essentialErr = *c.EssentialPolicy, errors.New("stands beside essential: false")
+		}
+	case c.EssentialPolicy != nil:
+		WithEssential(*c.EssentialPolicy)(s)
+		if *c.EssentialPolicy == "" {
+			s.essentialErr = fmt.Errorf("must be %q or %q", OnExit, OnFailure)
+		}
+	case c.Essential != nil && !s.isEssential():
+		WithEssential()(s)
 	}
 }
 
@@ -151,6 +186,9 @@ func (c *Config) validate() error {
 		if !metricNamePart.MatchString(part) {
 			bad(field, fmt.Sprintf("%q", part), "must be letters, digits and _, and not begin with a digit")
 		}
+	}
+	if !slices.Contains([]ChildrenMetrics{"", ChildrenOwn, ChildrenParent}, c.Metrics.Children) {
+		bad("metrics.children", fmt.Sprintf("%q", c.Metrics.Children), fmt.Sprintf("must be %q or %q", ChildrenOwn, ChildrenParent))
 	}
 	for i, bound := range c.Metrics.Buckets {
 		if bound <= 0 || i > 0 && bound <= c.Metrics.Buckets[i-1] {

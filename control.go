@@ -2,6 +2,7 @@ package workerfx
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -56,6 +57,31 @@ func (p *Pool) Trigger(name string) error {
 		}
 		if !triggered {
 			return fmt.Errorf("it is %v, there is no wait to end", Status(e.first.machine.Status()))
+		}
+		return nil
+	})
+}
+
+// Reschedule gives a worker with a schedule another one, from its next wait on. The current runs go on. A replica that waits
+// for a tick waits for the next tick of the new schedule instead. Reschedule fails if the worker has no schedule, or if
+// the new one is nil, and for the reasons of all commands.
+func (p *Pool) Reschedule(name string, schedule Schedule) error {
+	return command(p, "reschedule", name, func(e *entry) error {
+		switch {
+		case isNil(schedule):
+			return errors.New("the schedule is nil")
+		case !e.policy.Scheduled:
+			return errors.New("it has no schedule: begin with WithInterval, WithCron or WithSchedule")
+		}
+		changed := *e.settings
+		changed.schedule = schedule
+		changed.noteSource(e.settings, SourceCommand)
+		changed.complete()
+		e.rescheduled = &changed
+		now := time.Now()
+		for r := range e.replicas() {
+			r.machine.Reschedule(&changed.policy, now)
+			r.wake()
 		}
 		return nil
 	})

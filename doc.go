@@ -115,6 +115,8 @@
 // [ErrDoNotRestart] also ends a worker with a schedule. A [Schedule] without a next tick ends its worker with success.
 // [ErrSkip] from a worker without a schedule is an ordinary error.
 //
+// The same goes for the goroutines of [Go]: their end is that of the run.
+//
 // When an essential worker ([WithEssential]) ends while the pool is up, the pool stops with [ErrExitedPrematurely]. Under
 // Fx the app then exits with code 1.
 //
@@ -130,6 +132,7 @@
 //	schedule       none: it runs at once, until it is done      WithInterval, WithCron, WithSchedule
 //	first run      at the first tick of its schedule            WithStartImmediately
 //	jitter         none                                         WithJitter
+//	missed ticks   are skipped                                  WithMissed
 //	replicas       1, with limits of 0 and none                 WithReplicas, WithReplicaLimits
 //	ready          when its first run begins                    WithReadiness
 //	starts after   no other worker                              WithAfter
@@ -155,6 +158,7 @@
 //	Add, AddGroup, Remove  add or remove a worker; Remove waits until the worker has stopped
 //	Scale, More, Less      change the number of replicas; a surplus replica ends after its current job
 //	Pause, Resume          let no run begin until Resume; a current run goes on
+//	Reschedule             wait for the ticks of another schedule
 //	Trigger                run now, instead of at the next tick, attempt or deferred start
 //	Restart                end the current runs and begin new ones, without failures; also if the worker is done
 //

@@ -16,6 +16,8 @@ import (
 type entry struct {
 	*settings
 
+	rescheduled *settings // those after Reschedule; nil if it was not called
+
 	pool   *Pool
 	name   string
 	body   Worker // with its middleware
@@ -31,6 +33,14 @@ type entry struct {
 	node  *order.Node[*entry] // in the start order; nil if no worker comes after another
 	group *groupMember        // nil unless the workers of its group share failures
 	lost  *entry              // a worker that it comes after and that failed for good, or nil
+}
+
+// current are the settings with the schedule that is in force.
+func (e *entry) current() *settings {
+	if e.rescheduled != nil {
+		return e.rescheduled
+	}
+	return e.settings
 }
 
 // replicas yields the replicas in their order, also those that were scaled down and have not ended yet.

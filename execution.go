@@ -126,7 +126,7 @@ func report(r *replica, e *Execution, events []Event) []Event {
 	e.MaxAttempts, e.DeferredStart = r.maxAttempts, r.deferredStart
 	e.Restarts, e.Runs, e.Failures, e.MissedTicks = m.Restarts, m.Runs, m.Failures, m.MissedTicks
 	e.StartedAt, e.FinishedAt, e.NextRunAt = rec.startedAt.Round(0), rec.finishedAt.time(), instantOf(m.NextRun()).time()
-	e.SucceededAt, e.Essential, e.Ready = rec.succeeded.time(), r.essential, r.isReady()
+	e.SucceededAt, e.Essential, e.Ready = rec.succeeded.time(), r.isEssential(), r.isReady()
 	if r.run != nil {
 		e.ID, e.Attempt = r.run.id, r.run.attempt
 	}

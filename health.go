@@ -165,9 +165,18 @@ func healthOf(r *replica, add func(Problem)) {
 		stuck := rec.history.stuck
 		add(Problem{Trouble: TroubleStuck, Since: stuck.since.time(), Err: stuck.err, text: stuck.err.Error()})
 	}
-	if expected := r.readiness || len(r.after) > 0; expected && status != lifecycle.Stopped && !r.isReady() {
+	if r.isUnready() {
 		add(notReady(r))
 	}
+}
+
+// expectsReady tells whether it is a problem if the worker is not ready.
+func (e *entry) expectsReady() bool { return e.readiness || len(e.after) > 0 }
+
+// isUnready tells whether the replica should be ready, and is not. A replica that failed for good is another problem.
+func (r *replica) isUnready() bool {
+	status := r.machine.Status()
+	return r.expectsReady() && status != lifecycle.Stopped && status != lifecycle.Error && !r.isReady()
 }
 
 // notReady is the problem of a replica that is not ready: since when, and what it waits for, or why its last run failed.

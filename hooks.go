@@ -67,9 +67,9 @@ type answer struct {
 }
 
 // answerOf asks a worker's backoff or schedule. The default backoff replaces a broken one.
-func answerOf(r *replica, q lifecycle.Question) (a answer) {
+func answerOf(r *replica, s *settings, q lifecycle.Question) (a answer) {
 	if q.Failures == 0 {
-		if !callHook(r, hookSchedule, "schedule", func() { a.tick = nextTick(r.schedule, r.jitter, q) }) {
+		if !callHook(r, hookSchedule, "schedule", func() { a.tick = nextTick(s.schedule, s.jitter, q) }) {
 			a.err = errBrokenSchedule
 		}
 		return a
@@ -100,15 +100,17 @@ func (r *replica) ask() todo {
 // plan asks the backoff or the schedule when the next run is due. The pool's lock is held, but it is free while the
 // user's code runs.
 func (r *replica) plan(now time.Time, after *afterwards) {
-	q := r.machine.Question(now)
-	if answersItself(r.settings, q) {
-		r.take(answerOf(r, q), q, now, after)
+	s, q := r.current(), r.machine.Question(now)
+	if answersItself(s, q) {
+		r.take(answerOf(r, s, q), q, now, after)
 		return
 	}
 	r.pool.mu.Unlock()
-	a := answerOf(r, q)
+	a := answerOf(r, s, q)
 	r.pool.mu.Lock()
-	r.take(a, q, now, after)
+	if q.Failures > 0 || r.current() == s { // else the worker was rescheduled, and the machine asks again
+		r.take(a, q, now, after)
+	}
 }
 
 // take gives an answer to the machine.

@@ -24,11 +24,18 @@ var silent = workerfx.WithLogger(zerolog.Nop())
 // newPool makes a silent pool with these workers.
 func newPool(t testing.TB, workers ...workerfx.Worker) *workerfx.Pool {
 	t.Helper()
-	pool, err := workerfx.NewPool(workerfx.WithLogger(zerolog.Nop()))
-	require.NoError(t, err)
+	pool := newPoolWith(t)
 	for _, w := range workers {
 		require.NoError(t, pool.Add(w))
 	}
+	return pool
+}
+
+// newPoolWith makes a pool with these options.
+func newPoolWith(t testing.TB, opts ...workerfx.PoolOption) *workerfx.Pool {
+	t.Helper()
+	pool, err := workerfx.NewPool(append(opts, workerfx.WithLogger(zerolog.Nop()))...)
+	require.NoError(t, err)
 	return pool
 }
 

@@ -3,7 +3,6 @@ package workerfx
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -29,7 +28,7 @@ var defaultBuckets = []time.Duration{
 type collector struct {
 	pool *Pool
 
-	executions, duration, running, replicas, panics, lastSuccess, nextRun, jobs, missed, stuck *prometheus.Desc
+	executions, duration, running, replicas, panics, lastSuccess, nextRun, jobs, missed, stuck, failed, notReady *prometheus.Desc
 }
 
 func newCollector(p *Pool, config MetricsConfig, pool string) *collector {
@@ -51,7 +50,9 @@ func newCollector(p *Pool, config MetricsConfig, pool string) *collector {
 		lastSuccess: desc("worker_last_success_timestamp_seconds", "When a run of the worker last succeeded."),
 		jobs:        desc("worker_jobs_total", "Jobs of a worker that handles many in one run, by how they ended.", "status"),
 		stuck:       desc("worker_stuck", "Replicas of the worker that missed their heartbeat or outlasted their run timeout."),
-		missed:      desc("worker_missed_ticks_total", "Ticks of the worker's schedule that passed while a run was under way."),
+		failed:      desc("worker_failed", "Replicas of the worker that failed for good."),
+		notReady:    desc("worker_not_ready", "Replicas of the worker that should be ready, and are not."),
+		missed:      desc("worker_missed_ticks_total", "Ticks of the worker's schedule that were missed."),
 		nextRun:     desc("worker_next_run_timestamp_seconds", "When the worker, which is waiting, runs next."),
 	}
 }
@@ -61,15 +62,20 @@ func (*collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect sends the metrics of every worker.
 func (c *collector) Collect(out chan<- prometheus.Metric) {
+	if c.pool.config.Metrics.Children == ChildrenParent {
+		for name, sum := range familyTotals(c.pool) {
+			c.collectWorker(out, name, sum)
+		}
+		return
+	}
 	for _, e := range c.pool.sorted() {
-		c.collectWorker(out, e)
+		c.collectWorker(out, e.name, totalsOf(e))
 	}
 }
 
-func (c *collector) collectWorker(out chan<- prometheus.Metric, e *entry) {
-	sum := totalsOf(e)
+func (c *collector) collectWorker(out chan<- prometheus.Metric, name string, sum *totals) {
 	send := func(desc *prometheus.Desc, kind prometheus.ValueType, value float64, more ...string) {
-		out <- prometheus.MustNewConstMetric(desc, kind, value, append([]string{e.name}, more...)...)
+		out <- prometheus.MustNewConstMetric(desc, kind, value, append([]string{name}, more...)...)
 	}
 	send(c.executions, prometheus.CounterValue, float64(sum.runs), statusStarted)
 	send(c.executions, prometheus.CounterValue, float64(sum.restarts), statusRestarted)
@@ -77,11 +83,15 @@ func (c *collector) collectWorker(out chan<- prometheus.Metric, e *entry) {
 	send(c.executions, prometheus.CounterValue, float64(sum.failures), statusError)
 	send(c.running, prometheus.GaugeValue, float64(sum.running))
 	send(c.replicas, prometheus.GaugeValue, float64(sum.replicas))
+	send(c.failed, prometheus.GaugeValue, float64(sum.failed))
 	send(c.panics, prometheus.CounterValue, float64(sum.panics))
-	if e.schedule != nil {
+	if sum.saysReady {
+		send(c.notReady, prometheus.GaugeValue, float64(sum.notReady))
+	}
+	if sum.hasTicks {
 		send(c.missed, prometheus.CounterValue, float64(sum.missed))
 	}
-	if e.heartbeat > 0 || e.runTimeout > 0 {
+	if sum.mayBeStuck {
 		send(c.stuck, prometheus.GaugeValue, float64(sum.stuck))
 	}
 	if sum.hasJobs {
@@ -94,8 +104,8 @@ func (c *collector) collectWorker(out chan<- prometheus.Metric, e *entry) {
 	if sum.nextRun != 0 {
 		send(c.nextRun, prometheus.GaugeValue, sum.nextRun.seconds())
 	}
-	c.collectDuration(out, e.name, statusSuccess, sum.good)
-	c.collectDuration(out, e.name, statusError, sum.bad)
+	c.collectDuration(out, name, statusSuccess, sum.good)
+	c.collectDuration(out, name, statusError, sum.bad)
 }
 
 func (c *collector) collectDuration(out chan<- prometheus.Metric, worker, status string, h *histogram) {
@@ -113,100 +123,6 @@ func (c *collector) collectDuration(out chan<- prometheus.Metric, worker, status
 }
 
 func (i instant) seconds() float64 { return float64(i) / float64(time.Second) }
-
-// totals are the sums over a worker's replicas.
-type totals struct {
-	runs, restarts, successes, failures, panics int64
-	jobs, failedJobs, missed                    int64
-
-	hasJobs              bool
-	running, replicas    int
-	stuck                int
-	lastSuccess, nextRun instant
-	good, bad            *histogram
-}
-
-// totalsOf are the sums over the replicas of a worker. Replicas that are gone count, too.
-func totalsOf(e *entry) totals {
-	e.pool.mu.Lock()
-	defer e.pool.mu.Unlock()
-	var sum totals
-	if e.retired != nil {
-		sum = *e.retired
-		sum.running, sum.stuck, sum.nextRun = 0, 0, 0
-	}
-	sum.replicas = int(e.wanted)
-	for r := range e.replicas() {
-		sum.add(r)
-	}
-	return sum
-}
-
-// add adds a replica. The pool's lock is held.
-func (t *totals) add(r *replica) {
-	m := &r.machine
-	if m.IsRunning() {
-		t.running++
-	}
-	t.runs += m.Runs
-	t.restarts += m.Restarts
-	t.successes += m.Successes
-	t.failures += m.Failures
-	t.missed += m.MissedTicks
-	t.lastSuccess = max(t.lastSuccess, r.record.succeeded)
-	if next := instantOf(m.NextRun()); t.nextRun == 0 || next != 0 && next < t.nextRun {
-		t.nextRun = next
-	}
-	if h := r.record.history; h != nil {
-		t.panics += h.panics
-		if h.stuck != nil {
-			t.stuck++
-		}
-		if h.jobs != nil {
-			t.hasJobs = true
-			t.jobs += h.jobs.succeeded.Load()
-			t.failedJobs += h.jobs.failed.Load()
-		}
-		t.good = t.good.plus(h.good)
-		t.bad = t.bad.plus(h.bad)
-	}
-}
-
-// histogram counts runs by how long they took, with a count for each bucket and one for longer runs. A nil histogram has
-// counted nothing.
-type histogram struct {
-	sum    time.Duration
-	counts []uint64
-}
-
-// observe counts a run. It returns h, or a new histogram if h is nil.
-func (h *histogram) observe(took time.Duration, buckets []time.Duration) *histogram {
-	if h == nil {
-		h = &histogram{counts: make([]uint64, len(buckets)+1)}
-	}
-	i := 0
-	for i < len(buckets) && took > buckets[i] {
-		i++
-	}
-	h.counts[i]++
-	h.sum += took
-	return h
-}
-
-// plus returns a new histogram with the counts of both, or nil if both are nil.
-func (h *histogram) plus(o *histogram) *histogram {
-	if o == nil {
-		return h
-	}
-	sum := &histogram{sum: o.sum, counts: slices.Clone(o.counts)}
-	if h != nil {
-		sum.sum += h.sum
-		for i, n := range h.counts {
-			sum.counts[i] += n
-		}
-	}
-	return sum
-}
 
 // slot is a pool's place in a registry. It has no metrics of its own, but it is described: so a second pool of the
 // same name is an error when it registers, and not at the first scrape. A pool of the same name may take the slot

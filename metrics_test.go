@@ -185,6 +185,70 @@ func TestExpositionIsGolden(t *testing.T) {
 	})
 }
 
+func TestMetricsTellWhoIsDownForGoodAndWhoIsNotReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := startPool(t,
+			workerfx.NewWorker("failed", fails, workerfx.WithReplicas(2), workerfx.WithReadiness()),
+			workerfx.NewWorker("slow", untilStopped, workerfx.WithReadiness()),
+			workerfx.NewWorker("well", readyAtOnce, workerfx.WithReadiness()),
+			workerfx.NewWorker("plain", untilStopped))
+		synctest.Wait()
+		series := gather(t, registered(t, pool))
+		for name, want := range map[string]float64{
+			`worker_failed{worker="failed"}`: 2, `worker_failed{worker="slow"}`: 0,
+			`worker_not_ready{worker="failed"}`: 0, `worker_not_ready{worker="slow"}`: 1, `worker_not_ready{worker="well"}`: 0,
+		} {
+			assert.Contains(t, series, name)
+			assert.Equal(t, want, series[name], name)
+		}
+		assert.NotContains(t, series, `worker_not_ready{worker="plain"}`)
+	})
+}
+
+func readyAtOnce(ctx context.Context) error {
+	workerfx.Ready(ctx)
+	return untilStopped(ctx)
+}
+
+func TestMetricsOfChildrenAreAddedToThoseOfTheirParent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := newPoolWith(t, workerfx.WithConfig(workerfx.Config{Metrics: workerfx.MetricsConfig{Children: workerfx.ChildrenParent}}))
+		leave := make(chan struct{})
+		grandchild := workerfx.NewWorker("g", fails, workerfx.WithMaxAttempts(3), static)
+		child := func(ctx context.Context) error {
+			_ = workerfx.AddChild(ctx, grandchild)
+			return untilStopped(ctx)
+		}
+		require.NoError(t, pool.Add(workerfx.NewWorker("parent", func(ctx context.Context) error {
+			for _, name := range []string{"a", "b"} {
+				_ = workerfx.AddChild(ctx, workerfx.NewWorker(name, child))
+			}
+			<-leave
+			_ = workerfx.RemoveChild(ctx, "a")
+			return untilStopped(ctx)
+		})))
+		require.NoError(t, pool.Start(t.Context()))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		registry := registered(t, pool)
+		check := func(running float64) {
+			t.Helper()
+			series := gather(t, registry)
+			for name := range series {
+				assert.NotContains(t, name, "parent/")
+			}
+			assert.Equal(t, 9.0, series[`worker_executions_total{status="started",worker="parent"}`])
+			assert.Equal(t, 6.0, series[`worker_executions_total{status="error",worker="parent"}`])
+			assert.Equal(t, running, series[`worker_running{worker="parent"}`])
+		}
+		check(3)
+		close(leave)
+		synctest.Wait()
+		check(2)
+		require.NoError(t, pool.Stop(t.Context()))
+	})
+}
+
 var update = flag.Bool("update", false, "write the golden files again")
 
 // golden compares got with a file.

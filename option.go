@@ -64,12 +64,6 @@ func WithMiddleware(mw ...Middleware) Option {
 	return func(s *settings) { s.middleware = append(slices.Clip(s.middleware), mw...) }
 }
 
-// WithEssential stops the pool when the worker ends, whether it succeeded or failed. The pool's error is then
-// [ErrExitedPrematurely]; under Fx the app exits with code 1. By default a worker that ends stops nothing.
-func WithEssential() Option {
-	return func(s *settings) { s.essential = true }
-}
-
 // WithEvents sets how many of the most recent events the worker's report keeps. The default is 32; 0 keeps none.
 func WithEvents(n int) Option {
 	return func(s *settings) { s.events = n }
@@ -96,13 +90,15 @@ type settings struct {
 	stopTimeout   time.Duration
 	runTimeout    time.Duration
 	middleware    []Middleware
-	essential     bool
+	essential     EssentialPolicy // empty for a worker that is not essential
+	essentialErr  error
 	events        int
 
 	schedule         Schedule // nil for a worker that runs once
 	scheduleErr      *badSchedule
 	startImmediately bool
 	jitter           float64
+	missed           MissedPolicy
 
 	heartbeat   time.Duration // 0 = none is expected
 	stuckPolicy StuckPolicy
@@ -116,7 +112,7 @@ type settings struct {
 }
 
 func defaultSettings() settings {
-	return settings{maxAttempts: 1, events: defaultEvents, replicas: 1}
+	return settings{maxAttempts: 1, events: defaultEvents, replicas: 1, missed: MissedSkip}
 }
 
 // apply applies options in their order.
@@ -137,8 +133,8 @@ func (s *settings) complete() {
 	s.policy = lifecycle.Policy{
 		MaxAttempts: s.maxAttempts, FailureLimit: lifecycle.FailureLimit(s.failureLimit), DeferredStart: s.deferredStart,
 		Scheduled: s.schedule != nil, StartImmediately: s.startImmediately,
-		FollowsWallClock: s.schedule != nil && !isInterval,
-		SaysReady:        s.readiness, ComesAfter: len(s.after) > 0,
+		FollowsWallClock: s.schedule != nil && !isInterval, MakesUp: s.missed == MissedRunOnce,
+		SaysReady: s.readiness, ComesAfter: len(s.after) > 0,
 	}
 	switch {
 	case s.healthyAfter != nil:
@@ -177,6 +173,7 @@ func (s *settings) validate(worker string) error {
 	s.validateSchedule(worker, &errs)
 	s.validateReplicas(worker, &errs)
 	s.validateHeartbeat(worker, &errs)
+	s.validateEssential(worker, &errs)
 	if s.strategy < OneForOne || s.strategy > RestForOne {
 		errs = append(errs, badValue(worker, "strategy", int(s.strategy), "must be OneForOne, OneForAll or RestForOne"))
 	}

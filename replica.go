@@ -32,7 +32,7 @@ type replica struct {
 }
 
 func newReplica(e *entry, index int32) *replica {
-	return &replica{entry: e, record: record{maxEvents: e.settings.events}, index: index, machine: lifecycle.New(&e.policy)}
+	return &replica{entry: e, record: record{maxEvents: e.settings.events}, index: index, machine: lifecycle.New(&e.current().policy)}
 }
 
 // start gives the replica a goroutine.
@@ -204,7 +204,7 @@ func (r *replica) end(after *afterwards) *ending {
 // leave tells others that the goroutine has ended, also if a log sink ends the goroutine in here.
 func (r *replica) leave(end *ending) {
 	defer left(r, end)
-	if end.byItself && r.essential {
+	if end.byItself && r.isEssential() {
 		defer essentialEnded(r.entry, end.failure)
 	}
 	handOver(end.run, end.scaledDown)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/rs/zerolog"
@@ -75,55 +74,4 @@ func RunAllJobs(ctx context.Context, jobs ...RunFunc) error {
 	}
 	wg.Wait()
 	return errors.Join(errs...)
-}
-
-// essentialEnded stops the pool if all replicas of an essential worker have ended. It does not wait for the stop.
-func essentialEnded(e *entry, last Problem) {
-	p := e.pool
-	failure := &prematureError{worker: e.name, err: last.Err, text: last.text}
-	p.mu.Lock()
-	if !endedByItself(e) || p.phase != phaseStarted || p.failure != nil {
-		p.mu.Unlock()
-		return
-	}
-	p.failure = failure
-	onFailure := p.onFailure
-	close(p.premature)
-	p.mu.Unlock()
-
-	p.askToStop(p.stopDeadlineOf(context.Background()))
-	if onFailure != nil {
-		onFailure()
-	}
-	p.log.essentialEnded(e.name, failure)
-}
-
-// endedByItself tells whether all replicas have ended, but for those that were scaled down, and none of them was
-// asked to. The pool's lock is held.
-func endedByItself(e *entry) bool {
-	for r := range e.replicas() {
-		if !r.machine.IsScaledDown() && (!r.machine.HasExited() || r.machine.IsStopping()) {
-			return false
-		}
-	}
-	return true
-}
-
-// prematureError is why an essential worker stopped the pool.
-type prematureError struct {
-	worker string
-	err    error // the worker's own, or nil
-	text   string
-}
-
-func (e *prematureError) Error() string {
-	text := fmt.Sprintf("worker %q: %v", e.worker, ErrExitedPrematurely)
-	if e.err != nil {
-		text += "\n" + e.text
-	}
-	return text
-}
-
-func (e *prematureError) Unwrap() []error {
-	return slices.DeleteFunc([]error{ErrExitedPrematurely, e.err}, func(err error) bool { return err == nil })
 }

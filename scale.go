@@ -61,6 +61,22 @@ func (p *Pool) Less(name string) error {
 	return p.scale("less", name, func(n int) int { return n - 1 })
 }
 
+// Replicas returns how many replicas of a worker are wanted, and how many run now. It fails with [ErrUnknownWorker].
+func (p *Pool) Replicas(name string) (wanted, running int, err error) {
+	e, err := findEntry(p, name)
+	if err != nil {
+		return 0, 0, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for r := range e.replicas() {
+		if r.machine.IsRunning() {
+			running++
+		}
+	}
+	return int(e.wanted), running, nil
+}
+
 func (p *Pool) scale(call, name string, wanted func(now int) int) error {
 	var after afterwards
 	err := command(p, call, name, func(e *entry) error {
@@ -138,9 +154,6 @@ func dropIfScaledDown(r *replica) {
 	if i < 0 {
 		return
 	}
-	if e.retired == nil {
-		e.retired = new(totals)
-	}
-	e.retired.add(r)
+	e.retire(func(t *totals) { t.add(r) })
 	e.more = slices.Delete(slices.Clone(e.more), i, i+1)
 }

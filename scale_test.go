@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -31,4 +32,23 @@ func TestScalingAtTheEndOfARunNeverRunsAReplicaTwice(t *testing.T) {
 	defer cancel()
 	require.NoError(t, pool.Stop(ctx))
 	require.False(t, twice.Load(), "two runs of one replica at once")
+}
+
+func TestReplicasTellsHowManyAreWantedAndHowManyRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", untilStopped, workerfx.WithReplicas(3)), workerfx.NewWorker("hourly", untilStopped, workerfx.WithInterval(time.Hour)))
+		synctest.Wait()
+		for name, want := range map[string][2]int{"w": {3, 3}, "hourly": {1, 0}} {
+			wanted, running, err := pool.Replicas(name)
+			require.NoError(t, err)
+			require.Equal(t, want, [2]int{wanted, running}, name)
+		}
+		require.NoError(t, pool.Scale("w", 1))
+		synctest.Wait()
+		wanted, running, err := pool.Replicas("w")
+		require.NoError(t, err)
+		require.Equal(t, [2]int{1, 1}, [2]int{wanted, running})
+		_, _, err = pool.Replicas("x")
+		require.ErrorIs(t, err, workerfx.ErrUnknownWorker)
+	})
 }

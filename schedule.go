@@ -72,6 +72,24 @@ func WithJitter(fraction float64) Option {
 	return func(s *settings) { s.jitter = fraction }
 }
 
+// MissedPolicy says what follows when ticks of a schedule were missed.
+type MissedPolicy string
+
+// The policies.
+const (
+	// MissedSkip skips them.
+	MissedSkip MissedPolicy = "skip"
+	// MissedRunOnce makes one run at once, for all of them.
+	MissedRunOnce MissedPolicy = "runOnce"
+)
+
+// WithMissed says what follows when ticks passed during a run, during a pause, while the machine slept, or when its clock
+// was set. A run makes up for all ticks before it begins. Missed ticks are counted in either case. The default is
+// [MissedSkip]: the worker waits for the next tick.
+func WithMissed(policy MissedPolicy) Option {
+	return func(s *settings) { s.missed = policy }
+}
+
 // badSchedule is an error about a schedule, until the worker's name is known.
 type badSchedule struct {
 	field string
@@ -122,7 +140,20 @@ func nextTick(schedule Schedule, jitter float64, q lifecycle.Question) (tick lif
 		}
 	}
 	tick.Due = jittered(tick.At, schedule, jitter)
+	if since := q.MakeUpSince; !since.IsZero() && tick.Missed > 0 {
+		tick.MakeUp = hasTick(schedule, q, since)
+	}
 	return tick
+}
+
+// hasTick tells whether there was a tick after a time, up to that of the question.
+func hasTick(schedule Schedule, q lifecycle.Question, since time.Time) bool {
+	if d, ok := schedule.(interval); ok {
+		q.MissedSince = since
+		_, missed := d.onGrid(q)
+		return missed > 0
+	}
+	return countTicks(schedule, since, q.From) > 0
 }
 
 // onGrid returns the next tick of the interval, and how many ticks were missed.
@@ -164,7 +195,10 @@ func (s *settings) validateSchedule(worker string, errs *[]error) {
 	if !(s.jitter >= 0 && s.jitter <= 1) {
 		*errs = append(*errs, badValue(worker, "jitter", s.jitter, "must be between 0 and 1"))
 	}
-	if s.schedule == nil && s.scheduleErr == nil && (s.jitter != 0 || s.startImmediately) {
-		*errs = append(*errs, badValue(worker, "jitter or start immediately", "", "needs a schedule: WithInterval, WithCron or WithSchedule"))
+	if s.missed != MissedSkip && s.missed != MissedRunOnce {
+		*errs = append(*errs, badValue(worker, "missed", fmt.Sprintf("%q", s.missed), fmt.Sprintf("must be %q or %q", MissedSkip, MissedRunOnce)))
+	}
+	if s.schedule == nil && s.scheduleErr == nil && (s.jitter != 0 || s.startImmediately || s.missed == MissedRunOnce) {
+		*errs = append(*errs, badValue(worker, "jitter, start immediately or missed", "", "needs a schedule: WithInterval, WithCron or WithSchedule"))
 	}
 }

@@ -250,3 +250,92 @@ func FuzzCron(f *testing.F) {
 		}
 	})
 }
+
+func TestMissedTicksAreMadeUpForByOneRunAtOnce(t *testing.T) {
+	tests := map[string]struct {
+		took, until time.Duration
+		do          func(t *testing.T, pool *workerfx.Pool)
+		want        []time.Duration
+		missed      int64
+	}{
+		"during a run":            {1500 * time.Millisecond, 5 * time.Second, nil, []time.Duration{1e9, 2500e6, 4e9}, 3},
+		"none, as runs are quick": {300 * time.Millisecond, 3500 * time.Millisecond, nil, []time.Duration{1e9, 2e9, 3e9}, 0},
+		"during a pause": {0, 6500 * time.Millisecond, func(t *testing.T, pool *workerfx.Pool) {
+			time.Sleep(1500 * time.Millisecond)
+			require.NoError(t, pool.Pause("w"))
+			time.Sleep(3 * time.Second) // until 4.5s
+			require.NoError(t, pool.Resume("w"))
+		}, []time.Duration{1e9, 4500e6, 5e9, 6e9}, 3},
+		"a triggered run makes up, too": {2500 * time.Millisecond, 6 * time.Second, func(t *testing.T, pool *workerfx.Pool) {
+			time.Sleep(1500 * time.Millisecond)
+			require.NoError(t, pool.Trigger("w"))
+		}, []time.Duration{1e9, 3500e6, 6e9}, 5},
+	}
+	for name, test := range tests {
+		bubble(name, t, func(t *testing.T) {
+			var at []time.Duration
+			start := time.Now()
+			pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error {
+				at = append(at, time.Since(start))
+				time.Sleep(test.took)
+				return nil
+			}, workerfx.WithInterval(time.Second), workerfx.WithMissed(workerfx.MissedRunOnce)))
+			if test.do != nil {
+				test.do(t, pool)
+			}
+			time.Sleep(test.until - time.Since(start))
+			e := execution(t, pool, "w")
+			require.NoError(t, pool.Stop(t.Context()))
+			require.Equal(t, test.want, at)
+			require.Equal(t, test.missed, e.MissedTicks)
+		})
+	}
+}
+
+func TestRescheduleIsFromTheNextWaitOn(t *testing.T) {
+	tests := map[string]struct {
+		after, took time.Duration
+		opts        []workerfx.Option
+		want        []time.Duration
+	}{
+		"while it waits":        {90 * time.Minute, 0, nil, []time.Duration{time.Hour, 91 * time.Minute, 92 * time.Minute}},
+		"while it runs":         {61 * time.Minute, 90 * time.Second, nil, []time.Duration{time.Hour, 62 * time.Minute, 64 * time.Minute}},
+		"before its first tick": {30 * time.Minute, 0, nil, []time.Duration{31 * time.Minute, 32 * time.Minute}},
+		"while its start waits": {time.Minute, 0, []workerfx.Option{workerfx.WithDeferredStart(time.Hour)}, []time.Duration{61 * time.Minute, 62 * time.Minute}},
+	}
+	for name, test := range tests {
+		bubble(name, t, func(t *testing.T) {
+			var at []time.Duration
+			start := time.Now()
+			pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error {
+				at = append(at, time.Since(start))
+				time.Sleep(test.took)
+				return nil
+			}, append(test.opts, workerfx.WithInterval(time.Hour))...))
+			time.Sleep(test.after)
+			synctest.Wait()
+			schedule, err := workerfx.ParseCron("@every 1m")
+			require.NoError(t, err)
+			require.NoError(t, pool.Reschedule("w", schedule))
+			settings, err := pool.Settings("w")
+			require.NoError(t, err)
+			require.Contains(t, settings, workerfx.Setting{Name: "schedule", Value: "every 1m0s", Source: workerfx.SourceCommand})
+			time.Sleep(test.want[len(test.want)-1] - time.Since(start))
+			synctest.Wait()
+			require.NoError(t, pool.Stop(t.Context()))
+			require.Equal(t, test.want, at)
+		})
+	}
+}
+
+func TestRescheduleSaysWhatItCannotDo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", untilStopped), workerfx.NewWorker("tick", untilStopped, workerfx.WithInterval(time.Hour)))
+		schedule, err := workerfx.ParseCron("@daily")
+		require.NoError(t, err)
+		require.ErrorContains(t, pool.Reschedule("tick", nil), `worker "tick": reschedule: the schedule is nil`)
+		require.ErrorContains(t, pool.Reschedule("w", schedule), `worker "w": reschedule: it has no schedule`)
+		require.ErrorIs(t, pool.Reschedule("x", schedule), workerfx.ErrUnknownWorker)
+		require.NoError(t, pool.Reschedule("tick", schedule))
+	})
+}

@@ -19,9 +19,10 @@ const (
 	SourceGroup                  // an option of the worker's group
 	SourceCode                   // an option of the worker, or one given where it was added
 	SourceOverride               // Config.Workers, by the name of the worker or of its group
+	SourceCommand                // Pool.Reschedule
 )
 
-var sourceNames = [...]string{"default", "config defaults", "group", "code", "config by name"}
+var sourceNames = [...]string{"default", "config defaults", "group", "code", "config by name", "command"}
 
 // String returns the source in words, such as "config by name".
 func (s Source) String() string {
@@ -47,9 +48,12 @@ func (p *Pool) Settings(name string) ([]Setting, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.mu.Lock()
+	current := e.current()
+	p.mu.Unlock()
 	list := make([]Setting, len(settingTable))
 	for i, field := range settingTable {
-		list[i] = Setting{field.name, field.text(e.settings), Source(e.sources[i])}
+		list[i] = Setting{field.name, field.text(current), Source(current.sources[i])}
 	}
 	return list, nil
 }
@@ -58,7 +62,7 @@ func (p *Pool) Settings(name string) ([]Setting, error) {
 type sources [settingCount]uint8
 
 // settingCount is the length of settingTable, which refers to settings and so to itself.
-const settingCount = 20
+const settingCount = 21
 
 // applyFrom applies options, and notes which settings they change.
 func (s *settings) applyFrom(source Source, opts []Option) error {
@@ -75,7 +79,7 @@ func (s *settings) applyFrom(source Source, opts []Option) error {
 func (s *settings) noteSource(before *settings, source Source) {
 	for i, field := range settingTable {
 		if !field.same(before, s) {
-			s.sources[i] = uint8(source) //nolint:gosec // there are five
+			s.sources[i] = uint8(source) //nolint:gosec // there are six
 		}
 	}
 }
@@ -92,6 +96,7 @@ var settingTable = [settingCount]settingField{
 	usersOwn("schedule", func(s *settings) Schedule { return s.schedule }, scheduleText),
 	plain("startImmediately", func(s *settings) bool { return s.startImmediately }),
 	plain("jitter", func(s *settings) float64 { return s.jitter }),
+	plain("missed", func(s *settings) MissedPolicy { return s.missed }),
 	plain("deferredStart", func(s *settings) time.Duration { return s.deferredStart }),
 	plain("maxAttempts", func(s *settings) int { return s.maxAttempts }),
 	usersOwn("backoff", func(s *settings) Backoff { return s.backoff }, backoffText),
@@ -105,7 +110,7 @@ var settingTable = [settingCount]settingField{
 	plain("runTimeout", func(s *settings) time.Duration { return s.runTimeout }),
 	plain("heartbeat", func(s *settings) time.Duration { return s.heartbeat }),
 	plain("stuckPolicy", func(s *settings) StuckPolicy { return s.stuckPolicy }, stuckPolicyText),
-	plain("essential", func(s *settings) bool { return s.essential }),
+	plain("essential", func(s *settings) EssentialPolicy { return s.essential }, essentialText),
 	plain("readiness", func(s *settings) bool { return s.readiness }),
 	plain("after", func(s *settings) string { return strings.Join(s.after, ", ") }),
 	plain("strategy", func(s *settings) Strategy { return s.strategy }),
@@ -171,6 +176,13 @@ func failureLimitText(l FailureLimit) string {
 		return ""
 	}
 	return fmt.Sprintf("threshold %v, decay %v, pause %v", l.Threshold, l.Decay, l.Pause)
+}
+
+func essentialText(p EssentialPolicy) string {
+	if p == "" {
+		return "no"
+	}
+	return "on " + string(p)
 }
 
 func stuckPolicyText(p StuckPolicy) string {

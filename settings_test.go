@@ -60,7 +60,7 @@ func TestSettingsTellWhereEachValueComesFrom(t *testing.T) {
 		"schedule":     {"cron */5 * * * *", workerfx.SourceCode},
 		"stopTimeout":  {"1s", workerfx.SourceOverride},
 		"runTimeout":   {"2m0s", workerfx.SourceOverride},
-		"essential":    {"false", workerfx.SourceDefault},
+		"essential":    {"no", workerfx.SourceDefault},
 	} {
 		require.Equal(t, want, w[name], name)
 	}

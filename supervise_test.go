@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -363,6 +364,69 @@ func TestEssentialWorkerThatEndsStopsThePool(t *testing.T) {
 			}
 			assert.Equal(t, workerfx.StatusStopped, execution(t, pool, "other").Status)
 		})
+	}
+}
+
+func TestWorkerThatIsEssentialOnFailureStopsThePoolOnlyIfItFailsForGood(t *testing.T) {
+	tests := map[string]struct {
+		ends  []error // of the runs, of each replica
+		stops bool
+	}{
+		"success":                       {[]error{nil}, false},
+		"failure":                       {[]error{errBoom, errBoom}, true},
+		"failure that was made good":    {[]error{errBoom, nil}, false},
+		"one of two replicas, at first": {[]error{workerfx.ErrDoNotRestart, fmt.Errorf("%w: %w", workerfx.ErrDoNotRestart, errBoom)}, true},
+	}
+	for name, test := range tests {
+		bubble(name, t, func(t *testing.T) {
+			var runs atomic.Int32
+			replicas := 1
+			if strings.Contains(name, "replicas") {
+				replicas = 2
+			}
+			pool := newPool(t,
+				workerfx.NewWorker("essential", func(context.Context) error {
+					run := runs.Add(1)
+					time.Sleep(time.Duration(3-run) * time.Second) // the first replica ends last
+					return test.ends[run-1]
+				}, workerfx.WithEssential(workerfx.OnFailure), workerfx.WithMaxAttempts(2), static, workerfx.WithReplicas(replicas)),
+				workerfx.NewWorker("other", untilStopped))
+			err := pool.Run(within(t, time.Minute))
+			if !test.stops {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, workerfx.ErrExitedPrematurely)
+			require.ErrorIs(t, err, errBoom)
+		})
+	}
+}
+
+func TestEssentialPoliciesAreChecked(t *testing.T) {
+	no, yes, failure, odd := false, true, workerfx.OnFailure, workerfx.EssentialPolicy("maybe")
+	for want, test := range map[string]struct {
+		option workerfx.Option
+		config workerfx.WorkerConfig
+	}{
+		`worker "w": essential policy "exit": only one policy may be given, got 2`: {option: workerfx.WithEssential(workerfx.OnExit, workerfx.OnFailure)},
+		`worker "w": essential policy "maybe": must be "exit" or "failure"`:        {config: workerfx.WorkerConfig{EssentialPolicy: &odd}},
+		`worker "w": essential policy "failure": stands beside essential: false`:   {config: workerfx.WorkerConfig{EssentialPolicy: &failure, Essential: &no}},
+		"": {option: workerfx.WithEssential(workerfx.OnFailure), config: workerfx.WorkerConfig{Essential: &yes}},
+	} {
+		pool := newPoolWith(t, workerfx.WithConfig(workerfx.Config{Workers: map[string]workerfx.WorkerConfig{"w": test.config}}))
+		opts := []workerfx.Option{}
+		if test.option != nil {
+			opts = append(opts, test.option)
+		}
+		err := pool.Add(workerfx.NewWorker("w", untilStopped), opts...)
+		if want == "" {
+			require.NoError(t, err)
+			settings, err := pool.Settings("w")
+			require.NoError(t, err)
+			require.Contains(t, settings, workerfx.Setting{Name: "essential", Value: "on failure", Source: workerfx.SourceCode})
+			continue
+		}
+		require.ErrorContains(t, err, want)
 	}
 }
 

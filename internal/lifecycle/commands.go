@@ -1,5 +1,7 @@
 package lifecycle
 
+import "time"
+
 // Stop lets no run begin any more.
 func (m *Machine) Stop() { m.stopping = true }
 
@@ -46,6 +48,22 @@ func (m *Machine) Trigger() bool {
 	ok := waits && !m.exited && !(m.stopping || m.scaledDown || m.groupStopped || m.paused || m.held)
 	m.trigger = m.trigger || ok
 	return ok
+}
+
+// Reschedule takes a policy with another schedule. A replica that waits for a tick waits for that of the new schedule. It
+// tells whether there was a schedule before.
+func (m *Machine) Reschedule(policy *Policy, now time.Time) bool {
+	if !m.policy.Scheduled {
+		return false
+	}
+	m.policy = policy
+	if m.ticks != nil {
+		m.ticks = &ticks{origin: later(now, m.ticks.origin), counted: now, covered: now}
+	}
+	if m.plan == planTick && !m.running {
+		m.planTick(zeroTime)
+	}
+	return true
 }
 
 // Hold makes the replica wait for another member of its group. A run under way has to end for it.

@@ -24,7 +24,8 @@
 //
 // A restart that was asked for before lines 0 and 3 begins a new life instead of an exit. Line 7 holds for the first run
 // of a life and for the first run after a hold. A released replica starts again without its backoff. After a pause or a
-// hold, a schedule goes on with its next tick; the ticks that passed were missed.
+// hold, a schedule goes on with its next tick; the ticks that passed were missed. If the policy makes up for missed ticks,
+// a run is due at once then, and also after a run during which a tick passed. A run makes up for all ticks before it.
 //
 // [Machine.Ended] takes the end of a run. A run that was asked to end is no failure, and the next run is due at once. An
 // error of its own still counts. Every other end is judged by the [Policy]:

@@ -26,6 +26,7 @@ var policies = map[string]Policy{
 	"deferred ticks":   {MaxAttempts: 1, Scheduled: true, DeferredStart: 3 * time.Second, FollowsWallClock: true},
 	"failure limit":    {FailureLimit: FailureLimit{Threshold: 1, Decay: time.Hour, Pause: 5 * time.Second}},
 	"comes after":      {MaxAttempts: 2, ComesAfter: true},
+	"makes up":         {MaxAttempts: 2, Scheduled: true, MakesUp: true, FollowsWallClock: true},
 	"ticks come after": {MaxAttempts: 1, Scheduled: true, ComesAfter: true},
 }
 
@@ -72,7 +73,7 @@ type fingerprint struct {
 	machine                              Machine
 	due, origin, last, upcoming, counted time.Duration
 	scoreAge                             time.Duration
-	hasTicks                             bool
+	hasTicks, makesUp                    bool
 }
 
 func (w *world) fingerprint() fingerprint {
@@ -85,7 +86,7 @@ func (w *world) fingerprint() fingerprint {
 	}
 	f := fingerprint{asking: w.asking, due: since(m.due)}
 	if m.ticks != nil {
-		f.hasTicks = true
+		f.hasTicks, f.makesUp = true, m.ticks.makesUp
 		f.origin, f.last, f.upcoming, f.counted = since(m.ticks.origin), since(m.ticks.last), since(m.ticks.upcoming), since(m.ticks.counted)
 	}
 	if m.score.at != 0 {
@@ -159,6 +160,9 @@ func commands() (inputs []input) {
 	command("restart", (*Machine).Restart)
 	command("revive", func(m *Machine) { m.Revive() })
 	command("trigger", func(m *Machine) { m.Trigger() })
+	inputs = append(inputs, input{"reschedule", func(w *world) (bool, error) {
+		return w.machine.Reschedule(w.machine.policy, w.now), nil
+	}})
 	command("hold", (*Machine).Hold)
 	command("release", func(m *Machine) { m.Release(false) })
 	command("release, its failure stands", func(m *Machine) { m.Release(true) })
@@ -272,6 +276,10 @@ func answers() (inputs []input) {
 	answer("next tick", false, func(m *Machine, q Question, _ time.Time) {
 		at := q.From.Add(4 * time.Second)
 		m.AnswerTick(q, Tick{At: at, Due: at})
+	})
+	answer("next tick, and a run that makes up", false, func(m *Machine, q Question, _ time.Time) {
+		at := q.From.Add(4 * time.Second)
+		m.AnswerTick(q, Tick{At: at, Due: at, Missed: 1, MakeUp: !q.MakeUpSince.IsZero()})
 	})
 	answer("no tick", false, func(m *Machine, _ Question, _ time.Time) { m.AnswerNone(0, false) })
 	answer("broken schedule", false, func(m *Machine, _ Question, _ time.Time) { m.AnswerNone(0, true) })

@@ -115,6 +115,9 @@ func New(policy *Policy) Machine { return Machine{policy: policy, entering: poli
 // Next says what to do next, if no run is under way. It is the table of the package documentation.
 func (m *Machine) Next(now time.Time, f Facts) Step {
 	deferred, resumed := m.planFirstRun(now), m.endPause()
+	if m.ticks != nil {
+		m.ticks.looked = now
+	}
 	step := m.decide(now, f)
 	step.Deferred, step.Resumed = deferred, resumed
 	m.status = step.Status
@@ -236,8 +239,11 @@ func (m *Machine) Began() (start Start) {
 		m.forgetFailures()
 	case m.trigger:
 		start.Triggered = true
-	case m.plan == planTick:
+	case m.plan == planTick && !m.ticks.makesUp:
 		m.ticks.last = m.ticks.upcoming
+	}
+	if m.ticks != nil {
+		m.ticks.covered, m.ticks.makesUp = m.ticks.looked, false
 	}
 	m.restart, m.trigger, m.entering, m.anew, m.deferred = false, false, false, false, false
 	m.running, m.status, m.question = true, Running, askNothing

@@ -15,6 +15,7 @@ type Policy struct {
 	Scheduled        bool // it runs at the ticks of a schedule
 	StartImmediately bool // and once at its start
 	FollowsWallClock bool // the schedule does, also when the clock is set
+	MakesUp          bool // one run at once makes up for ticks that were missed
 	SaysReady        bool // a run is ready once it says so
 	ComesAfter       bool // its first run waits for other workers
 }

@@ -17,6 +17,10 @@ type ticks struct {
 	last     time.Time // the tick that was taken last
 	upcoming time.Time // the tick that the replica waits for
 	counted  time.Time // missed ticks are counted up to here
+
+	looked  time.Time // when Next was asked last
+	covered time.Time // the last run began then, and made up for all ticks before
+	makesUp bool      // the next run makes up for missed ticks, and is no tick itself
 }
 
 // question is what has to be asked before it is known when the next run is due.
@@ -38,6 +42,8 @@ type Question struct {
 	From time.Time
 	// MissedSince is the time after which ticks up to From were missed; zero if none can have been.
 	MissedSince time.Time
+	// MakeUpSince is the time after which a tick up to From is made up for; zero if none is.
+	MakeUpSince time.Time
 }
 
 // Tick is the answer of a schedule.
@@ -45,6 +51,7 @@ type Tick struct {
 	At     time.Time // by the schedule
 	Due    time.Time // with jitter
 	Missed int64     // ticks, since the last answer
+	MakeUp bool      // there was a tick since MakeUpSince
 }
 
 // Question returns what to ask at now. It is for a machine that IsAsking.
@@ -56,6 +63,9 @@ func (m *Machine) Question(now time.Time) Question {
 	q := Question{Origin: t.origin, From: later(now, t.origin), MissedSince: later(t.last, t.counted)}
 	if back := t.last.Round(0).Sub(now.Round(0)); m.policy.FollowsWallClock && !t.last.IsZero() && back > 0 && back <= maxSetBack {
 		q.From = t.last
+	}
+	if m.policy.MakesUp && !q.MissedSince.IsZero() {
+		q.MakeUpSince = later(q.MissedSince, t.covered)
 	}
 	return q
 }
@@ -75,8 +85,10 @@ func (m *Machine) AnswerTick(q Question, tick Tick) {
 	t.counted = q.From
 	if m.question == askSchedule {
 		m.question = askNothing
-		t.upcoming = tick.At
-		m.due = m.clock(later(m.due, tick.Due))
+		t.upcoming, t.makesUp = tick.At, tick.MakeUp
+		if !t.makesUp {
+			m.due = m.clock(later(m.due, tick.Due))
+		}
 	}
 }
 
