@@ -83,8 +83,7 @@ func (r *reference) table(title, prefix string, of reflect.Type) string {
 
 func (r *reference) rows(out *strings.Builder, prefix string, of reflect.Type) {
 	docs := r.fieldDocs(of.Name())
-	for i := range of.NumField() {
-		field := of.Field(i)
+	for field := range of.Fields() {
 		name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 		within := field.Type
 		for within.Kind() == reflect.Pointer {

@@ -97,7 +97,7 @@ func TestTheRunIsOverWhenItsGoroutinesAre(t *testing.T) {
 			time.Sleep(2*time.Minute - 1)
 			synctest.Wait()
 			require.Equal(t, workerfx.StatusRunning, execution(t, pool, "w").Status)
-			time.Sleep(1)
+			time.Sleep(1 * time.Nanosecond)
 			synctest.Wait()
 			require.Equal(t, test.status, execution(t, pool, "w").Status)
 			require.ErrorIs(t, execution(t, pool, "w").Err, test.end)
