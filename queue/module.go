@@ -28,22 +28,31 @@ type Database struct {
 // the file, with lock files in a directory beside it whose name ends in "-workers". The file must not be on a
 // network drive.
 func SQLite(path string) Database {
-	return Database{func(params, settings) (database.Database, error) { return sqlite.New(path, nil) }}
+	return Database{func(_ params, s settings) (database.Database, error) {
+		if err := s.refuseDirectURL(); err != nil {
+			return nil, err
+		}
+		return sqlite.New(path, nil)
+	}}
 }
 
 // Postgres keeps jobs in a PostgreSQL database, version 14 or newer, that many machines may share. The URL is one
-// of pgx, with its parameters for pools, such as postgres://user:password@host:5432/database?pool_max_conns=20.
+// of pgx, with its parameters for pools, such as postgres://user:password@host:5432/database?pool_max_conns=20. If it
+// leads through a pooler in transaction mode, add [WithDirectURL].
 func Postgres(url string) Database {
-	return Database{func(_ params, s settings) (database.Database, error) { return postgres.New(url, nil, s.lease) }}
+	return Database{func(_ params, s settings) (database.Database, error) {
+		return postgres.New(url, nil, s.direct, s.lease)
+	}}
 }
 
-// UsePostgres keeps jobs in the database of the *[pgxpool.Pool] that the app provides.
+// UsePostgres keeps jobs in the database of the *[pgxpool.Pool] that the app provides. If it leads through a pooler in
+// transaction mode, add [WithDirectURL], and default_query_exec_mode=cache_describe to the URL of the pool.
 func UsePostgres() Database {
 	return Database{func(p params, s settings) (database.Database, error) {
 		if p.Pool == nil {
 			return nil, errors.New("UsePostgres: the app provides no *pgxpool.Pool")
 		}
-		return postgres.New("", p.Pool, s.lease)
+		return postgres.New("", p.Pool, s.direct, s.lease)
 	}}
 }
 
@@ -51,9 +60,12 @@ func UsePostgres() Database {
 // modernc.org/sqlite and SetMaxOpenConns(1). The pragmas journal_mode(WAL), synchronous(FULL) and busy_timeout are
 // recommended.
 func UseSQLite() Database {
-	return Database{func(p params, _ settings) (database.Database, error) {
+	return Database{func(p params, s settings) (database.Database, error) {
 		if p.DB == nil {
 			return nil, errors.New("UseSQLite: the app provides no *sql.DB")
+		}
+		if err := s.refuseDirectURL(); err != nil {
+			return nil, err
 		}
 		return sqlite.New("", p.DB)
 	}}

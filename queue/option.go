@@ -6,9 +6,11 @@ import (
 	"regexp"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 
 	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/queue/internal/postgres"
 )
 
 // Option configures [Module]. A value out of range is an error of fx.New.
@@ -45,11 +47,23 @@ func WithLease(d time.Duration) Option {
 	return func(s *settings) { s.lease = d }
 }
 
+// WithDirectURL names a PostgreSQL URL for locks and notifications, where the URL or the pool of the database leads
+// through a pooler in transaction mode, such as PgBouncer or Supavisor. It must lead to the same database with the same
+// schema, without a pooler or through one in session mode. Everything else goes through the pooler, without prepared
+// statements. See docs/queue.md for the connections and for the settings of an app's own pool. Without this option, locks
+// and notifications use the URL or the configuration of the pool. If their connections do not keep their session, the
+// start fails at once. The option is an error with SQLite.
+func WithDirectURL(url string) Option {
+	return func(s *settings) { s.direct, s.directErr = postgres.ParseURL(url) }
+}
+
 // settings are all options of a module.
 type settings struct {
 	queues       []queueConfig
 	noMigrations bool
 	lease        time.Duration
+	direct       *pgxpool.Config // of the direct URL; nil without one
+	directErr    error           // of the direct URL
 }
 
 type queueConfig struct {
@@ -83,6 +97,9 @@ func (s *settings) validate() error {
 	if s.lease < minLease || s.lease > maxLease {
 		errs = append(errs, fmt.Errorf("queue: lease %v: must be from %v to %v", s.lease, minLease, maxLease))
 	}
+	if s.directErr != nil {
+		errs = append(errs, fmt.Errorf("queue: WithDirectURL: %w", s.directErr))
+	}
 	named := make(map[string]bool)
 	for _, q := range s.queues {
 		if err := checkQueue(q.name); err != nil {
@@ -104,6 +121,14 @@ func checkQueue(name string) error {
 		return fmt.Errorf("queue name %q: must be letters and digits with single - or _ between them, %d at most", name, maxName)
 	}
 	return nil
+}
+
+// refuseDirectURL returns an error if there is a direct URL, as SQLite has no connections.
+func (s *settings) refuseDirectURL() error {
+	if s.direct == nil {
+		return nil
+	}
+	return fmt.Errorf("WithDirectURL (%s): is for PostgreSQL, and the jobs are in SQLite", postgres.NameOf(s.direct))
 }
 
 // worked returns the queues that a process with this number of handlers works.

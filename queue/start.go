@@ -55,11 +55,17 @@ func (a *appQueue) prepare(ctx context.Context) error {
 	if err := a.db.Open(ctx, a.riverLog); err != nil {
 		return err
 	}
+	if err := a.db.Check(ctx, a.needsSession()); err != nil {
+		return err
+	}
 	if err := a.db.Migrate(ctx, a.riverLog, !a.noMigrations); err != nil {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	return nil
 }
+
+// needsSession tells whether this process takes locks or listens. A process that only enqueues does so to migrate.
+func (a *appQueue) needsSession() bool { return len(a.queues) > 0 || !a.noMigrations }
 
 // withReserve returns ctx with an earlier deadline. It is earlier by a tenth of the time that is left, at most by a
 // second. So the caller gets the error of the last try, and not only the error of the deadline.

@@ -20,6 +20,9 @@ type Database interface {
 	MakeRoom(transactions int)
 	// Open connects, in one try. The methods below may be called after it has returned nil, until Close.
 	Open(ctx context.Context, log *slog.Logger) error
+	// Check returns a [PermanentError] if the connections do not keep what the database needs them to keep. Session says
+	// that the process takes locks or listens.
+	Check(ctx context.Context, session bool) error
 	// Migrate migrates the schema under a lock. If apply is false, it only checks the schema.
 	Migrate(ctx context.Context, log *slog.Logger, apply bool) error
 	// Close closes the database. It does nothing if the database is not open.

@@ -3,6 +3,7 @@ package pgtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -55,6 +56,31 @@ func NewDatabase(t testing.TB) string {
 	u, err := url.Parse(server.URL)
 	require.NoError(t, err)
 	u.Path = "/" + name
+	return u.String()
+}
+
+// Modes of [ThroughPgBouncer].
+const (
+	SessionMode     = "pool_mode=session"
+	TransactionMode = "pool_mode=transaction"
+)
+
+// ThroughPgBouncer returns the URL by which the database of a URL is reached through a PgBouncer of its own. Settings
+// are a mode, and other lines for its section [pgbouncer]. The end of the test stops it. Without PgBouncer, the test
+// is skipped.
+func ThroughPgBouncer(t testing.TB, database string, settings ...string) string {
+	t.Helper()
+	pooler, err := server.StartPgBouncer(settings...)
+	if errors.Is(err, pgserver.ErrNoPgBouncer) {
+		t.Skip(err)
+	}
+	require.NoError(t, err)
+	t.Cleanup(pooler.Stop)
+	to, err := url.Parse(pooler.URL)
+	require.NoError(t, err)
+	u, err := url.Parse(database)
+	require.NoError(t, err)
+	u.Host, u.RawQuery = to.Host, ""
 	return u.String()
 }
 

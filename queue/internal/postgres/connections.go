@@ -12,7 +12,7 @@ import (
 	"github.com/workerfx/workerfx/queue/internal/database"
 )
 
-// connections are the network connections of a pool. A cut closes them, which ends all calls on them at once. Some
+// connections are the network connections of pools. A cut closes them, which ends all calls on them at once. Some
 // calls of River have no timeout, and would wait for a silent network.
 type connections struct {
 	mu     sync.Mutex // guards the fields below
@@ -30,10 +30,19 @@ func (c *connections) configure(config *pgxpool.Config) *pgxpool.Config {
 // closeTimeout is how long a pool may take to close. It waits for current calls and tells the server.
 const closeTimeout = time.Second
 
-// close closes the pool, and cuts the connections after closeTimeout. The pool's own Close waits without a limit.
-func (c *connections) close(pool *pgxpool.Pool) {
+// newPool returns a pool that opens its connections here, at most size and only when they are needed.
+func (c *connections) newPool(ctx context.Context, config *pgxpool.Config, size int32) (*pgxpool.Pool, error) {
+	config = c.configure(config)
+	config.MaxConns, config.MinConns, config.MinIdleConns = size, 0, 0
+	return pgxpool.NewWithConfig(ctx, config)
+}
+
+// close closes the pools, and cuts the connections after closeTimeout. A pool's own Close waits without a limit.
+func (c *connections) close(pools ...*pgxpool.Pool) {
 	defer time.AfterFunc(closeTimeout, c.cut).Stop()
-	pool.Close()
+	for _, pool := range pools {
+		pool.Close()
+	}
 }
 
 // dial returns a function that dials as next does.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivertype"
 
@@ -22,34 +23,47 @@ import (
 type Database struct {
 	database.Store[pgx.Tx]
 
-	config *pgxpool.Config
+	config *pgxpool.Config // of the pool
 	pool   *pgxpool.Pool
-	own    *connections // of the pool; nil if the pool is the app's
-	sized  bool         // the URL says how large the pool is
+	own    *connections    // of the pool; nil if the pool is the app's
+	sized  bool            // the URL says how large the pool is
+	direct *pgxpool.Config // of connections for locks and notifications; config without a direct URL
 	lease  time.Duration
 
 	sqlDB    *sql.DB // on the connections of pool
 	sqlStore database.Store[*sql.Tx]
 }
 
-// New returns the database of a URL, or of the app's pool.
-func New(url string, pool *pgxpool.Pool, lease time.Duration) (*Database, error) {
+// ParseURL returns the configuration of a URL. Its errors leave the password out.
+func ParseURL(url string) (*pgxpool.Config, error) {
+	if url == "" {
+		return nil, errors.New("the URL is empty, want postgres://user:password@host:5432/database")
+	}
+	return pgxpool.ParseConfig(url)
+}
+
+// New returns the database of a URL, or of the app's pool. Direct is the configuration for locks and notifications if a
+// pooler is in between, else nil.
+func New(url string, pool *pgxpool.Pool, direct *pgxpool.Config, lease time.Duration) (*Database, error) {
 	d := &Database{
 		Store: database.NewStore[pgx.Tx](&dialect), sqlStore: database.NewStore[*sql.Tx](&dialect),
-		pool: pool, lease: lease,
+		pool: pool, direct: direct, lease: lease,
 	}
 	if pool != nil {
 		d.config = pool.Config()
-		return d, nil
+	} else {
+		var err error
+		if d.config, err = ParseURL(url); err != nil {
+			return nil, fmt.Errorf("PostgreSQL: %w", err)
+		}
+		d.own, d.sized = &connections{}, strings.Contains(url, "pool_max_conns")
 	}
-	var err error
-	if url == "" {
-		return nil, errors.New("PostgreSQL: the URL is empty, want postgres://user:password@host:5432/database")
+	switch {
+	case direct == nil:
+		d.direct = d.config
+	case d.own != nil:
+		keepNoStatements(d.config)
 	}
-	if d.config, err = pgxpool.ParseConfig(url); err != nil {
-		return nil, fmt.Errorf("PostgreSQL: %w", err) // pgx leaves the password out
-	}
-	d.own, d.sized = &connections{}, strings.Contains(url, "pool_max_conns")
 	return d, nil
 }
 
@@ -65,8 +79,11 @@ func (d *Database) MakeRoom(transactions int) {
 }
 
 // String is "PostgreSQL at host:port/database".
-func (d *Database) String() string {
-	c := d.config.ConnConfig
+func (d *Database) String() string { return NameOf(d.config) }
+
+// NameOf names the database of a configuration without its password.
+func NameOf(config *pgxpool.Config) string {
+	c := config.ConnConfig
 	return fmt.Sprintf("PostgreSQL at %s:%d/%s", c.Host, c.Port, c.Database)
 }
 
@@ -83,6 +100,9 @@ func (d *Database) Open(ctx context.Context, log *slog.Logger) error {
 		d.pool = pool
 	}
 	if err := d.pool.Ping(ctx); err != nil {
+		if lost, _ := asLost(err); lost != nil { // of a hook of the app's pool
+			return d.noStatements(lost)
+		}
 		return err
 	}
 	return d.useDrivers(log)
@@ -103,7 +123,7 @@ func (d *Database) Migrate(ctx context.Context, log *slog.Logger, apply bool) er
 	if !apply {
 		return d.MigrateIn(ctx, log, false)
 	}
-	lock, err := OpenLock(ctx, d.config, "migrate", d.lease)
+	lock, err := OpenLock(ctx, d.direct, "migrate", d.lease)
 	if err != nil {
 		return fmt.Errorf("lock for migrations: %w", err)
 	}
@@ -111,34 +131,51 @@ func (d *Database) Migrate(ctx context.Context, log *slog.Logger, apply bool) er
 	return d.MigrateIn(ctx, log, true)
 }
 
-// riverConns is the largest number of connections of a River client. The connection of its lock is not counted. One
-// connection listens, one fetches and one sweeps. The leader needs a few more.
-const riverConns = 7
+// riverConns is the largest number of connections of a River client. The connection of its lock and the one that listens
+// are not counted. One fetches and one sweeps. The leader needs a few more.
+const riverConns = 6
 
-// Join takes the client's lock, and makes a pool for the client. The pool is closed when the lock is lost.
+// Join takes the client's lock, and makes pools for the client. They are closed when the lock is lost.
 func (d *Database) Join(ctx context.Context, clientID string) (*database.Session, error) {
-	lock, err := OpenLock(ctx, d.config, clientID, d.lease)
+	lock, err := OpenLock(ctx, d.direct, clientID, d.lease)
 	if err != nil {
 		return nil, fmt.Errorf("liveness lock: %w", err)
 	}
 	own := &connections{}
-	config := own.configure(d.config)
-	config.MaxConns, config.MinConns, config.MinIdleConns = riverConns, 0, 0
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	pool, err := own.newPool(ctx, d.config, riverConns)
 	if err != nil {
+		lock.Close()
+		return nil, err
+	}
+	listening, err := own.newPool(ctx, d.direct, 1)
+	if err != nil {
+		own.close(pool)
 		lock.Close()
 		return nil, err
 	}
 	unlink := context.AfterFunc(lock.alive, func() { time.AfterFunc(cutDelay, own.cut) })
 	session := database.NewSession(lock.alive, clientID)
-	session.Executor, session.Driver = riverpgxv5.New(lock.pool).GetExecutor(), riverpgxv5.New(pool)
+	session.Executor = riverpgxv5.New(lock.pool).GetExecutor()
+	session.Driver = listeningDriver{riverpgxv5.New(pool), riverpgxv5.New(listening)}
 	session.Sweep = func(ctx context.Context) ([]*rivertype.JobRow, error) { return d.sweep(ctx, pool) }
 	session.Leave = func() {
 		unlink()
-		own.close(pool)
+		own.close(pool, listening)
 		lock.Close()
 	}
 	return session, nil
+}
+
+// listeningDriver is River's driver, but it listens through another one.
+type listeningDriver struct {
+	*riverpgxv5.Driver
+
+	listening *riverpgxv5.Driver
+}
+
+// GetListener returns a listener, which takes a connection from its pool.
+func (d listeningDriver) GetListener(params *riverdriver.GetListenenerParams) riverdriver.Listener {
+	return d.listening.GetListener(params)
 }
 
 var dialect = database.Dialect{

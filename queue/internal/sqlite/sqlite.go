@@ -99,6 +99,9 @@ func (d *Database) Open(ctx context.Context, log *slog.Logger) error {
 	return d.Use(riversqlite.New(d.db), log)
 }
 
+// Check does nothing: locks are files.
+func (*Database) Check(context.Context, bool) error { return nil }
+
 // explain adds the likely reason to an error of SQLite about a file that it cannot open.
 func (d *Database) explain(err error) error {
 	if _, dirErr := os.Stat(filepath.Dir(d.path)); d.own && dirErr != nil {
