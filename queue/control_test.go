@@ -68,7 +68,7 @@ func TestStopLetsJobsFinish(t *testing.T) {
 func TestScalingMultipliesTheSlots(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		begun, goOn := make(chan int64, 10), make(chan struct{})
-		a := newAppWith(t, queue.Module(db.Database, queue.WithQueue("default", 2)), slow(begun, goOn))
+		a := newAppWith(t, db.module(queue.WithQueue("default", 2)), slow(begun, goOn))
 		a.RequireStart()
 		for range 4 {
 			a.enqueue(t, mail{})
@@ -89,7 +89,7 @@ func TestScalingMultipliesTheSlots(t *testing.T) {
 func TestQueuesAreWorkedApart(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		worked := make(chan string, 10)
-		a := newAppWith(t, queue.Module(db.Database, queue.WithQueue("fast", 3), queue.WithQueue("slow", 1)),
+		a := newAppWith(t, db.module(queue.WithQueue("fast", 3), queue.WithQueue("slow", 1)),
 			handle(func(_ context.Context, job *queue.Job[mail]) error {
 				worked <- job.Queue
 				return nil

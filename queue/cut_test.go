@@ -141,7 +141,7 @@ func TestProcessThatIsCutOffStopsItsJobsBeforeOthersTakeThemOver(t *testing.T) {
 			far := newAppWith(t, queue.Module(queue.Postgres(url), queue.WithLease(testLease)), handle(interruptible(begun, ended)))
 			far.RequireStart()
 			taken := make(chan queue.JobInfo, 10)
-			near := newAppWith(t, queue.Module(db.Database, queue.WithLease(testLease)),
+			near := newAppWith(t, db.module(queue.WithLease(testLease)),
 				handle(func(_ context.Context, job *queue.Job[mail]) error {
 					taken <- job.JobInfo
 					return nil
@@ -205,7 +205,7 @@ func TestTransactionOfACutOffProcessBlocksNobody(t *testing.T) {
 	id := far.enqueue(t, mail{})
 	require.Equal(t, 1, receive(t, begun))
 	require.Equal(t, 0, receive(t, begun))
-	near := newAppWith(t, queue.Module(db.Database, queue.WithLease(testLease)), bills)
+	near := newAppWith(t, db.module(queue.WithLease(testLease)), bills)
 	near.RequireStart()
 	network.cut()
 	require.Equal(t, 2, receive(t, begun))

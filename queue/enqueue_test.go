@@ -54,7 +54,7 @@ func TestJobsAreDueWhenTheySay(t *testing.T) {
 func TestPriorityIsWorkedFirst(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		worked := make(chan string, 10)
-		a := newAppWith(t, queue.Module(db.Database, queue.WithQueue("default", 1)),
+		a := newAppWith(t, db.module(queue.WithQueue("default", 1)),
 			handle(func(_ context.Context, job *queue.Job[mail]) error {
 				worked <- job.Args.To
 				return nil

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -62,12 +61,9 @@ func TestWorkerProcess(t *testing.T) {
 	if database == "" {
 		t.Skip("is for the tests that kill processes")
 	}
-	db := testDB{path: database, Database: queue.SQLite(database)}
-	if strings.HasPrefix(database, "postgres://") {
-		db = testDB{url: database, Database: queue.Postgres(database)}
-	}
+	db := databaseOf(database)
 	startApp := fx.New(fx.NopLogger, fx.Supply(zerolog.Nop()), workerfx.Module,
-		queue.Module(db.Database, queue.WithLease(testLease)), plainHandler(db.open(t)), exactHandler(db)).Start
+		db.module(queue.WithLease(testLease)), plainHandler(db.open(t)), exactHandler(db)).Start
 	require.NoError(t, startApp(t.Context()))
 	say("started", queue.JobInfo{})
 	select {}
@@ -165,7 +161,7 @@ func (p *processes) startAll(n int) []*workerProcess {
 func (p *processes) start() *workerProcess {
 	p.t.Helper()
 	w := &workerProcess{Cmd: exec.Command(os.Args[0], "-test.run=^TestWorkerProcess$"), started: make(chan time.Time, 1), silent: make(chan struct{})}
-	w.Env = append(os.Environ(), workerProcessEnv+"="+p.db.path+p.db.url, "WORKERFX_TEST_POSTGRES_URL=that of "+workerProcessEnv)
+	w.Env = append(p.db.environment(workerProcessEnv), "WORKERFX_TEST_POSTGRES_URL=that of "+workerProcessEnv)
 	w.Stderr = os.Stderr
 	w.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := w.StdoutPipe()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,33 +38,95 @@ func TestMain(m *testing.M) {
 type testDB struct {
 	queue.Database
 
-	name string
-	path string // of SQLite
-	url  string // of PostgreSQL
+	name   string
+	path   string // of SQLite
+	url    string // of PostgreSQL itself
+	appURL string // of PostgreSQL, for the app: through PgBouncer or not
+	direct string // of PostgreSQL, for WithDirectURL; empty without
 
 	useSQLTx bool // handlers have transactions of database/sql, on PostgreSQL, too
 }
 
 func (db testDB) isSQLite() bool { return db.path != "" }
 
-// onBoth runs a test on an empty database of each kind.
+// module makes the app's queue in the database.
+func (db testDB) module(opts ...queue.Option) fx.Option {
+	if db.direct != "" {
+		opts = append([]queue.Option{queue.WithDirectURL(db.direct)}, opts...)
+	}
+	return queue.Module(db.Database, opts...)
+}
+
+// onBoth runs a test on an empty database of each kind, and on PostgreSQL also through PgBouncer. All tests do so, not a
+// choice of them, as each has calls to the database that no other test has. The four run side by side: they mostly wait,
+// so all of them take about as long as the first two did one after the other.
 func onBoth(t *testing.T, test func(t *testing.T, db testDB)) {
 	t.Helper()
-	t.Run("SQLite", func(t *testing.T) { test(t, newSQLite(t)) })
-	t.Run("PostgreSQL", func(t *testing.T) { test(t, newPostgres(t)) })
+	for name, newDB := range map[string]func(t testing.TB) testDB{
+		"SQLite":     newSQLite,
+		"PostgreSQL": newPostgres,
+		"PgBouncer in session mode": func(t testing.TB) testDB {
+			return newPostgres(t).through(t, pgtest.SessionMode)
+		},
+		"PgBouncer in transaction mode": func(t testing.TB) testDB {
+			return newPostgres(t).through(t, pgtest.TransactionMode)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, newDB(t))
+		})
+	}
 }
 
 func newSQLite(t testing.TB) testDB {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "jobs.db")
+	return newSQLiteIn(filepath.Join(t.TempDir(), "jobs.db"))
+}
+
+func newSQLiteIn(path string) testDB {
 	return testDB{Database: queue.SQLite(path), name: "SQLite", path: path}
 }
 
 // newPostgres makes a database of its own for a test, or skips the test if there is no server.
 func newPostgres(t testing.TB) testDB {
 	t.Helper()
-	url := pgtest.NewDatabase(t)
-	return testDB{Database: queue.Postgres(url), name: "PostgreSQL", url: url}
+	return newPostgresAt(pgtest.NewDatabase(t))
+}
+
+func newPostgresAt(url string) testDB {
+	return testDB{Database: queue.Postgres(url), name: "PostgreSQL", url: url, appURL: url}
+}
+
+// through returns the database for apps that reach it through PgBouncer, in transaction mode with a direct URL.
+func (db testDB) through(t testing.TB, mode string, settings ...string) testDB {
+	t.Helper()
+	db.appURL = pgtest.ThroughPgBouncer(t, db.url, append(settings, mode)...)
+	db.Database = queue.Postgres(db.appURL)
+	if mode == pgtest.TransactionMode {
+		db.direct = db.url
+	}
+	return db
+}
+
+// environment tells another process which database it works.
+func (db testDB) environment(name string) []string {
+	return append(os.Environ(), name+"="+db.path+db.appURL, directEnv+"="+db.direct)
+}
+
+// directEnv has the direct URL of a process, or nothing.
+const directEnv = "WORKERFX_TEST_DIRECT_URL"
+
+// databaseOf returns the database that the environment of this process names.
+func databaseOf(value string) testDB {
+	if !strings.HasPrefix(value, "postgres://") {
+		return newSQLiteIn(value)
+	}
+	db := newPostgresAt(value)
+	if db.direct = os.Getenv(directEnv); db.direct != "" {
+		db.url = db.direct
+	}
+	return db
 }
 
 // exec changes the database, beside the app.
@@ -117,7 +180,7 @@ type app struct {
 // newApp makes an app with a queue in db, and does not start it.
 func newApp(t testing.TB, db testDB, opts ...fx.Option) *app {
 	t.Helper()
-	return newAppWith(t, queue.Module(db.Database), opts...)
+	return newAppWith(t, db.module(), opts...)
 }
 
 func newAppWith(t testing.TB, module fx.Option, opts ...fx.Option) *app {

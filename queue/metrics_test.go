@@ -40,7 +40,7 @@ func TestTimesOfJobsAreMeasuredByKindAndOutcome(t *testing.T) {
 func TestAppGoesOnWithTheMetricsOfTheOneBefore(t *testing.T) {
 	registry, db := prometheus.NewRegistry(), newSQLite(t)
 	for range 2 {
-		app := fx.New(fx.NopLogger, workerfx.Module, queue.Module(db.Database),
+		app := fx.New(fx.NopLogger, workerfx.Module, db.module(),
 			handle(func(context.Context, *queue.Job[mail]) error { return nil }),
 			fx.Supply(fx.Annotate(registry, fx.As(new(prometheus.Registerer)))))
 		require.NoError(t, app.Start(within(t)))

@@ -129,7 +129,7 @@ func TestAppsOwnSQLiteNeedsOneConnection(t *testing.T) {
 func TestSchemaThatIsBehindIsTold(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		start := func(opts ...queue.Option) error {
-			app := fx.New(fx.NopLogger, workerfx.Module, queue.Module(db.Database, opts...))
+			app := fx.New(fx.NopLogger, workerfx.Module, db.module(opts...))
 			require.NoError(t, app.Err())
 			defer func() { require.NoError(t, app.Stop(t.Context())) }()
 			return app.Start(t.Context())
@@ -147,7 +147,7 @@ func TestManyAppsMigrateAtATime(t *testing.T) {
 		failures := make(chan error, 4)
 		for range cap(failures) {
 			go func() {
-				app := fx.New(fx.NopLogger, workerfx.Module, queue.Module(db.Database))
+				app := fx.New(fx.NopLogger, workerfx.Module, db.module())
 				err := app.Start(context.Background())
 				_ = app.Stop(context.Background())
 				failures <- err

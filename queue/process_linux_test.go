@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -26,17 +25,13 @@ const processEnv = "WORKERFX_TEST_PROCESS"
 // runProcess works the queue until it gets SIGTERM. It prints when each attempt begins and ends. Attempts that wait end
 // when a line comes on the standard input.
 func runProcess(database string) error {
-	db := queue.SQLite(database)
-	if strings.HasPrefix(database, "postgres://") {
-		db = queue.Postgres(database)
-	}
 	goOn := make(chan struct{})
 	go func() {
 		if bufio.NewScanner(os.Stdin).Scan() {
 			close(goOn)
 		}
 	}()
-	app := fx.New(fx.NopLogger, fx.Supply(zerolog.Nop()), workerfx.Module, queue.Module(db, queue.WithLease(testLease)),
+	app := fx.New(fx.NopLogger, fx.Supply(zerolog.Nop()), workerfx.Module, databaseOf(database).module(queue.WithLease(testLease)),
 		handle(func(ctx context.Context, job *queue.Job[mail]) error {
 			fmt.Printf("begun %d %d\n", job.ID, job.Attempt)
 			defer fmt.Printf("ended %d %d\n", job.ID, job.Attempt)
@@ -67,7 +62,7 @@ type process struct {
 func startProcess(t *testing.T, db testDB) *process {
 	t.Helper()
 	p := &process{Cmd: exec.Command(os.Args[0]), lines: make(chan string, 10_000)}
-	p.Env = append(os.Environ(), processEnv+"="+db.path+db.url)
+	p.Env = db.environment(processEnv)
 	p.Stderr = os.Stderr
 	p.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := p.StdoutPipe()
@@ -139,7 +134,7 @@ func TestFrozenProcessDoesNotEndJobsThatWereTakenOver(t *testing.T) {
 	db := newPostgres(t)
 	frozen := startProcess(t, db)
 	begun, goOn := make(chan queue.JobInfo, 10), make(chan struct{})
-	a := newAppWith(t, queue.Module(db.Database, queue.WithLease(testLease)),
+	a := newAppWith(t, db.module(queue.WithLease(testLease)),
 		handle(func(_ context.Context, job *queue.Job[mail]) error {
 			begun <- job.JobInfo
 			<-goOn

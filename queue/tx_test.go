@@ -102,7 +102,7 @@ func TestHandlerThatDoesNotStopLeavesTheOtherHooksTheirTurn(t *testing.T) {
 		hook := false
 		a := newAppWith(t, fx.Module("before", fx.Invoke(func(l fx.Lifecycle) {
 			l.Append(fx.StopHook(func() { hook = true }))
-		})), queue.Module(db.Database), written(db, func(context.Context, any, *queue.Job[mail]) error {
+		})), db.module(), written(db, func(context.Context, any, *queue.Job[mail]) error {
 			defer close(ended)
 			close(begun)
 			<-goOn
