@@ -23,7 +23,7 @@ func refusals(t *testing.T, test func(t *testing.T, db testDB, refuse, allow fun
 		dir := newSmallDisk(t)
 		path := filepath.Join(dir, "jobs.db")
 		refuse, allow := fillDisk(t, dir)
-		test(t, testDB{Database: queue.SQLite(path), name: "SQLite", path: path}, refuse, allow)
+		test(t, newSQLiteIn(path), refuse, allow)
 	})
 	t.Run("PostgreSQL that is read-only", func(t *testing.T) {
 		db := newPostgres(t)

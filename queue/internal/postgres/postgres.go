@@ -154,11 +154,13 @@ func (d *Database) Join(ctx context.Context, clientID string) (*database.Session
 		return nil, err
 	}
 	unlink := context.AfterFunc(lock.alive, func() { time.AfterFunc(cutDelay, own.cut) })
+	endWatch := d.watchPooler(lock, pool)
 	session := database.NewSession(lock.alive, clientID)
 	session.Executor = riverpgxv5.New(lock.pool).GetExecutor()
 	session.Driver = listeningDriver{riverpgxv5.New(pool), riverpgxv5.New(listening)}
 	session.Sweep = func(ctx context.Context) ([]*rivertype.JobRow, error) { return d.sweep(ctx, pool) }
 	session.Leave = func() {
+		endWatch()
 		unlink()
 		own.close(pool, listening)
 		lock.Close()
