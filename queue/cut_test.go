@@ -231,19 +231,20 @@ func TestAppThatIsCutOffStopsSoon(t *testing.T) {
 }
 
 func TestClientThatLosesItsLockStartsAgain(t *testing.T) {
-	db := newPostgres(t)
-	begun, ended := make(chan queue.JobInfo, 10), make(chan error, 10)
-	a := startApp(t, db, handle(interruptible(begun, ended)))
-	id := a.enqueue(t, mail{})
-	receive(t, begun)
-	db.exec(t, `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
-		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
-	require.ErrorIs(t, receive(t, ended), queue.ErrLockLost)
-	job := receive(t, begun)
-	require.Equal(t, id, job.ID)
-	require.Equal(t, 2, job.Attempt)
-	e := a.AwaitRuns("queue/default", 2)
-	require.ErrorIs(t, e.Err, queue.ErrLockLost)
+	onPostgres(t, func(t *testing.T, db testDB) {
+		begun, ended := make(chan queue.JobInfo, 10), make(chan error, 10)
+		a := startApp(t, db, handle(interruptible(begun, ended)))
+		id := a.enqueue(t, mail{})
+		receive(t, begun)
+		db.exec(t, `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
+			AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+		require.ErrorIs(t, receive(t, ended), queue.ErrLockLost)
+		job := receive(t, begun)
+		require.Equal(t, id, job.ID)
+		require.Equal(t, 2, job.Attempt)
+		e := a.AwaitRuns("queue/default", 2)
+		require.ErrorIs(t, e.Err, queue.ErrLockLost)
+	})
 }
 
 func TestAppThatStoppedWhileItWasCutOffStartsAgain(t *testing.T) {

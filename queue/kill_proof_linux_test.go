@@ -78,28 +78,29 @@ func TestKilledProcessesLoseNoJobAndDoubleNoTransaction(t *testing.T) {
 }
 
 func TestFrozenProcessesCompleteNothingThatWasTakenOver(t *testing.T) {
-	db := newPostgres(t) // SQLite waits for frozen processes
-	jobs, every := db.killPlan()
-	w, p := newWitness(t, db), newProcesses(t, db)
-	w.enqueue(jobs)
-	running := p.startAll(processCount)
-	begun, freezes, taken := time.Now(), 0, 0
-	for ; freezes == 0 || !w.allCompletedWithin(every); freezes++ {
-		require.Less(t, time.Since(begun), killWaitLimit)
-		frozen := running[freezes%processCount]
-		eventually(t, "it has jobs", func() bool { return len(w.runningOn(frozen)) > 0 || w.allCompletedWithin(0) })
-		require.NoError(t, frozen.Process.Signal(syscall.SIGSTOP))
-		time.Sleep(50 * time.Millisecond) // the database finishes its last statement
-		had := w.runningOn(frozen)
-		eventually(t, "most of its jobs run elsewhere", func() bool { // a row that its transaction has locked is not taken over
-			return 2*p.begunAgain(had) >= len(had)
-		})
-		taken += p.begunAgain(had)
-		require.NoError(t, frozen.Process.Signal(syscall.SIGCONT)) // both attempts run now
-	}
-	t.Logf("%d jobs, %d freezes, %d jobs taken over, done in %v", jobs, freezes, taken, time.Since(begun).Round(time.Millisecond))
-	require.NotZero(t, taken)
-	w.requireProof()
+	onPostgres(t, func(t *testing.T, db testDB) { // SQLite waits for frozen processes
+		jobs, every := db.killPlan()
+		w, p := newWitness(t, db), newProcesses(t, db)
+		w.enqueue(jobs)
+		running := p.startAll(processCount)
+		begun, freezes, taken := time.Now(), 0, 0
+		for ; freezes == 0 || !w.allCompletedWithin(every); freezes++ {
+			require.Less(t, time.Since(begun), killWaitLimit)
+			frozen := running[freezes%processCount]
+			eventually(t, "it has jobs", func() bool { return len(w.runningOn(frozen)) > 0 || w.allCompletedWithin(0) })
+			require.NoError(t, frozen.Process.Signal(syscall.SIGSTOP))
+			time.Sleep(50 * time.Millisecond) // the database finishes its last statement
+			had := w.runningOn(frozen)
+			eventually(t, "most of its jobs run elsewhere", func() bool { // a row that its transaction has locked is not taken over
+				return 2*p.begunAgain(had) >= len(had)
+			})
+			taken += p.begunAgain(had)
+			require.NoError(t, frozen.Process.Signal(syscall.SIGCONT)) // both attempts run now
+		}
+		t.Logf("%d jobs, %d freezes, %d jobs taken over, done in %v", jobs, freezes, taken, time.Since(begun).Round(time.Millisecond))
+		require.NotZero(t, taken)
+		w.requireProof()
+	})
 }
 
 func TestJobsOfKilledProcessesRunAgainAtTheNextStart(t *testing.T) {

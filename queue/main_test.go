@@ -59,24 +59,40 @@ func (db testDB) module(opts ...queue.Option) fx.Option {
 
 // onBoth runs a test on an empty database of each kind, and on PostgreSQL also through PgBouncer. All tests do so, not a
 // choice of them, as each has calls to the database that no other test has. The four run side by side: they mostly wait,
-// so all of them take about as long as the first two did one after the other.
+// so all of them take about as long as two do one after the other.
 func onBoth(t *testing.T, test func(t *testing.T, db testDB)) {
 	t.Helper()
-	for name, newDB := range map[string]func(t testing.TB) testDB{
-		"SQLite":     newSQLite,
-		"PostgreSQL": newPostgres,
-		"PgBouncer in session mode": func(t testing.TB) testDB {
-			return newPostgres(t).through(t, pgtest.SessionMode)
-		},
-		"PgBouncer in transaction mode": func(t testing.TB) testDB {
-			return newPostgres(t).through(t, pgtest.TransactionMode)
-		},
-	} {
+	onEach(t, test, map[string]func(testing.TB) testDB{
+		"SQLite":                        newSQLite,
+		"PostgreSQL":                    newPostgres,
+		"PgBouncer in session mode":     newBehindSessions,
+		"PgBouncer in transaction mode": newBehindTransactions,
+	})
+}
+
+// onPostgres runs a test on an empty PostgreSQL, and on one behind PgBouncer in transaction mode.
+func onPostgres(t *testing.T, test func(t *testing.T, db testDB)) {
+	t.Helper()
+	onEach(t, test, map[string]func(testing.TB) testDB{
+		"PostgreSQL":                    newPostgres,
+		"PgBouncer in transaction mode": newBehindTransactions,
+	})
+}
+
+func onEach(t *testing.T, test func(t *testing.T, db testDB), databases map[string]func(testing.TB) testDB) {
+	t.Helper()
+	for name, newDB := range databases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, newDB(t))
 		})
 	}
+}
+
+func newBehindSessions(t testing.TB) testDB { return newPostgres(t).through(t, pgtest.SessionMode) }
+
+func newBehindTransactions(t testing.TB) testDB {
+	return newPostgres(t).through(t, pgtest.TransactionMode)
 }
 
 func newSQLite(t testing.TB) testDB {

@@ -131,42 +131,43 @@ func TestJobsOfAKilledProcessRunAgainSoon(t *testing.T) {
 }
 
 func TestFrozenProcessDoesNotEndJobsThatWereTakenOver(t *testing.T) {
-	db := newPostgres(t)
-	frozen := startProcess(t, db)
-	begun, goOn := make(chan queue.JobInfo, 10), make(chan struct{})
-	a := newAppWith(t, db.module(queue.WithLease(testLease)),
-		handle(func(_ context.Context, job *queue.Job[mail]) error {
-			begun <- job.JobInfo
-			<-goOn
-			return nil
-		}))
-	a.RequireStart()
-	require.NoError(t, a.Pool.Pause("queue/default"))
-	a.AwaitStatus("queue/default", workerfx.StatusPaused)
-	id := a.enqueue(t, mail{To: "wait"})
-	require.Equal(t, fmt.Sprintf("begun %d 1", id), receive(t, frozen.lines))
-	frozen.signal(t, syscall.SIGSTOP)
-	require.NoError(t, a.Pool.Resume("queue/default"))
-	job := receive(t, begun)
-	require.Equal(t, 2, job.Attempt)
-
-	frozen.signal(t, syscall.SIGCONT)
-	_, err := frozen.stdin.Write([]byte("go on\n"))
-	require.NoError(t, err)
-	require.Equal(t, fmt.Sprintf("ended %d 1", id), receive(t, frozen.lines))
-	for range 20 { // its end of the job is not written
-		job, err := a.client.Job(t.Context(), id)
-		require.NoError(t, err)
-		require.Equal(t, queue.StateRunning, job.State)
+	onPostgres(t, func(t *testing.T, db testDB) {
+		frozen := startProcess(t, db)
+		begun, goOn := make(chan queue.JobInfo, 10), make(chan struct{})
+		a := newAppWith(t, db.module(queue.WithLease(testLease)),
+			handle(func(_ context.Context, job *queue.Job[mail]) error {
+				begun <- job.JobInfo
+				<-goOn
+				return nil
+			}))
+		a.RequireStart()
+		require.NoError(t, a.Pool.Pause("queue/default"))
+		a.AwaitStatus("queue/default", workerfx.StatusPaused)
+		id := a.enqueue(t, mail{To: "wait"})
+		require.Equal(t, fmt.Sprintf("begun %d 1", id), receive(t, frozen.lines))
+		frozen.signal(t, syscall.SIGSTOP)
+		require.NoError(t, a.Pool.Resume("queue/default"))
+		job := receive(t, begun)
 		require.Equal(t, 2, job.Attempt)
-		time.Sleep(50 * time.Millisecond)
-	}
-	require.NoError(t, a.Pool.Pause("queue/default"))
-	close(goOn)
-	a.awaitState(t, id, queue.StateCompleted)
-	a.AwaitStatus("queue/default", workerfx.StatusPaused)
 
-	next := a.enqueue(t, mail{}) // it begins again
-	require.Equal(t, fmt.Sprintf("begun %d 1", next), receive(t, frozen.lines))
-	a.awaitState(t, next, queue.StateCompleted)
+		frozen.signal(t, syscall.SIGCONT)
+		_, err := frozen.stdin.Write([]byte("go on\n"))
+		require.NoError(t, err)
+		require.Equal(t, fmt.Sprintf("ended %d 1", id), receive(t, frozen.lines))
+		for range 20 { // its end of the job is not written
+			job, err := a.client.Job(t.Context(), id)
+			require.NoError(t, err)
+			require.Equal(t, queue.StateRunning, job.State)
+			require.Equal(t, 2, job.Attempt)
+			time.Sleep(50 * time.Millisecond)
+		}
+		require.NoError(t, a.Pool.Pause("queue/default"))
+		close(goOn)
+		a.awaitState(t, id, queue.StateCompleted)
+		a.AwaitStatus("queue/default", workerfx.StatusPaused)
+
+		next := a.enqueue(t, mail{}) // it begins again
+		require.Equal(t, fmt.Sprintf("begun %d 1", next), receive(t, frozen.lines))
+		a.awaitState(t, next, queue.StateCompleted)
+	})
 }

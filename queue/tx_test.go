@@ -20,10 +20,11 @@ import (
 func onEachTx(t *testing.T, test func(t *testing.T, db testDB)) {
 	t.Helper()
 	onBoth(t, test)
-	t.Run("database/sql on PostgreSQL", func(t *testing.T) {
-		db := newPostgres(t)
-		db.useSQLTx = true
-		test(t, db)
+	t.Run("database/sql", func(t *testing.T) {
+		onPostgres(t, func(t *testing.T, db testDB) {
+			db.useSQLTx = true
+			test(t, db)
+		})
 	})
 }
 
@@ -151,9 +152,10 @@ func TestJobsOfTheDeadAreTakenOverWhileHandlersHaveAllConnections(t *testing.T) 
 func TestAllSlotsMayEnqueueBesideTheirTransactions(t *testing.T) {
 	for _, useSQLTx := range []bool{false, true} {
 		t.Run(fmt.Sprintf("database/sql %v", useSQLTx), func(t *testing.T) {
-			db := newPostgres(t)
-			db.useSQLTx = useSQLTx
-			testAllSlotsEnqueue(t, db)
+			onPostgres(t, func(t *testing.T, db testDB) {
+				db.useSQLTx = useSQLTx
+				testAllSlotsEnqueue(t, db)
+			})
 		})
 	}
 }
