@@ -80,6 +80,16 @@ func TestLockerWithoutAPoolSaysSo(t *testing.T) {
 	require.EqualError(t, err, "PostgresLocker: pool is nil")
 }
 
+func TestLockerBehindAPoolerInTransactionModeSaysSo(t *testing.T) {
+	db := newBehindTransactions(t)
+	pool, err := pgxpool.New(t.Context(), db.appURL)
+	require.NoError(t, err)
+	defer pool.Close()
+	_, err = queue.PostgresLocker(pool).Lock(t.Context(), "report")
+	require.ErrorContains(t, err, "PostgresLocker: PostgreSQL at 127.0.0.1:")
+	require.ErrorContains(t, err, "a pooler in transaction mode is in between")
+}
+
 func TestSingletonRunsInOneOfManyApps(t *testing.T) {
 	db := newPostgres(t)
 	running := make(chan string, 10)

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/rs/xid"
-
-	"github.com/workerfx/workerfx/queue/internal/database"
 )
 
 // checkConns are connections that are open at the same time, for a check.
@@ -48,9 +47,11 @@ func openCheckConns(ctx context.Context, config *pgxpool.Config) (*checkConns, e
 		opening.Go(func() { conns.all[i], errs[i] = pool.Acquire(ctx) })
 	}
 	opening.Wait()
-	if err := errors.Join(errs...); err != nil {
-		conns.close()
-		return nil, err
+	for _, err := range errs {
+		if err != nil {
+			conns.close()
+			return nil, err
+		}
 	}
 	return conns, nil
 }
@@ -79,19 +80,19 @@ func checkLocks(ctx context.Context, conns *checkConns) error {
 				return err
 			}
 			if done != step.want {
-				return database.PermanentError{Err: errNoSession}
+				return ErrNoSession
 			}
 		}
 	}
 	return nil
 }
 
-// lostStatement returns an error as lost if connections do not keep their prepared statements. Each connection prepares a
-// statement with the same name, which returns the connection's number.
-func lostStatement(ctx context.Context, config *pgxpool.Config) (lost, err error) {
+// checkStatements returns an error for which isLost is true if connections do not keep their prepared statements. Each
+// connection prepares a statement with the same name, which returns the connection's number.
+func checkStatements(ctx context.Context, config *pgxpool.Config) error {
 	conns, err := openCheckConns(ctx, config)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer conns.close()
 	name := "" // as in the mode "describe exec"
@@ -100,25 +101,25 @@ func lostStatement(ctx context.Context, config *pgxpool.Config) (lost, err error
 	}
 	for i, conn := range conns.all {
 		if _, err := conn.Conn().PgConn().Prepare(ctx, name, "SELECT "+strconv.Itoa(i), nil); err != nil {
-			return asLost(err)
+			return err
 		}
 	}
-	for i := len(conns.all) - 1; i >= 0; i-- { // backwards, as connections may be served by turns
-		result := conns.all[i].Conn().PgConn().ExecPrepared(ctx, name, nil, nil, nil).Read()
+	for i, conn := range slices.Backward(conns.all) { // backwards, as connections may be served by turns
+		result := conn.Conn().PgConn().ExecPrepared(ctx, name, nil, nil, nil).Read()
 		if result.Err != nil {
-			return asLost(result.Err)
+			return result.Err
 		}
 		if got := string(result.Rows[0][0]); got != strconv.Itoa(i) {
-			return fmt.Errorf("statement %d of the check was replaced by statement %s", i, got), nil
+			return fmt.Errorf("%w: statement %d is statement %s", errOtherStatement, i, got)
 		}
 	}
-	return nil, nil
+	return nil
 }
 
-// asLost returns an error as lost if a prepared statement was not there, or was another one's.
-func asLost(err error) (lost, other error) {
-	if hasCode(err, "42P05") || hasCode(err, "26000") { // duplicate_prepared_statement, invalid_sql_statement_name
-		return err, nil
-	}
-	return nil, err
+var errOtherStatement = errors.New("prepared statement was replaced")
+
+// isLost tells whether an error is about a prepared statement that was not there, or was another client's.
+func isLost(err error) bool {
+	return hasCode(err, "42P05") || hasCode(err, "26000") || // duplicate_prepared_statement, invalid_sql_statement_name
+		errors.Is(err, errOtherStatement)
 }

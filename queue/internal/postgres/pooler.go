@@ -33,17 +33,29 @@ func keepNoStatements(config *pgxpool.Config) {
 	}
 }
 
-var errNoSession = errors.New("a pooler in transaction mode is in between, such as PgBouncer or Supavisor, but locks and " +
-	"notifications need connections that keep their session: use queue.WithDirectURL with a URL that leads to PostgreSQL " +
-	"itself, or set the pooler to session mode")
+// ErrNoSession says that connections do not keep their session.
+var ErrNoSession = errors.New("a pooler in transaction mode is in between, such as PgBouncer or Supavisor, but locks and " +
+	"notifications need connections that keep their session")
 
-// noStatements is the error of a pool whose query mode does not work with its pooler.
-func (d *Database) noStatements(why error) error {
+// CheckSession returns ErrNoSession if the connections of a configuration do not keep locks.
+func CheckSession(ctx context.Context, config *pgxpool.Config) error {
+	conns, err := openCheckConns(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer conns.close()
+	return checkLocks(ctx, conns)
+}
+
+// explainLost adds what helps to an error about a lost prepared statement.
+func (d *Database) explainLost(err error) error {
+	if !isLost(err) {
+		return err
+	}
 	return database.PermanentError{Err: fmt.Errorf("a pooler in transaction mode is in between, such as PgBouncer or "+
-		"Supavisor, and does not keep the prepared statements of the query mode %q: use queue.WithDirectURL for locks and "+
-		"notifications, and for an app's own pool also the query mode cache_describe: add default_query_exec_mode=cache_describe "+
-		"to its URL, or set DefaultQueryExecMode to pgx.QueryExecModeCacheDescribe (%w)",
-		d.config.ConnConfig.DefaultQueryExecMode, why)}
+		"Supavisor, and does not keep the prepared statements of the query mode %q: use queue.WithDirectURL, and for an app's "+
+		"own pool also the query mode cache_describe: add default_query_exec_mode=cache_describe to its URL, or set its "+
+		"DefaultQueryExecMode to pgx.QueryExecModeCacheDescribe (%w)", d.config.ConnConfig.DefaultQueryExecMode, err)}
 }
 
 // Check returns a PermanentError if a pooler in transaction mode is where it must not be. Session says that this process
@@ -58,31 +70,31 @@ func (d *Database) Check(ctx context.Context, session bool) error {
 	if isChecked || !keepsStatements(d.config) {
 		return nil
 	}
-	lost, err := lostStatement(ctx, d.config)
-	if lost != nil {
-		return d.noStatements(lost)
-	}
-	return err
+	return d.explainLost(checkStatements(ctx, d.config))
 }
 
 // checkSession checks the connections for locks and notifications.
 func (d *Database) checkSession(ctx context.Context) error {
 	conns, err := openCheckConns(ctx, d.direct)
 	if err != nil {
-		return d.ofDirectURL(err)
+		return d.explain(err)
 	}
 	defer conns.close()
 	checks := []func(context.Context, *checkConns) error{checkLocks, d.checkSameDatabase, d.checkNotification}
 	for _, check := range checks {
 		if err := check(ctx, conns); err != nil {
-			return d.ofDirectURL(err)
+			return d.explain(err)
 		}
 	}
 	return nil
 }
 
-// ofDirectURL adds to an error that it is about the direct URL, if there is one.
-func (d *Database) ofDirectURL(err error) error {
+// explain adds to an error what helps, and that it is about the direct URL if there is one.
+func (d *Database) explain(err error) error {
+	if errors.Is(err, ErrNoSession) {
+		err = database.PermanentError{Err: fmt.Errorf("%w: use queue.WithDirectURL with a URL that leads to PostgreSQL itself, "+
+			"or set the pooler to session mode", err)}
+	}
 	if d.direct == d.config {
 		return err
 	}

@@ -100,10 +100,7 @@ func (d *Database) Open(ctx context.Context, log *slog.Logger) error {
 		d.pool = pool
 	}
 	if err := d.pool.Ping(ctx); err != nil {
-		if lost, _ := asLost(err); lost != nil { // of a hook of the app's pool
-			return d.noStatements(lost)
-		}
-		return err
+		return d.explainLost(err) // a hook of the app's pool may prepare statements
 	}
 	return d.useDrivers(log)
 }

@@ -70,7 +70,9 @@ func (*Database) deadClients(ctx context.Context, pool *pgxpool.Pool) (dead []st
 func txKey(clientID string) int64 { return lockKey("tx:" + clientID) }
 
 // endTxs ends the open transactions of a client that is gone. If the user of the database has no right to do so, the
-// transactions end with their process or their connection.
+// transactions end with their process or their connection. Behind a pooler in transaction mode, many clients use a
+// connection to the server, one after the other. But a lock of a transaction is free when the transaction ends, so a
+// connection that holds it serves this client.
 func (*Database) endTxs(ctx context.Context, pool *pgxpool.Pool, owner string) error {
 	_, err := pool.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_locks
 		WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
