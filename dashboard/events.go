@@ -31,8 +31,8 @@ type missedJSON struct {
 	Missed int64 `json:"missed"`
 }
 
-// eventsAPI answers GET api/events with changes, as they happen, until the reader goes, is too slow, or the pool has
-// stopped.
+// eventsAPI answers GET api/events with changes, as they happen, until the reader goes or is too slow, the pool has
+// stopped, or the server shuts down.
 func (h *handler) eventsAPI(w http.ResponseWriter, r *http.Request) {
 	select {
 	case h.readers <- struct{}{}:
@@ -50,7 +50,7 @@ func (h *handler) eventsAPI(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer func() { _ = s.control.SetWriteDeadline(time.Time{}) }() // the connection may serve others
-	s.serve(r)
+	s.serve(r, h.shutdowns.of(r))
 }
 
 // stream writes changes to one reader.
@@ -62,7 +62,7 @@ type stream struct {
 	err     error // the reader has gone or is too slow
 }
 
-func (s *stream) serve(r *http.Request) {
+func (s *stream) serve(r *http.Request, shutdown <-chan struct{}) {
 	s.comment("connected")
 	alive := time.NewTicker(keepAlive)
 	defer alive.Stop()
@@ -76,6 +76,8 @@ func (s *stream) serve(r *http.Request) {
 		case <-alive.C:
 			s.comment("")
 		case <-r.Context().Done():
+			return
+		case <-shutdown:
 			return
 		}
 	}

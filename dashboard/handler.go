@@ -36,6 +36,8 @@ type handler struct {
 	mux     *http.ServeMux
 	origins *http.CrossOriginProtection
 	readers chan struct{} // holds as many as streams of changes are open
+
+	shutdowns shutdowns
 }
 
 func newHandler(pool *workerfx.Pool, opts []Option) (*handler, error) {

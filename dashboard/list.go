@@ -107,14 +107,16 @@ func newList(executions []workerfx.Execution, excluded []string, q query) worker
 // kindsOf are the filters that find a replica.
 func kindsOf(e *workerfx.Execution) []string {
 	kinds := append(make([]string, 0, 3), e.Status.String())
-	if e.Err != nil && e.Status != workerfx.StatusError && e.Status != workerfx.StatusStopped {
-		kinds = append(kinds, "failing")
+	if e.Status != workerfx.StatusError && e.Status != workerfx.StatusStopped {
+		if e.Err != nil {
+			kinds = append(kinds, "failing")
+		}
+		if !e.Ready {
+			kinds = append(kinds, "not ready")
+		}
 	}
 	if e.Stuck {
 		kinds = append(kinds, "stuck")
-	}
-	if !e.Ready && e.Status != workerfx.StatusStopped {
-		kinds = append(kinds, "not ready")
 	}
 	return kinds
 }

@@ -40,7 +40,7 @@ func TestLogsAreBounded(t *testing.T) {
 	long := strings.Repeat("x", 4200)
 	for i := range 30 {
 		for range 150 {
-			_, _ = logs.Write([]byte(`{"worker":"w`+strconv.Itoa(i)+`","message":"`+long+`"}`))
+			_, _ = logs.Write([]byte(`{"worker":"w` + strconv.Itoa(i) + `","message":"` + long + `"}`))
 		}
 	}
 	total := 0

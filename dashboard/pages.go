@@ -8,7 +8,7 @@ import (
 )
 
 // pageSize is how many workers a page has.
-const pageSize = 100
+const pageSize = 50
 
 // workersView is what the first page shows.
 type workersView struct {

@@ -52,9 +52,9 @@ func newReport(e *workerfx.Execution) reportJSON {
 // Label is the worker's name with the number of the replica.
 func (r reportJSON) Label() string { return names.Replica(r.Worker, r.Replica) }
 
-// Failing tells whether the last run failed and there will be another one.
-func (r reportJSON) Failing() bool {
-	return r.Error != "" && r.Status != workerfx.StatusError.String() && r.Status != workerfx.StatusStopped.String()
+// Unready tells whether the replica should be ready and is not. One that has ended is not expected to be.
+func (r reportJSON) Unready() bool {
+	return !r.Ready && r.Status != workerfx.StatusError.String() && r.Status != workerfx.StatusStopped.String()
 }
 
 // eventJSON is an event of a replica.

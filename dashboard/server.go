@@ -71,7 +71,6 @@ type Server struct {
 	config Config
 	logger zerolog.Logger
 	http   *http.Server
-	cancel context.CancelFunc // ends the streams of changes
 	url    string
 	served chan struct{} // closed when the server has ended
 }
@@ -84,13 +83,11 @@ func newServer(pool *workerfx.Pool, config Config, opts []Option, logger zerolog
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	s := &Server{config: config, logger: logger, cancel: cancel, served: make(chan struct{})}
+	s := &Server{config: config, logger: logger, served: make(chan struct{})}
 	s.http = &http.Server{
 		Handler:           s.guard(http.StripPrefix(config.Prefix, h)),
 		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxBody,
-		BaseContext:    func(net.Listener) context.Context { return ctx },
 	}
 	return s, nil
 }
@@ -132,9 +129,8 @@ func (s *Server) start(ctx context.Context) error {
 	return nil
 }
 
-// stop ends the streams of changes, and waits for other requests until ctx ends.
+// stop waits for the requests under way, until ctx ends.
 func (s *Server) stop(ctx context.Context) error {
-	s.cancel()
 	err := s.http.Shutdown(ctx)
 	if err != nil {
 		err = errors.Join(fmt.Errorf("dashboard: stop: %w", err), s.http.Close())
