@@ -141,6 +141,17 @@ func TestEachPassLooksAgainAndCountsForItself(t *testing.T) {
 	}
 }
 
+func TestAPageShowsTheWorkers(t *testing.T) {
+	var out, log buffer
+	watch := fx.New(app(config{dir: t.TempDir(), every: time.Hour, hashers: 2, listen: "127.0.0.1:0"}, &out, &log, make(finished)))
+	require.NoError(t, watch.Start(t.Context()))
+	page := get(t, regexp.MustCompile(`http://\S+/workers/`).FindString(log.String()))
+	require.NoError(t, watch.Stop(t.Context()))
+	for _, worker := range []string{"scan", "hash", "report"} {
+		require.Contains(t, page, `id="worker-dupwatch/`+worker+`"`)
+	}
+}
+
 func TestATableThatCannotBeWrittenIsTheEnd(t *testing.T) {
 	var log buffer
 	code := run([]string{"-once", "-listen", "", "-dir", t.TempDir()}, brokenPipe{}, &log)

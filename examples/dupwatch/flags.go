@@ -17,7 +17,7 @@ type config struct {
 	dir     string
 	once    bool
 	every   time.Duration // begin a pass; a tick that comes during one is left out
-	listen  string        // address of /metrics; empty for none
+	listen  string        // address of /metrics and /workers/; empty for none
 	hashers int
 	minSize int64 // in bytes; smaller files are left out
 }
@@ -30,7 +30,7 @@ func parseFlags(args []string, output io.Writer) (config, error) {
 	flags.StringVar(&c.dir, "dir", ".", "look for duplicate files below this `directory`")
 	flags.BoolVar(&c.once, "once", false, "end after one pass")
 	flags.DurationVar(&c.every, "every", time.Minute, "begin a pass every so often, but none while another lasts; has no meaning with -once")
-	flags.StringVar(&c.listen, "listen", "127.0.0.1:9099", "serve /metrics at this `address`; port 0 is any free one, \"\" is no metrics")
+	flags.StringVar(&c.listen, "listen", "127.0.0.1:9099", "serve /metrics and /workers/ at this `address`; port 0 is any free one, \"\" is none")
 	flags.IntVar(&c.hashers, "hashers", min(runtime.NumCPU(), maxHashers), "how many files are hashed side by side, at most")
 	flags.Int64Var(&c.minSize, "min", 1, "leave out files of fewer `bytes`; 0 takes in the empty ones")
 	if err := flags.Parse(args); err != nil {

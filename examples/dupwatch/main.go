@@ -1,6 +1,6 @@
 // Dupwatch finds duplicate files below a directory. It is an Fx app whose work is done by a group of
 // workers: scan runs on a schedule, hash has as many replicas as there is work for, and report takes its
-// results in batches. Its log is on the console and its metrics are at /metrics.
+// results in batches. Its log is on the console, its metrics are at /metrics, and the page at /workers/ shows its workers.
 //
 //	dupwatch -once -dir ~/pictures       # one pass, a table on stdout, exit
 //	dupwatch -dir ~/pictures -every 10m  # a pass and a table every ten minutes, until Ctrl-C

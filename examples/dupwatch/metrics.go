@@ -13,6 +13,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/rs/zerolog"
 	"go.uber.org/fx"
+
+	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/dashboard"
 )
 
 // metrics are dupwatch's own. The pool registers its metrics beside them. Counters go on from pass to pass,
@@ -47,13 +50,15 @@ func (m *metrics) passed(s *summary) {
 	m.wasted.Set(float64(s.wasted()))
 }
 
-// serveMetrics serves /metrics while the app runs, unless the flags say that nobody wants it.
-func serveMetrics(lifecycle fx.Lifecycle, c config, registry *prometheus.Registry, logger zerolog.Logger) {
+// serveMetrics serves /metrics, and a page with the workers at /workers/, while the app runs, unless the flags say that
+// nobody wants it. The page is read-only.
+func serveMetrics(lifecycle fx.Lifecycle, c config, registry *prometheus.Registry, pool *workerfx.Pool, logger zerolog.Logger) {
 	if c.listen == "" {
 		return
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+	mux.Handle("/workers/", http.StripPrefix("/workers", dashboard.Handler(pool)))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	lifecycle.Append(fx.Hook{
 		OnStart: func(ctx context.Context) error {
@@ -63,6 +68,7 @@ func serveMetrics(lifecycle fx.Lifecycle, c config, registry *prometheus.Registr
 				return fmt.Errorf("no place for /metrics: %w; -listen names another address", err)
 			}
 			logger.Info().Str("url", fmt.Sprintf("http://%s/metrics", listener.Addr())).Msg("serving metrics")
+			logger.Info().Str("url", fmt.Sprintf("http://%s/workers/", listener.Addr())).Msg("serving a page with the workers")
 			go func() {
 				if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 					logger.Error().Err(err).Msg("metrics are no longer served")
