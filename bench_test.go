@@ -97,7 +97,7 @@ func BenchmarkRestartSubscribed(b *testing.B) {
 	benchmarkAttempts(b, func(context.Context) error { return errBench }, func(pool *workerfx.Pool) {
 		sub := pool.Subscribe(1024)
 		go func() {
-			for range sub.C { //nolint:revive // the changes are received, which is all
+			for range sub.C { // the changes are received, which is all
 			}
 		}()
 	})

@@ -166,17 +166,19 @@ func awaitAll(ctx context.Context, ending []runEnding) (stuck []straggler) {
 }
 
 // Note adds an event to the report of a worker's first replica, such as "restarted by alice", and writes it to the log.
-// Its message begins with [EventNoted]; a long text is cut. It changes nothing else. Note may be called before the
-// pool's start and after its stop. It fails with [ErrUnknownWorker].
+// With an empty name it only writes to the log. The event's message begins with [EventNoted]; a long text is cut. Note
+// changes nothing else, and may be called before the pool's start and after its stop. It fails with [ErrUnknownWorker].
 func (p *Pool) Note(name, message string) error {
-	e, err := findEntry(p, name)
-	if err != nil {
-		return err
-	}
 	message = text.Cut(message, text.MaxText)
-	p.mu.Lock()
-	e.first.note(eventNoted, message, time.Now())
-	p.mu.Unlock()
+	if name != "" {
+		e, err := findEntry(p, name)
+		if err != nil {
+			return err
+		}
+		p.mu.Lock()
+		e.first.note(eventNoted, message, time.Now())
+		p.mu.Unlock()
+	}
 	p.log.noted(name, message)
 	return nil
 }

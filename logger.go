@@ -139,10 +139,13 @@ func logIndex(e *zerolog.Event, r *replica) {
 	}
 }
 
-// noted logs what [Pool.Note] adds to a report.
+// noted logs a note of [Pool.Note].
 func (l *poolLog) noted(worker, message string) {
-	l.line(zerolog.InfoLevel, "worker noted", func(e *zerolog.Event) {
-		e.Str(fieldWorker, worker).Str("note", message)
+	l.line(zerolog.InfoLevel, "note", func(e *zerolog.Event) {
+		if worker != "" {
+			e.Str(fieldWorker, worker)
+		}
+		e.Str("note", message)
 	})
 }
 

@@ -52,7 +52,8 @@ func (p *Pool) Settings(name string) ([]Setting, error) {
 	current := e.current()
 	p.mu.Unlock()
 	list := make([]Setting, len(settingTable))
-	for i, field := range settingTable {
+	for i := range settingTable {
+		field := &settingTable[i]
 		list[i] = Setting{field.name, field.text(current), Source(current.sources[i])}
 	}
 	return list, nil
@@ -77,8 +78,8 @@ func (s *settings) applyFrom(source Source, opts []Option) error {
 
 // noteSource notes that the settings that differ from before come from source.
 func (s *settings) noteSource(before *settings, source Source) {
-	for i, field := range settingTable {
-		if !field.same(before, s) {
+	for i := range settingTable {
+		if !settingTable[i].same(before, s) {
 			s.sources[i] = uint8(source) //nolint:gosec // there are six
 		}
 	}

@@ -109,7 +109,7 @@ func TestASlowReaderLosesChangesAndThePoolDoesNotWait(t *testing.T) {
 		pool := newPool(t, workerfx.NewWorker("w", func(context.Context) error { return nil }))
 		for _, buffer := range []int{-1, 0, 1} {
 			sub = pool.Subscribe(buffer)
-			defer sub.Close()
+			t.Cleanup(sub.Close)
 		}
 		require.NoError(t, pool.Start(t.Context()))
 		require.Equal(t, workerfx.StatusSuccess, execution(t, pool, "w").Status)
@@ -133,7 +133,7 @@ func TestASubscriptionEndsWhenItIsClosedAndWhenThePoolHasStopped(t *testing.T) {
 		require.NoError(t, pool.Start(t.Context()))
 		require.NoError(t, pool.Stop(t.Context()))
 		var last workerfx.Change
-		for last = range open.C { //nolint:revive // the loop ends, which is the promise
+		for last = range open.C { // the loop ends, which is the promise
 		}
 		require.Equal(t, workerfx.StatusStopped, last.Status)
 		open.Close()
@@ -155,7 +155,11 @@ func TestANoteNeedsAWorkerAndIsBounded(t *testing.T) {
 		require.Len(t, events, 1)
 		require.Contains(t, events[0].Message, workerfx.EventNoted+"two; lines")
 		require.Less(t, len(events[0].Message), 4096)
-		require.Equal(t, "w", log.find(t, "worker noted")["worker"])
+		require.Equal(t, "w", log.find(t, "note")["worker"])
+
+		require.NoError(t, pool.Note("", "of nobody"))
+		records := log.records(t)
+		require.Equal(t, map[string]any{"level": "info", "message": "note", "note": "of nobody"}, records[len(records)-1])
 	})
 }
 

@@ -44,6 +44,7 @@ func TestActionsOfTheAPIActAndAreEventsWithTheUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		runs := 0
 		pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error { runs++; return nil }, workerfx.WithInterval(time.Hour)))
+		synctest.Wait()
 		h := dashboard.Handler(pool, dashboard.WithActions(alice))
 
 		w := post(h, "/api/worker/trigger?name=w", "")

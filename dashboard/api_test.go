@@ -198,7 +198,7 @@ func TestChangesAreStreamedUntilThePoolHasStopped(t *testing.T) {
 
 	require.NoError(t, pool.Stop(t.Context()))
 	require.Contains(t, nextChange(t, lines, "change"), "stopped")
-	for lines.Scan() { //nolint:revive // the stream ends, which is the promise
+	for lines.Scan() { // the stream ends, which is the promise
 	}
 	require.NoError(t, lines.Err())
 }

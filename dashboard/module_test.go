@@ -80,6 +80,9 @@ func TestAnAddressThatOthersCanReachHasToBeChosen(t *testing.T) {
 	for _, c := range []dashboard.Config{{Listen: "localhost:0"}, {Listen: "0.0.0.0:0", Public: true}, {}} {
 		require.NoError(t, fx.New(fx.NopLogger, workerfx.Module, dashboard.Module, fx.Supply(c)).Err(), "%+v", c)
 	}
+	silent := fx.New(fx.NopLogger, workerfx.Module, dashboard.Module, fx.Supply(dashboard.Config{Listen: "127.0.0.1:0"}))
+	require.NoError(t, silent.Start(t.Context()), "it needs no logger")
+	require.NoError(t, silent.Stop(t.Context()))
 	require.ErrorContains(t, fx.New(fx.NopLogger, workerfx.Module, dashboard.Module, fx.Supply(dashboard.Config{Prefix: "x"})).Err(), "must begin with /")
 }
 

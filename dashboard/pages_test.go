@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -190,7 +191,7 @@ func TestAHandlerThatCannotWorkSaysWhy(t *testing.T) {
 		"option 1 is nil":    dashboard.Handler(pool, nil),
 		`section name "A b"`: dashboard.Handler(pool, dashboard.WithSection(dashboard.Section{Name: "A b"})),
 		"path of the dash":   dashboard.Handler(pool, dashboard.WithSection(dashboard.Section{Name: "events", Title: "x"})),
-		"taken by another":   dashboard.Handler(pool, dashboard.WithSection(section), dashboard.WithSection(section)),
+		"taken by another":   dashboard.Handler(pool, slices.Repeat([]dashboard.Option{dashboard.WithSection(section)}, 2)...),
 		"must not be empty":  dashboard.Handler(pool, dashboard.WithSection(dashboard.Section{Name: "a"})),
 	} {
 		w := get(h, "/")

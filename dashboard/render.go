@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"path"
 	"strconv"
 	"time"
 )
@@ -67,16 +68,17 @@ func (h *handler) render(w http.ResponseWriter, r *http.Request, status int, p p
 // asset serves an embedded file. Browsers ask again each time, as there is no version in its path.
 func asset(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-cache")
-	file := r.PathValue("file")
-	if file == "" {
-		file = "openapi.json"
-	}
-	switch file {
-	case "style.css", "page.js", "icon.svg", "openapi.json":
-		http.ServeFileFS(w, r, assets, "assets/"+file)
-	default:
+	file, ok := assetFiles[path.Base(r.URL.Path)]
+	if !ok {
 		http.NotFound(w, r)
+		return
 	}
+	http.ServeFileFS(w, r, assets, file)
+}
+
+// assetFiles are the embedded files that browsers may ask for.
+var assetFiles = map[string]string{
+	"style.css": "assets/style.css", "page.js": "assets/page.js", "icon.svg": "assets/icon.svg", "openapi.json": "assets/openapi.json",
 }
 
 // ago is a time as a distance from now, and in full in the attributes. The script keeps the distance up to date.
@@ -85,8 +87,8 @@ func ago(t time.Time) template.HTML {
 		return `<span class="none">–</span>`
 	}
 	utc := t.UTC()
-	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s">%s</time>`, //nolint:gosec // digits and letters
-		utc.Format(time.RFC3339Nano), t.Format("2006-01-02 15:04:05.000 MST"), distance(time.Until(t))))
+	return template.HTML(`<time datetime="` + utc.Format(time.RFC3339Nano) + //nolint:gosec // digits and letters
+		`" title="` + t.Format("2006-01-02 15:04:05.000 MST") + `">` + distance(time.Until(t)) + `</time>`)
 }
 
 // distance is the time until something in words.

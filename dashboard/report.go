@@ -111,7 +111,7 @@ func stackOf(err error) (stack string) {
 	if p, ok := errors.AsType[*workerfx.PanicError](err); ok {
 		return string(p.Stack)
 	}
-	if _, ok := err.(fmt.Formatter); ok { //nolint:errorlint // only the error itself prints its stack
+	if _, ok := err.(fmt.Formatter); ok { // only the error itself prints its stack
 		if detailed := fmt.Sprintf("%+v", err); strings.Contains(detailed, "\n") {
 			return detailed
 		}

@@ -2,6 +2,7 @@ package dashboard
 
 import (
 	"context"
+	"errors"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -55,7 +56,11 @@ func (h *handler) routeSection(s Section) {
 		}
 		stripped := http.StripPrefix(prefix, to)
 		h.mux.HandleFunc(prefix+"/", func(w http.ResponseWriter, r *http.Request) {
-			infoOf(r).section = s.Name
+			info := infoOf(r)
+			info.section = s.Name
+			if info.user != "" {
+				_ = h.pool.Note("", r.Method+" "+r.URL.Path+" by "+info.user) // without a worker it cannot fail
+			}
 			stripped.ServeHTTP(w, r)
 		})
 		h.mux.HandleFunc(prefix, func(w http.ResponseWriter, _ *http.Request) { // the mux would leave a prefix out
@@ -66,6 +71,19 @@ func (h *handler) routeSection(s Section) {
 	mount("/section/"+s.Name, s.Pages)
 	mount("/api/"+s.Name, s.API)
 }
+
+// Note writes what the user of a request has done to the log, such as "deleted 3 reports by alice". If worker is not
+// empty, it is also an event of that worker. It fails if there is no such worker. Each request of a section for an
+// action is in the log already, with its path.
+func Note(r *http.Request, worker, message string) error {
+	info := infoOf(r)
+	if info.handler.pool == nil {
+		return errNotServed
+	}
+	return info.handler.pool.Note(worker, message+" by "+info.user)
+}
+
+var errNotServed = errors.New("dashboard: the request is not served by a dashboard.Handler")
 
 // User returns who asks for an action, as the authorize function of [WithActions] said. It is empty for GET and HEAD.
 func User(r *http.Request) string { return infoOf(r).user }

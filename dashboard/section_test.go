@@ -1,18 +1,20 @@
 package dashboard_test
 
 import (
+	"bytes"
 	"fmt"
 	"html/template"
 	"net/http"
 	"net/http/httptest"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
+	"github.com/workerfx/workerfx"
 	"github.com/workerfx/workerfx/dashboard"
 )
 
@@ -56,6 +58,10 @@ func (n *notes) delete(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	n.remove(note, dashboard.User(r))
+	if err := dashboard.Note(r, "", fmt.Sprintf("deleted %q", note)); err != nil {
+		dashboard.Fail(w, r, http.StatusInternalServerError, err)
+		return
+	}
 	http.Redirect(w, r, "./", http.StatusSeeOther)
 }
 
@@ -84,8 +90,11 @@ func ExampleWithSection() {
 }
 
 func TestASectionIsAPartOfThePage(t *testing.T) {
+	var log bytes.Buffer
+	pool, err := workerfx.NewPool(workerfx.WithLogger(zerolog.New(&log)))
+	require.NoError(t, err)
 	n := &notes{notes: []string{"<b>milk</b>", "tea"}}
-	h := http.StripPrefix("/admin", dashboard.Handler(newPool(t), dashboard.WithSection(n.Section()), dashboard.WithActions(alice)))
+	h := http.StripPrefix("/admin", dashboard.Handler(pool, dashboard.WithSection(n.Section()), dashboard.WithActions(alice)))
 
 	require.Contains(t, get(h, "/admin/").Body.String(), `<a href="./section/notes/">Notes</a>`)
 	page := get(h, "/admin/section/notes/").Body.String()
@@ -103,6 +112,9 @@ func TestASectionIsAPartOfThePage(t *testing.T) {
 	require.Equal(t, http.StatusSeeOther, post(h, "/admin/section/notes/delete", "note=tea&confirm=yes").Code)
 	require.Equal(t, []string{"<b>milk</b>"}, n.list())
 	require.Equal(t, "alice", n.by)
+	lines := log.String()
+	require.Contains(t, lines, `"note":"POST /section/notes/delete by alice"`)
+	require.Contains(t, lines, `"note":"deleted \"tea\" by alice"`)
 	require.Equal(t, http.StatusBadRequest, post(h, "/admin/section/notes/delete", "").Code)
 }
 
@@ -126,6 +138,6 @@ func TestASectionNeedNotCareWhoMayAct(t *testing.T) {
 	h.ServeHTTP(w, r)
 	require.Equal(t, http.StatusForbidden, w.Code)
 	require.Equal(t, []string{"tea"}, n.list())
-	require.NotRegexp(t, regexp.MustCompile("Delete"), get(dashboard.Handler(newPool(t), dashboard.WithSection(n.Section())), "/section/notes/").Body.String())
+	require.NotRegexp(t, "Delete", get(dashboard.Handler(newPool(t), dashboard.WithSection(n.Section())), "/section/notes/").Body.String())
 	require.Contains(t, strings.ToLower(w.Body.String()), "another site")
 }

@@ -72,6 +72,8 @@ func TestAnActionGoesFromTheButtonToTheWorkerAndBack(t *testing.T) {
 	do(ctx, t,
 		click("button.danger"),
 		visible(".notice.good"),
+	)
+	do(ctx, t,
 		chromedp.SetValue(chromedp.CSS("#replicas"), "2"),
 		click("#act-scale"),
 		visible(".notice.good"),
@@ -134,9 +136,8 @@ func TestSearchAndFilterSurviveAReload(t *testing.T) {
 		gone("#worker-orders"),
 		click("a[id='filter-running']"),
 		visible("a[id='filter-running'][aria-current]"),
-		chromedp.Reload(),
-		visible("a[id='filter-running'][aria-current]"),
 	)
+	do(ctx, t, chromedp.Reload(), visible("a[id='filter-running'][aria-current]"))
 	require.Equal(t, "mail", value[string](ctx, t, `document.getElementById("q").value`))
 	require.Equal(t, []string{"mail/fetch"},
 		value[[]string](ctx, t, `[...document.querySelectorAll("tbody a")].map(a => a.id.slice("worker-".length))`))
