@@ -63,8 +63,10 @@ type Execution struct {
 	Ready, Stuck bool
 	// WaitsFor is what keeps the replica from its next run: the name of a worker that it comes after, or its group.
 	WaitsFor string
-	// Err is the last failure. It stays until a run succeeds.
-	Err error
+	// Err is the last failure. It stays until a run succeeds. ErrText is its text from the end of that run, of bounded
+	// length: the methods of Err are the user's code, and may do anything when they are called again.
+	Err     error
+	ErrText string
 	// Events are the latest events, the oldest first: see [WithEvents].
 	Events []Event
 }
@@ -131,7 +133,7 @@ func report(r *replica, e *Execution, events []Event) []Event {
 		e.ID, e.Attempt = r.run.id, r.run.attempt
 	}
 	if h := rec.history; h != nil {
-		e.Err, e.Stuck, e.WaitsFor = h.err, h.stuck != nil, h.heldBy
+		e.Err, e.ErrText, e.Stuck, e.WaitsFor = h.err, h.errText, h.stuck != nil, h.heldBy
 		if h.jobs != nil {
 			e.Jobs, e.FailedJobs = h.jobs.succeeded.Load(), h.jobs.failed.Load()
 		}

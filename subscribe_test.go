@@ -167,6 +167,7 @@ func TestAReportTellsReadinessTroubleAndTheLastSuccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pool := startPool(t,
 			workerfx.NewWorker("done", func(context.Context) error { return nil }),
+			workerfx.NewWorker("bad", func(context.Context) error { return errBoom }),
 			workerfx.NewWorker("main", untilStopped, workerfx.WithEssential(), workerfx.WithReadiness()),
 			workerfx.NewWorker("next", untilStopped, workerfx.WithAfter("main")),
 			workerfx.NewWorker("silent", untilStopped, workerfx.WithHeartbeat(time.Second)),
@@ -175,6 +176,7 @@ func TestAReportTellsReadinessTroubleAndTheLastSuccess(t *testing.T) {
 		done := execution(t, pool, "done")
 		require.Equal(t, done.FinishedAt, done.SucceededAt)
 		require.True(t, done.Ready)
+		require.Equal(t, "boom", execution(t, pool, "bad").ErrText)
 		main := execution(t, pool, "main")
 		require.True(t, main.Essential)
 		require.False(t, main.Ready)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -42,8 +43,8 @@ func lastEvents(t *testing.T, pool *workerfx.Pool, n int) (messages []string) {
 
 func TestActionsOfTheAPIActAndAreEventsWithTheUser(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		runs := 0
-		pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error { runs++; return nil }, workerfx.WithInterval(time.Hour)))
+		var runs atomic.Int64
+		pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error { runs.Add(1); return nil }, workerfx.WithInterval(time.Hour)))
 		synctest.Wait()
 		h := dashboard.Handler(pool, dashboard.WithActions(alice))
 
@@ -51,7 +52,7 @@ func TestActionsOfTheAPIActAndAreEventsWithTheUser(t *testing.T) {
 		require.Equal(t, http.StatusOK, w.Code)
 		require.JSONEq(t, `{"worker":"w","action":"trigger","user":"alice","waits":false}`, w.Body.String())
 		require.Equal(t, workerfx.StatusWaiting, status(t, pool, "w"))
-		require.Equal(t, 1, runs)
+		require.EqualValues(t, 1, runs.Load())
 
 		require.Equal(t, http.StatusOK, post(h, "/api/worker/pause?name=w", "").Code)
 		require.Equal(t, workerfx.StatusPaused, status(t, pool, "w"))
@@ -68,6 +69,7 @@ func TestActionsOfTheAPIActAndAreEventsWithTheUser(t *testing.T) {
 func TestARefusedActionSaysWhy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pool := startPool(t, workerfx.NewWorker("w", untilStopped, workerfx.WithReplicaLimits(1, 2)))
+		synctest.Wait()
 		h := dashboard.Handler(pool, dashboard.WithActions(alice))
 		for target, want := range map[string]struct {
 			status int

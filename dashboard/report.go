@@ -8,7 +8,6 @@ import (
 
 	"github.com/workerfx/workerfx"
 	"github.com/workerfx/workerfx/internal/names"
-	"github.com/workerfx/workerfx/internal/safecall"
 )
 
 // reportJSON is the report on one replica, as the API has it.
@@ -45,7 +44,7 @@ func newReport(e *workerfx.Execution) reportJSON {
 		Runs: e.Runs, Restarts: e.Restarts, Failures: e.Failures,
 		Jobs: e.Jobs, FailedJobs: e.FailedJobs, MissedTicks: e.MissedTicks,
 		StartedAt: e.StartedAt, FinishedAt: e.FinishedAt, SucceededAt: e.SucceededAt, NextRunAt: e.NextRunAt,
-		Error: errorText(e.Err), RecentRuns: recentRuns(e.Events),
+		Error: e.ErrText, RecentRuns: recentRuns(e.Events),
 	}
 }
 
@@ -85,20 +84,6 @@ func newSettings(settings []workerfx.Setting) []settingJSON {
 		list[i] = settingJSON{s.Name, s.Value, s.Source.String()}
 	}
 	return list
-}
-
-// errorText calls the user's code, and survives its panic.
-func errorText(err error) (shown string) {
-	if err == nil {
-		return ""
-	}
-	defer func() {
-		if value := recover(); value != nil {
-			shown = safecall.PanicText(value)
-		}
-	}()
-	shown, _ = safecall.ErrorText(err)
-	return shown
 }
 
 // stackOf returns the stack of a panic, or what an error prints beyond its text with %+v, or nothing.
