@@ -172,6 +172,9 @@
 // run. With [RestartStuck] it also ends the run. [Pool.Health] names the workers that have failed, are stuck or are
 // not ready. Package health serves that over HTTP. With [WithStrategy], the workers of a group restart together.
 //
+// Package dashboard shows all workers on a page, and lets users act on them. [Pool.Subscribe] tells of changes as they
+// happen. [Pool.Settings] tells where each setting of a worker comes from.
+//
 // # Stopping
 //
 // [Pool.Stop] lets no run begin any more, cancels the contexts of all runs with the cause [ErrStopping], and waits.

@@ -2,10 +2,12 @@ package workerfx_test
 
 import (
 	"context"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/workerfx/workerfx"
@@ -118,6 +120,30 @@ func TestASlowReaderLosesChangesAndThePoolDoesNotWait(t *testing.T) {
 		require.EqualValues(t, 1, sub.Dropped())
 		require.NoError(t, pool.Stop(t.Context()))
 	})
+}
+
+func TestSubscribersComeAndGoBesideEverythingElse(t *testing.T) {
+	pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error { return errBoom },
+		workerfx.WithMaxAttempts(0), workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Microsecond})))
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 100 {
+				sub := pool.Subscribe(2)
+				c := <-sub.C
+				assert.Equal(t, "w", c.Worker)
+				sub.Close()
+				for range sub.C { // what is in the buffer, and then the end
+				}
+			}
+		})
+	}
+	wg.Wait()
+	last := pool.Subscribe(0)
+	go func() { _ = pool.Stop(context.Background()) }()
+	for range last.C { // it ends when the pool has stopped
+	}
+	last.Close()
 }
 
 func TestASubscriptionEndsWhenItIsClosedAndWhenThePoolHasStopped(t *testing.T) {

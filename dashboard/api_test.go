@@ -2,12 +2,14 @@ package dashboard_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -232,6 +234,51 @@ func (s *stalled) Write(p []byte) (int, error) {
 		return len(p), nil
 	}
 	return 0, context.DeadlineExceeded
+}
+
+// slow is a writer that does not return from its first write of a change until it is released.
+type slow struct {
+	*httptest.ResponseRecorder
+
+	writing chan struct{} // receives when a change is written
+	release chan struct{}
+	once    sync.Once
+}
+
+func (s *slow) Write(p []byte) (int, error) {
+	if bytes.HasPrefix(p, []byte("event: change")) {
+		s.once.Do(func() {
+			close(s.writing)
+			<-s.release
+		})
+	}
+	return s.ResponseRecorder.Write(p)
+}
+
+func TestASlowReaderIsToldHowMuchItHasMissed(t *testing.T) {
+	pool := startPool(t, workerfx.NewWorker("w", untilStopped))
+	w := &slow{ResponseRecorder: httptest.NewRecorder(), writing: make(chan struct{}), release: make(chan struct{})}
+	h, ended := dashboard.Handler(pool), make(chan struct{})
+	go func() {
+		defer close(ended)
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/events", http.NoBody))
+	}()
+	for writing := false; !writing; { // the reader may not be connected yet
+		require.NoError(t, pool.Note("w", "x"))
+		select {
+		case <-w.writing:
+			writing = true
+		default:
+		}
+	}
+	for range 5000 {
+		require.NoError(t, pool.Note("w", "x"))
+	}
+	close(w.release)
+	require.NoError(t, pool.Stop(context.Background()))
+	<-ended
+	require.Regexp(t, `event: missed\ndata: {"missed":\d+}`, w.Body.String())
+	require.Less(t, strings.Count(w.Body.String(), "event: change"), 5000)
 }
 
 func TestADeadReaderIsDropped(t *testing.T) {
