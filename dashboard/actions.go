@@ -119,15 +119,8 @@ func (h *handler) actOnPage(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, err)
 		return
 	}
-	switch {
-	case a.name == "restart":
-		if !Confirmed(w, r, fmt.Sprintf("Restart worker %q? Its current runs end, and new ones begin.", a.worker), "Restart") {
-			return
-		}
-	case a.name == "scale" && a.replicas == 0:
-		if !Confirmed(w, r, fmt.Sprintf("Scale worker %q to 0? Its current runs end, and none begins.", a.worker), "Scale to 0") {
-			return
-		}
+	if q, ok := a.question(); ok && !Confirmed(w, r, q) {
+		return
 	}
 	waits, err := h.perform(a)
 	if err != nil {
@@ -138,8 +131,29 @@ func (h *handler) actOnPage(w http.ResponseWriter, r *http.Request) {
 	if waits {
 		done = "waits"
 	}
-	w.Header().Set("Location", "./worker?"+url.Values{"name": {a.worker}, "done": {done}}.Encode())
+	w.Header().Set("Location", pageOf(a.worker, done))
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+// question is what the page asks before an action that ends runs.
+func (a action) question() (q Question, ok bool) {
+	q.Back = pageOf(a.worker, "")
+	switch {
+	case a.name == "restart":
+		q.Text, q.Yes = fmt.Sprintf("Restart worker %q? Its current runs end, and new ones begin.", a.worker), "Restart"
+	case a.name == "scale" && a.replicas == 0:
+		q.Text, q.Yes = fmt.Sprintf("Scale worker %q to 0? Its current runs end, and none begins.", a.worker), "Scale to 0"
+	}
+	return q, q.Text != ""
+}
+
+// pageOf is the relative link to a worker's page, with a notice about what was done unless that is empty.
+func pageOf(worker, done string) string {
+	values := url.Values{"name": {worker}}
+	if done != "" {
+		values.Set("done", done)
+	}
+	return "./worker?" + values.Encode()
 }
 
 // notice is what the worker's page says about an action.

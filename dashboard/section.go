@@ -106,30 +106,43 @@ func Fail(w http.ResponseWriter, r *http.Request, status int, err error) {
 	infoOf(r).handler.render(w, r, status, page{Title: http.StatusText(status)}, messageTemplate, err.Error())
 }
 
-// question is what the confirmation page shows.
-type question struct {
-	Text, Yes string
-	Path      string
-	Fields    map[string][]string
+// Question is what [Confirmed] asks.
+type Question struct {
+	// Text is the question, such as "Delete 42 jobs?".
+	Text string
+	// Yes is the button, such as "Delete". The default is "Yes".
+	Yes string
+	// Back is the relative link of the other button, which changes nothing. The default is "./".
+	Back string
+}
+
+// confirmView is what the confirmation page shows.
+type confirmView struct {
+	Question
+
+	Path   string
+	Fields map[string][]string
 }
 
 // confirmField is the form field that says that the user was asked.
 const confirmField = "confirm"
 
-// Confirmed tells whether the user has confirmed a form. If not, it answers with a page that asks text, with the button
-// yes, which sends the form's fields again. The caller then does nothing more. It is for forms of pages, not for the API.
-func Confirmed(w http.ResponseWriter, r *http.Request, text, yes string) bool {
+// Confirmed tells whether the user has confirmed a form. If not, it answers with a page that asks, and sends the form's
+// fields again for a yes. The caller then does nothing more. It is for forms of pages, not for the API.
+func Confirmed(w http.ResponseWriter, r *http.Request, q Question) bool {
 	if r.PostFormValue(confirmField) == "yes" {
 		return true
 	}
-	fields := make(map[string][]string, len(r.PostForm))
+	view := confirmView{Question: q, Path: ownPath(r), Fields: make(map[string][]string, len(r.PostForm))}
+	if q.Back == "" {
+		view.Back = "./"
+	}
 	for name, values := range r.PostForm {
 		if name != confirmField {
-			fields[name] = values
+			view.Fields[name] = values
 		}
 	}
-	q := question{Text: text, Yes: yes, Path: ownPath(r), Fields: fields}
-	infoOf(r).handler.render(w, r, http.StatusOK, page{Title: "Please confirm"}, confirmTemplate, q)
+	infoOf(r).handler.render(w, r, http.StatusOK, page{Title: "Please confirm"}, confirmTemplate, view)
 	return false
 }
 

@@ -54,7 +54,7 @@ func (n *notes) delete(w http.ResponseWriter, r *http.Request) {
 		dashboard.Fail(w, r, http.StatusBadRequest, fmt.Errorf("which note?"))
 		return
 	}
-	if !dashboard.Confirmed(w, r, fmt.Sprintf("Delete %q?", note), "Delete") {
+	if !dashboard.Confirmed(w, r, dashboard.Question{Text: fmt.Sprintf("Delete %q?", note), Yes: "Delete"}) {
 		return
 	}
 	n.remove(note, dashboard.User(r))
@@ -107,6 +107,7 @@ func TestASectionIsAPartOfThePage(t *testing.T) {
 	require.Contains(t, asked, "Delete &#34;tea&#34;?")
 	require.Contains(t, asked, `action="./delete"`)
 	require.Contains(t, asked, `<input type="hidden" name="note" value="tea">`)
+	require.Contains(t, asked, `href="./">Cancel</a>`)
 	require.Len(t, n.list(), 2, "the page asks first")
 
 	require.Equal(t, http.StatusSeeOther, post(h, "/admin/section/notes/delete", "note=tea&confirm=yes").Code)

@@ -65,6 +65,10 @@ func TestAnActionGoesFromTheButtonToTheWorkerAndBack(t *testing.T) {
 	do(ctx, t,
 		click("#act-restart"),
 		visible("button.danger"), // it asks
+		click("#cancel"),
+		visible("#act-restart"),
+		click("#act-restart"),
+		visible("button.danger"),
 	)
 	e, err = pool.Execution("w")
 	require.NoError(t, err)
@@ -74,6 +78,7 @@ func TestAnActionGoesFromTheButtonToTheWorkerAndBack(t *testing.T) {
 		visible(".notice.good"),
 	)
 	do(ctx, t,
+		chromedp.Navigate(address+"worker?name=w"), // without the notice of the restart
 		chromedp.SetValue(chromedp.CSS("#replicas"), "2"),
 		click("#act-scale"),
 		visible(".notice.good"),
