@@ -20,7 +20,7 @@ type Section struct {
 	Name string
 	// Title is in the menu.
 	Title string
-	// Pages serves section/<name>/. It answers with [Render], and asks back with [Confirmed].
+	// Pages serves section/<name>/. It answers with [Render], and asks back with [Confirmed]. nil is none.
 	Pages http.Handler
 	// API serves api/<name>/. It answers with [WriteJSON]. nil is none.
 	API http.Handler

@@ -81,8 +81,12 @@ func (n *notes) remove(note, user string) int {
 }
 
 func ExampleWithSection() {
+	pool, err := workerfx.NewPool()
+	if err != nil {
+		panic(err)
+	}
 	n := &notes{notes: []string{"buy milk"}}
-	h := dashboard.Handler(newPool(&testing.T{}), dashboard.WithSection(n.Section()))
+	h := dashboard.Handler(pool, dashboard.WithSection(n.Section()))
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/notes/list", http.NoBody))
 	fmt.Println(w.Body)

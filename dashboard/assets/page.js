@@ -3,6 +3,7 @@
 
 const root = document.currentScript.dataset.root;
 const connection = document.getElementById("connection");
+const shown = new Map(); // what the live parts show, by their IDs
 const shortest = 500; // between two refreshes, in milliseconds
 
 let source = null;
@@ -41,19 +42,20 @@ async function refresh() {
   pause = Math.max(shortest, 10 * (refreshed - begin)); // a slow page is asked for less often
 }
 
+// replace puts the live parts of a fresh page in place of those on this one. The focus stays where it is.
 function replace(fresh) {
   for (const part of document.querySelectorAll("[data-live]")) {
     const successor = fresh.getElementById(part.id);
-    if (!successor || successor.innerHTML === part.dataset.shown) continue;
+    if (!successor || successor.innerHTML === shown.get(part.id)) continue;
     const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
-    const shown = successor.innerHTML;
-    part.innerHTML = shown;
-    part.dataset.shown = shown;
+    shown.set(part.id, successor.innerHTML);
+    part.innerHTML = successor.innerHTML;
     if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
   }
   tick();
 }
 
+// soon plans a refresh, unless one is planned.
 function soon() {
   if (timer || document.hidden) return;
   timer = setTimeout(refresh, Math.max(50, refreshed + pause - Date.now()));
@@ -65,6 +67,7 @@ function isShown(change) {
   return !worker || worker.dataset.worker === change.worker;
 }
 
+// connect follows the changes. If the server allows no more readers, it tries again later.
 function connect() {
   if (source || document.hidden || !document.querySelector("[data-live]")) return;
   source = new EventSource(root + "api/events");

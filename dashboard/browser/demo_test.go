@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,7 +53,9 @@ func shopWorkers() []workerfx.Worker {
 		workerfx.NewWorker("mail/fetch", untilStopped, workerfx.WithReplicas(3)),
 		workerfx.NewWorker("orders", untilStopped, workerfx.WithEssential(), workerfx.WithReadiness()),
 		workerfx.NewWorker("payments", func(context.Context) error { panic("invoice 4711 has no amount") }),
-		workerfx.NewWorker("prices", func(context.Context) error { return errors.New("unexpected status 503") },
+		workerfx.NewWorker("prices", func(context.Context) error {
+			return errors.New("get https://prices.example/v1/all: unexpected status 503: " + strings.Repeat("try again later, ", 9))
+		},
 			workerfx.WithMaxAttempts(0), workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Minute})),
 		workerfx.NewWorker("reports/daily", untilStopped, workerfx.WithCron("30 4 * * *")),
 		workerfx.NewWorker("reports/yearly", untilStopped),
