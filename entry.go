@@ -173,11 +173,13 @@ func finishSettings(p *Pool, name string, s *settings, from origin) (*settings, 
 		copied := p.defaults
 		s = &copied
 	}
-	before := *s
-	for _, override := range overrides {
-		override.apply(s)
+	if len(overrides) > 0 {
+		before := *s
+		for _, override := range overrides {
+			override.apply(s)
+		}
+		s.noteSource(&before, SourceOverride)
 	}
-	s.noteSource(&before, SourceOverride)
 	s.complete()
 	return s, errors.Join(s.validate(name), s.validateOrigin(name, from))
 }

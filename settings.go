@@ -137,14 +137,20 @@ func plain[T comparable](name string, value func(*settings) T, text ...func(T) s
 
 // usersOwn is a setting whose values may be of the user's types, which may be not comparable.
 func usersOwn[T any](name string, value func(*settings) T, text func(T) string) settingField {
-	same := func(a, b *settings) bool {
-		x, y := any(value(a)), any(value(b))
-		if v := reflect.ValueOf(x); v.IsValid() && !v.Comparable() {
-			return reflect.DeepEqual(x, y)
-		}
-		return x == y
+	return settingField{
+		name: name,
+		same: func(a, b *settings) bool { return equal(value(a), value(b)) },
+		text: func(s *settings) string { return text(value(s)) },
 	}
-	return settingField{name: name, same: same, text: func(s *settings) string { return text(value(s)) }}
+}
+
+func equal(a, b any) (same bool) {
+	defer func() {
+		if recover() != nil { // they cannot be compared with ==
+			same = reflect.DeepEqual(a, b)
+		}
+	}()
+	return a == b
 }
 
 func scheduleText(s Schedule) string {
