@@ -9,15 +9,19 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// JobFilter chooses jobs. An empty field chooses all jobs, so the zero filter chooses every job. A value out of range
-// is an error of the call, which names the field and the value.
+// JobFilter chooses jobs. An empty field chooses all jobs. A value out of range is an error of the call, which names
+// the field and the value.
+//
+// For [Client.Jobs], the zero filter chooses every job. [Client.RequeueAll], [Client.CancelAll] and [Client.DeleteAll]
+// refuse a filter without States, Kinds and Queues. To change all jobs, name their States.
 type JobFilter struct {
 	States []State
 	Kinds  []string
 	Queues []string
 	// AfterID chooses jobs with a higher ID. For the next page, set it to the ID of the last job of a page.
 	AfterID int64
-	// Limit is the highest number of jobs, from 1 to 10,000. The default, 0, is 100.
+	// Limit is the highest number of jobs. For Jobs it is from 1 to 10,000, and the default, 0, is 100. For the calls
+	// that change jobs, the default, 0, is all jobs that the filter chooses.
 	Limit int
 }
 
@@ -45,10 +49,16 @@ func (f *JobFilter) validate() error {
 	if f.AfterID < 0 {
 		errs = append(errs, fmt.Errorf("after ID %d: must not be negative", f.AfterID))
 	}
-	if f.Limit < 0 || f.Limit > maxLimit {
-		errs = append(errs, fmt.Errorf("limit %d: must be from 1 to %d, or 0 for %d", f.Limit, maxLimit, defaultLimit))
-	}
 	return errors.Join(errs...)
+}
+
+// validatePage is validate for a filter that reads jobs.
+func (f *JobFilter) validatePage() error {
+	err := f.validate()
+	if f.Limit < 0 || f.Limit > maxLimit {
+		err = errors.Join(err, fmt.Errorf("limit %d: must be from 1 to %d, or 0 for %d", f.Limit, maxLimit, defaultLimit))
+	}
+	return err
 }
 
 // params returns a filter with a limit in River's form. The jobs are ordered by ID.

@@ -54,7 +54,7 @@ func (c *Client) DeadLetters(ctx context.Context, limit int) ([]JobInfo, error) 
 // Jobs returns the jobs that a filter chooses, ordered by ID. To read all of them, page by page, set the filter's
 // AfterID to the ID of the last job, until a page is empty.
 func (c *Client) Jobs(ctx context.Context, filter JobFilter) ([]JobInfo, error) {
-	if err := filter.validate(); err != nil {
+	if err := filter.validatePage(); err != nil {
 		return nil, fmt.Errorf("queue: jobs: %w", err)
 	}
 	if filter.Limit == 0 {

@@ -41,6 +41,8 @@ type Database interface {
 	Jobs(ctx context.Context, params *river.JobListParams) ([]*rivertype.JobRow, error)
 	Requeue(ctx context.Context, id int64) error
 	Cancel(ctx context.Context, id int64) error
+	// ChangeAll changes many jobs, and returns how many, also with an error.
+	ChangeAll(ctx context.Context, change Change, selection *Selection) (int64, error)
 	Counts(ctx context.Context) ([]Count, error)
 	// Due tells whether a job of these queues runs or is due.
 	Due(ctx context.Context, queues []string) (bool, error)

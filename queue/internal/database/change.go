@@ -1,0 +1,185 @@
+package database
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/rivertype"
+)
+
+// Change is a change of many jobs.
+type Change int
+
+// The changes of many jobs.
+const (
+	Requeue Change = iota // makes dead letters available at once, as [Store.Requeue] does
+	Cancel                // gives jobs up, as [Store.Cancel] does
+	Delete                // deletes jobs that do not run
+)
+
+// Selection chooses jobs to change. Empty Kinds and Queues choose all of them. States are never empty.
+type Selection struct {
+	States, Kinds, Queues []string
+	AfterID               int64
+	Limit                 int // the highest number of changed jobs; 0 is no limit
+}
+
+// Changed is a job that was changed, with its state after the change.
+type Changed struct {
+	ID    int64
+	Queue string
+	State string
+}
+
+// Changes are the SQL statements of a database that change many jobs.
+type Changes[TTx any] struct {
+	// Choose has the parameters states, kinds, queues, ID before the first, last ID and limit. It returns the IDs of
+	// jobs, in order, as JSON in one row.
+	Choose string
+	// Statements have the parameters IDs and states. They change the jobs with these IDs that are in one of these
+	// states, and return [Changed] jobs.
+	Statements map[Change]string
+	// List returns a list in the form of a parameter.
+	List func(list any) any
+	// Query calls a statement.
+	Query func(ctx context.Context, tx TTx, statement string, args ...any) ([]Changed, error)
+}
+
+const (
+	// maxChosen is the largest number of IDs that are read at once.
+	maxChosen = 50_000
+	// batchSize is the largest number of jobs that are changed in one transaction. It takes some hundredths of a second.
+	batchSize = 1000
+)
+
+// ChangeAll changes the jobs of a selection that exist when it is called, ordered by ID. It returns how many were
+// changed, also with an error. It uses many short transactions, and stops between two of them when ctx ends.
+func (s *Store[TTx]) ChangeAll(ctx context.Context, by *Changes[TTx], change Change, selection *Selection) (changed int64, err error) {
+	var last int64
+	if err := s.driver.GetExecutor().QueryRow(ctx, `SELECT coalesce(max(id), 0) FROM river_job`).Scan(&last); err != nil {
+		return 0, err
+	}
+	for after := selection.AfterID; ; {
+		limit := maxChosen
+		if selection.Limit > 0 {
+			limit = int(min(int64(limit), int64(selection.Limit)-changed))
+		}
+		ids, err := s.choose(ctx, by, selection, after, last, limit)
+		if err != nil || len(ids) == 0 {
+			return changed, err
+		}
+		n, err := s.changeMany(ctx, by, change, ids, selection.States)
+		changed += n
+		if err != nil || selection.Limit > 0 && changed == int64(selection.Limit) {
+			return changed, err
+		}
+		after = ids[len(ids)-1]
+	}
+}
+
+func (s *Store[TTx]) choose(ctx context.Context, by *Changes[TTx], selection *Selection, after, last int64, limit int) (ids []int64, err error) {
+	var found []byte
+	err = s.driver.GetExecutor().QueryRow(ctx, by.Choose, by.List(selection.States), by.List(selection.Kinds),
+		by.List(selection.Queues), after, last, limit).Scan(&found)
+	if err != nil {
+		return nil, err
+	}
+	return ids, json.Unmarshal(found, &ids)
+}
+
+// changeMany changes jobs batch by batch. Between two batches it waits for half of the time of a batch, so that others
+// get the lock of SQLite, which they ask for again and again.
+func (s *Store[TTx]) changeMany(ctx context.Context, by *Changes[TTx], change Change, ids []int64, states []string) (changed int64, err error) {
+	for batch := range slices.Chunk(ids, batchSize) {
+		begun := time.Now()
+		n, err := s.changeBatch(ctx, by, change, batch, states)
+		changed += n
+		if err != nil {
+			return changed, err
+		}
+		select {
+		case <-time.After(time.Since(begun) / 2):
+		case <-ctx.Done():
+			return changed, context.Cause(ctx)
+		}
+	}
+	return changed, nil
+}
+
+// changeBatch changes jobs in one transaction. If another job that is unique was enqueued at the same moment, it tries
+// again with half of the jobs.
+func (s *Store[TTx]) changeBatch(ctx context.Context, by *Changes[TTx], change Change, ids []int64, states []string) (int64, error) {
+	n, err := s.changeInTx(ctx, by, change, ids, states)
+	if !s.dialect.IsDuplicate(err) {
+		return n, err
+	}
+	if len(ids) == 1 {
+		return 0, nil
+	}
+	half := len(ids) / 2
+	n, err = s.changeBatch(ctx, by, change, ids[:half], states)
+	if err != nil {
+		return n, err
+	}
+	more, err := s.changeBatch(ctx, by, change, ids[half:], states)
+	return n + more, err
+}
+
+func (s *Store[TTx]) changeInTx(ctx context.Context, by *Changes[TTx], change Change, ids []int64, states []string) (int64, error) {
+	ctx, cancel := outlive(ctx)
+	defer cancel()
+	tx, err := s.driver.GetExecutor().Begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer tx.Rollback(ctx) //nolint:errcheck // after a commit it does nothing
+	changed, err := by.Query(ctx, s.driver.UnwrapTx(tx), by.Statements[change], by.List(ids), by.List(states))
+	if err != nil {
+		return 0, err
+	}
+	if err := notifyChanged(ctx, tx, change, changed); err != nil {
+		return 0, err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return 0, err
+	}
+	return int64(len(changed)), nil
+}
+
+// batchGrace is how long a batch may go on after its context has ended.
+const batchGrace = time.Second
+
+// outlive returns a context that ends a moment after ctx. So a batch is complete when ctx ends, and its jobs are
+// counted.
+func outlive(ctx context.Context) (context.Context, context.CancelFunc) {
+	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	unlink := context.AfterFunc(ctx, func() { time.AfterFunc(batchGrace, cancel) })
+	return longer, func() {
+		unlink()
+		cancel()
+	}
+}
+
+// controlTopic is the topic of River's notifications of cancelled jobs.
+const controlTopic = "river_control"
+
+// notifyChanged tells the clients that there are jobs, or that jobs that they run were cancelled.
+func notifyChanged(ctx context.Context, exec riverdriver.Executor, change Change, changed []Changed) error {
+	var queues, cancelled []string
+	for _, job := range changed {
+		switch {
+		case change == Requeue && !slices.Contains(queues, job.Queue):
+			queues = append(queues, job.Queue)
+		case change == Cancel && job.State == string(rivertype.JobStateRunning):
+			cancelled = append(cancelled, fmt.Sprintf(`{"action":"cancel","job_id":%d,"queue":%q}`, job.ID, job.Queue))
+		}
+	}
+	if err := notifyQueues(ctx, exec, queues...); err != nil {
+		return err
+	}
+	return exec.NotifyMany(ctx, &riverdriver.NotifyManyParams{Topic: controlTopic, Payload: cancelled})
+}
