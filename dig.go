@@ -3,6 +3,7 @@ package workerfx
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"reflect"
 	"slices"
 
@@ -49,7 +50,7 @@ func attach(made any, opts []Option) any {
 }
 
 // poolDependencies are the dependencies of a pool. Of two fields for the same thing, the pointer (or the type of
-// the SDK) wins.
+// the SDK) wins. Slog is used if there is no other logger.
 type poolDependencies struct {
 	dig.In
 
@@ -57,6 +58,7 @@ type poolDependencies struct {
 	ConfigPointer     *Config                  `optional:"true"`
 	Logger            zerolog.Logger           `optional:"true"`
 	LoggerPointer     *zerolog.Logger          `optional:"true"`
+	Slog              *slog.Logger             `optional:"true"`
 	TracerProvider    trace.TracerProvider     `optional:"true"`
 	SDKTracerProvider *sdktrace.TracerProvider `optional:"true"`
 	Registerer        prometheus.Registerer    `optional:"true"`
@@ -106,6 +108,9 @@ func (d *poolDependencies) options() []PoolOption {
 	}
 	if !reflect.ValueOf(d.Logger).IsZero() {
 		return append(opts, WithLogger(d.Logger))
+	}
+	if d.Slog != nil {
+		return append(opts, WithSlog(d.Slog))
 	}
 	return opts
 }

@@ -1,6 +1,7 @@
 package workerfx
 
 import (
+	"log/slog"
 	"os"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/workerfx/workerfx/internal/lifecycle"
 	"github.com/workerfx/workerfx/internal/safecall"
+	"github.com/workerfx/workerfx/internal/slogwriter"
 	"github.com/workerfx/workerfx/internal/text"
 )
 
@@ -30,7 +32,8 @@ func lastResort() zerolog.Logger {
 type poolLog struct {
 	zerolog.Logger
 
-	sparse bool // log only some of many failures in a row, as the app gave no logger
+	slog   *slog.Logger // the lines go there; nil for others
+	sparse bool         // log only some of many failures in a row, as the app gave no logger
 }
 
 func newPoolLog(logger *zerolog.Logger, pool string) poolLog {
@@ -115,7 +118,7 @@ func (l *poolLog) worthALine(failures int) bool {
 }
 
 func (l *poolLog) enabled(level zerolog.Level) bool {
-	return level >= l.GetLevel() && level >= zerolog.GlobalLevel()
+	return level >= l.GetLevel() && level >= zerolog.GlobalLevel() && (l.slog == nil || slogwriter.Enabled(l.slog, level))
 }
 
 // logFields adds the run that a line is about, or only the replica if it has had no run.

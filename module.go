@@ -2,6 +2,7 @@ package workerfx
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
@@ -17,7 +18,8 @@ import (
 // need, and stops before it.
 //
 // Module needs nothing from the app. If the app provides them, it uses a [Config] or *Config; a zerolog.Logger or
-// *zerolog.Logger; a trace.TracerProvider or *sdktrace.TracerProvider; a prometheus.Registerer or *prometheus.Registry.
+// *zerolog.Logger, else a *slog.Logger; a trace.TracerProvider or *sdktrace.TracerProvider; a prometheus.Registerer or
+// *prometheus.Registry.
 var Module = fx.Module("worker",
 	fx.Provide(newAppPool),
 	fx.Invoke(runAppPool),
@@ -35,6 +37,7 @@ type Params struct {
 	ConfigPointer     *Config                  `optional:"true"`
 	Logger            zerolog.Logger           `optional:"true"`
 	LoggerPointer     *zerolog.Logger          `optional:"true"`
+	Slog              *slog.Logger             `optional:"true"` // used if there is no other logger
 	TracerProvider    trace.TracerProvider     `optional:"true"`
 	SDKTracerProvider *sdktrace.TracerProvider `optional:"true"`
 	Registerer        prometheus.Registerer    `optional:"true"`
@@ -57,7 +60,7 @@ type Result struct {
 // each pool a [Config] with its own Name.
 func New(p Params) (Result, error) {
 	pool, err := newAppPool(poolDependencies{
-		Config: p.Config, ConfigPointer: p.ConfigPointer, Logger: p.Logger, LoggerPointer: p.LoggerPointer,
+		Config: p.Config, ConfigPointer: p.ConfigPointer, Logger: p.Logger, LoggerPointer: p.LoggerPointer, Slog: p.Slog,
 		TracerProvider: p.TracerProvider, SDKTracerProvider: p.SDKTracerProvider,
 		Registerer: p.Registerer, Registry: p.Registry,
 	}, p.Shutdowner)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,6 +23,7 @@ type Pool struct {
 	// Set before the pool starts, and not changed later.
 	config           Config
 	logger           zerolog.Logger // of runs
+	slog             *slog.Logger   // of runs, in apps that use log/slog; else nil
 	log              poolLog        // of the pool itself
 	tracer           trace.Tracer
 	ids              idGenerator
@@ -101,6 +103,9 @@ func NewPool(opts ...PoolOption) (*Pool, error) {
 	}
 	if o.logger != nil {
 		p.logger = p.log.Logger
+	}
+	if o.slog != nil {
+		p.useSlog(o.slog)
 	}
 	if len(p.buckets) == 0 {
 		p.buckets = defaultBuckets

@@ -1,6 +1,8 @@
 package workerfx
 
 import (
+	"log/slog"
+
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel/trace"
@@ -12,6 +14,7 @@ type PoolOption func(*poolOptions)
 type poolOptions struct {
 	config         Config
 	logger         *zerolog.Logger
+	slog           *slog.Logger // that logger writes to, if it is not nil
 	tracerProvider trace.TracerProvider
 	registerer     prometheus.Registerer
 	generateID     func() string
@@ -24,9 +27,9 @@ func WithConfig(config Config) PoolOption {
 }
 
 // WithLogger sets the logger of the pool and of its workers' contexts. Without a logger, workers log nothing, and
-// the pool writes only failures, to stderr.
+// the pool writes only failures, to stderr. See also [WithSlog].
 func WithLogger(logger zerolog.Logger) PoolOption {
-	return func(o *poolOptions) { o.logger = &logger }
+	return func(o *poolOptions) { o.logger, o.slog = &logger, nil }
 }
 
 // WithTracerProvider sets the provider of the workers' tracers. The default, also for nil, is the global provider.

@@ -1,10 +1,14 @@
 package dashboard
 
 import (
+	"log/slog"
+	"reflect"
+
 	"github.com/rs/zerolog"
 	"go.uber.org/fx"
 
 	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/internal/slogwriter"
 )
 
 // Module serves the page of the app's pool with the app: see [Config]. The app may supply a Config, and adds options
@@ -25,14 +29,18 @@ type Params struct {
 	Sections  []Section       `group:"dashboard"`
 	Logger    zerolog.Logger  `optional:"true"`
 	Pointer   *zerolog.Logger `optional:"true"`
+	Slog      *slog.Logger    `optional:"true"` // used if there is no other logger
 }
 
 // New makes the server, and lets it start and stop with the app. The start fails if the configuration is not valid or
 // the address is taken.
 func New(p Params) (*Server, error) {
 	logger := p.Logger
-	if p.Pointer != nil {
+	switch {
+	case p.Pointer != nil:
 		logger = *p.Pointer
+	case reflect.ValueOf(p.Logger).IsZero() && p.Slog != nil:
+		logger = slogwriter.New(p.Slog)
 	}
 	options := p.Options
 	for _, section := range p.Sections {

@@ -1,6 +1,7 @@
 package fxtest
 
 import (
+	"log/slog"
 	"reflect"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,6 +25,7 @@ func supplement(opts []fx.Option, logs *logbook, tracers *sdktrace.TracerProvide
 	for _, constructor := range []any{
 		func() zerolog.Logger { return zerolog.New(logs) },
 		func(l zerolog.Logger) *zerolog.Logger { return &l },
+		func(l zerolog.Logger) *slog.Logger { return slog.New(zerolog.NewSlogHandler(l)) },
 		func() *sdktrace.TracerProvider { return tracers },
 		func(p *sdktrace.TracerProvider) trace.TracerProvider { return p },
 		prometheus.NewRegistry,

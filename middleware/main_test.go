@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"os"
 	"runtime"
 	"sync"
 	"testing"
@@ -17,7 +18,12 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(holderEnv); dir != "" {
+		holdLock(dir)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var errBoom = errors.New("boom")
 

@@ -4,6 +4,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"reflect"
 
@@ -13,6 +14,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/internal/slogwriter"
 	"github.com/workerfx/workerfx/queue/internal/database"
 	"github.com/workerfx/workerfx/queue/internal/postgres"
 	"github.com/workerfx/workerfx/queue/internal/sqlite"
@@ -75,8 +77,8 @@ func UseSQLite() Database {
 // ([ProvideHandler]). The start of the app opens the database and migrates its schema. It tries until the start
 // timeout is nearly over. The database closes after the pool has stopped.
 //
-// Module uses the app's zerolog.Logger or *zerolog.Logger. Without a logger, errors go to stderr. The times of jobs
-// are in the app's prometheus.Registerer or *prometheus.Registry, with the prefix of the pool's metrics.
+// Module uses the app's zerolog.Logger or *zerolog.Logger, else its *slog.Logger. Without a logger, errors go to stderr.
+// The times of jobs are in the app's prometheus.Registerer or *prometheus.Registry, with the prefix of the pool's metrics.
 func Module(db Database, opts ...Option) fx.Option {
 	return fx.Module("queue",
 		fx.Provide(
@@ -95,6 +97,7 @@ type params struct {
 	Lifecycle     fx.Lifecycle
 	Logger        zerolog.Logger  `optional:"true"`
 	LoggerPointer *zerolog.Logger `optional:"true"`
+	Slog          *slog.Logger    `optional:"true"` // used if there is no other logger
 	Pool          *pgxpool.Pool   `optional:"true"`
 	DB            *sql.DB         `optional:"true"`
 }
@@ -104,6 +107,8 @@ func (p *params) logger() zerolog.Logger {
 	switch {
 	case p.LoggerPointer != nil:
 		return *p.LoggerPointer
+	case reflect.ValueOf(p.Logger).IsZero() && p.Slog != nil:
+		return slogwriter.New(p.Slog)
 	case reflect.ValueOf(p.Logger).IsZero():
 		return zerolog.New(os.Stderr).Level(zerolog.ErrorLevel).With().Timestamp().Logger()
 	}

@@ -20,7 +20,7 @@ import (
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/workerfx/workerfx/queue/internal/database"
-	"github.com/workerfx/workerfx/queue/internal/lockfile"
+	"github.com/workerfx/workerfx/internal/lockfile"
 )
 
 // Database is an SQLite database in a file.

@@ -39,8 +39,8 @@ func (d Directory) TryLock(name string) (lock *Lock, free bool, err error) {
 	return &Lock{file}, true, nil
 }
 
-// retryPause is the wait between two tries to take a lock. Waits are short, and only happen at a start.
-const retryPause = 10 * time.Millisecond
+// retryPause is the wait between two tries to take a lock. The system has no wait that a context can end.
+const retryPause = 50 * time.Millisecond
 
 // Lock waits until a lock is free, and takes it. It returns the cause of ctx if ctx ends first.
 func (d Directory) Lock(ctx context.Context, name string) (*Lock, error) {

@@ -1,0 +1,130 @@
+// Package slogwriter writes the lines of a zerolog logger to a log/slog logger. Levels, fields and nested objects are kept.
+// It knows nothing of workers.
+package slogwriter
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+)
+
+// New returns a zerolog logger whose lines go to a slog logger. The slog logger decides which levels are written, and sets
+// the time. It may be used from many goroutines, as the slog logger may.
+func New(to *slog.Logger) zerolog.Logger {
+	return zerolog.New(writer{to.Handler()}).Level(zerolog.TraceLevel)
+}
+
+// Enabled tells whether a slog logger writes lines of a level.
+func Enabled(logger *slog.Logger, level zerolog.Level) bool {
+	return logger.Enabled(context.Background(), levels[level])
+}
+
+// writer gets the lines of zerolog as JSON.
+type writer struct{ handler slog.Handler }
+
+// levels are those of slog. What is above error has a level of its own, so that handlers can tell.
+var levels = map[zerolog.Level]slog.Level{
+	zerolog.TraceLevel: slog.LevelDebug - 4, zerolog.DebugLevel: slog.LevelDebug, zerolog.InfoLevel: slog.LevelInfo,
+	zerolog.WarnLevel: slog.LevelWarn, zerolog.ErrorLevel: slog.LevelError,
+	zerolog.FatalLevel: slog.LevelError + 4, zerolog.PanicLevel: slog.LevelError + 8,
+}
+
+// Write writes a line without a level as info.
+func (w writer) Write(line []byte) (int, error) { return w.WriteLevel(zerolog.NoLevel, line) }
+
+// WriteLevel writes a line if the slog logger has its level.
+func (w writer) WriteLevel(level zerolog.Level, line []byte) (int, error) {
+	ctx := context.Background()
+	to := levels[level] // of an unknown level: info
+	if !w.handler.Enabled(ctx, to) {
+		return len(line), nil
+	}
+	record, err := recordOf(to, line)
+	if err == nil {
+		err = w.handler.Handle(ctx, record)
+	}
+	return len(line), err
+}
+
+// recordOf makes a record of a line. Zerolog's own fields for level and time are left out.
+func recordOf(level slog.Level, line []byte) (slog.Record, error) {
+	decoder := json.NewDecoder(bytes.NewReader(line))
+	decoder.UseNumber()
+	if _, err := decoder.Token(); err != nil {
+		return slog.Record{}, err
+	}
+	attrs, err := attrsOf(decoder)
+	if err != nil {
+		return slog.Record{}, err
+	}
+	message := ""
+	kept := attrs[:0]
+	for _, attr := range attrs {
+		switch attr.Key {
+		case zerolog.MessageFieldName:
+			message = attr.Value.String()
+		case zerolog.LevelFieldName, zerolog.TimestampFieldName:
+		default:
+			kept = append(kept, attr)
+		}
+	}
+	record := slog.NewRecord(time.Now(), level, message, 0)
+	record.AddAttrs(kept...)
+	return record, nil
+}
+
+// attrsOf reads the fields of an object, whose "{" was read, in their order.
+func attrsOf(decoder *json.Decoder) (attrs []slog.Attr, err error) {
+	for decoder.More() {
+		key, err := decoder.Token()
+		if err != nil {
+			return nil, err
+		}
+		value, err := valueOf(decoder)
+		if err != nil {
+			return nil, err
+		}
+		attrs = append(attrs, slog.Attr{Key: key.(string), Value: value}) //nolint:forcetypeassert // the decoder checks it
+	}
+	_, err = decoder.Token() // the "}"
+	return attrs, err
+}
+
+// valueOf reads a value. An object is a group.
+func valueOf(decoder *json.Decoder) (slog.Value, error) {
+	var raw json.RawMessage
+	if err := decoder.Decode(&raw); err != nil {
+		return slog.Value{}, err
+	}
+	within := json.NewDecoder(bytes.NewReader(raw))
+	within.UseNumber()
+	if raw[0] == '{' {
+		_, _ = within.Token()
+		attrs, err := attrsOf(within)
+		return slog.GroupValue(attrs...), err
+	}
+	var value any
+	if err := within.Decode(&value); err != nil {
+		return slog.Value{}, err
+	}
+	if number, ok := value.(json.Number); ok {
+		return numberOf(number), nil
+	}
+	return slog.AnyValue(value), nil
+}
+
+// numberOf keeps whole numbers exact.
+func numberOf(number json.Number) slog.Value {
+	if whole, err := number.Int64(); err == nil {
+		return slog.Int64Value(whole)
+	}
+	if fraction, err := number.Float64(); err == nil && strings.ContainsAny(number.String(), ".eE") {
+		return slog.Float64Value(fraction)
+	}
+	return slog.StringValue(number.String())
+}
