@@ -30,10 +30,16 @@ type appQueue struct {
 	durations *prometheus.HistogramVec // nil without a registry
 
 	swept atomic.Int64 // when the last sweep began, in Unix nanoseconds
+
+	stats      *statsCache
+	endOverdue func() // ends the warnings about queues that nobody works
 }
 
 func newAppQueue(db database.Database, s settings, log zerolog.Logger) *appQueue {
-	return &appQueue{settings: s, db: db, log: log, riverLog: riveradapter.NewLogger(log), handlers: make(map[string]*handler)}
+	return &appQueue{
+		settings: s, db: db, log: log, riverLog: riveradapter.NewLogger(log), handlers: make(map[string]*handler),
+		stats: &statsCache{count: db.Counts, known: make(map[string]bool)},
+	}
 }
 
 // add adds the registrations of the app, and returns an error about wrong ones.

@@ -21,6 +21,7 @@ import (
 	"github.com/workerfx/workerfx"
 	"github.com/workerfx/workerfx/middleware"
 	"github.com/workerfx/workerfx/queue"
+	"github.com/workerfx/workerfx/queue/internal/pgtest"
 )
 
 // Greeting is what a job is about.
@@ -291,6 +292,31 @@ func ExampleClient_Cancel() {
 	// Output: cancelled
 }
 
+// An operator handles many jobs at once.
+func ExampleClient_RequeueAll() {
+	var repaired atomic.Bool
+	e := newExample(greet(func(context.Context, *queue.Job[Greeting]) error {
+		if !repaired.Load() {
+			return queue.Discard(errors.New("the printer is broken"))
+		}
+		return nil
+	}))
+	defer e.stop()
+	ctx := context.Background()
+	_, err := e.EnqueueBatch(ctx, queue.NewEntry(Greeting{Name: "Ada"}), queue.NewEntry(Greeting{Name: "Grace"}))
+	must(err)
+	must(e.Drain(ctx))
+	repaired.Store(true)
+
+	failed := queue.JobFilter{States: []queue.State{queue.StateDiscarded, queue.StateCancelled}, Kinds: []string{"greeting"}}
+	page, err := e.Jobs(ctx, failed) // 100 jobs; for the next page set AfterID
+	must(err)
+	requeued, err := e.RequeueAll(ctx, failed)
+	must(err)
+	fmt.Println(len(page), requeued)
+	// Output: 2 2
+}
+
 // The database counts its jobs.
 func ExampleClient_Counts() {
 	e := newExample(greet(func(context.Context, *queue.Job[Greeting]) error { return nil }))
@@ -430,6 +456,16 @@ func TestSingletonsLockIsInPostgreSQL(t *testing.T) {
 	a := startApp(t, db)
 	require.NoError(t, singleton(&example{pool: a.Pool}, queue.PostgresLocker(db.openPostgres(t))))
 	a.AwaitStatus("feed", workerfx.StatusRunning)
+}
+
+func TestLocksMayHaveADirectURL(t *testing.T) {
+	directURL := pgtest.NewDatabase(t)
+	poolerURL := pgtest.ThroughPgBouncer(t, directURL, pgtest.TransactionMode)
+	app := fx.New(fx.NopLogger,
+		queue.Module(queue.Postgres(poolerURL), queue.WithDirectURL(directURL)),
+	)
+	require.NoError(t, app.Start(within(t)))
+	require.NoError(t, app.Stop(within(t)))
 }
 
 // All code in docs/queue.md is also in this file, where it is compiled and run.

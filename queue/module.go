@@ -100,6 +100,12 @@ type params struct {
 	Slog          *slog.Logger    `optional:"true"` // used if there is no other logger
 	Pool          *pgxpool.Pool   `optional:"true"`
 	DB            *sql.DB         `optional:"true"`
+
+	Workers       *workerfx.Pool        `optional:"true"` // has checked the configuration
+	Config        workerfx.Config       `optional:"true"`
+	ConfigPointer *workerfx.Config      `optional:"true"`
+	Registerer    prometheus.Registerer `optional:"true"`
+	Registry      *prometheus.Registry  `optional:"true"`
 }
 
 // logger is the app's logger. Without it, errors go to stderr, such as jobs that are given up.
@@ -129,8 +135,26 @@ func openAppQueue(p params, db Database, opts []Option) (*appQueue, error) {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
 	a := newAppQueue(opened, s, p.logger())
+	if err := p.measure(a); err != nil {
+		return nil, err
+	}
 	p.Lifecycle.Append(fx.StartStopHook(a.start, a.stop))
 	return a, nil
+}
+
+// measure registers the metrics of the app's queues, if the app has a registry.
+func (p *params) measure(a *appQueue) error {
+	config, registerer := p.Config, p.Registerer
+	if p.ConfigPointer != nil {
+		config = *p.ConfigPointer
+	}
+	if p.Registry != nil {
+		registerer = p.Registry
+	}
+	if registerer == nil {
+		return nil
+	}
+	return a.register(registerer, config)
 }
 
 // groupParams are the parameters of newGroup.
@@ -138,12 +162,7 @@ type groupParams struct {
 	fx.In
 
 	App           *appQueue
-	Registrations []registration        `group:"queue"`
-	Pool          *workerfx.Pool        // has checked the configuration
-	Config        workerfx.Config       `optional:"true"`
-	ConfigPointer *workerfx.Config      `optional:"true"`
-	Registerer    prometheus.Registerer `optional:"true"`
-	Registry      *prometheus.Registry  `optional:"true"`
+	Registrations []registration `group:"queue"`
 }
 
 // newGroup makes the workers of the app's queues.
@@ -157,22 +176,7 @@ func newGroup(p groupParams) (*group, error) {
 	}
 	p.App.queues = queues
 	p.App.makeRoom()
-	return &group{app: p.App, queues: queues}, p.measure()
-}
-
-// measure registers the metrics of an app that works jobs.
-func (p *groupParams) measure() error {
-	config, registerer := p.Config, p.Registerer
-	if p.ConfigPointer != nil {
-		config = *p.ConfigPointer
-	}
-	if p.Registry != nil {
-		registerer = p.Registry
-	}
-	if registerer == nil || len(p.App.queues) == 0 {
-		return nil
-	}
-	return p.App.register(registerer, config)
+	return &group{app: p.App, queues: queues}, nil
 }
 
 // poolParams are the parameters of checkPool.

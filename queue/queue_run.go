@@ -69,7 +69,7 @@ func (r *queueRun) Work(ctx context.Context, row *rivertype.JobRow) error {
 	begun := time.Now()
 	err := a.work(ctx)
 	how := a.classify(ctx, err)
-	a.observe(time.Since(begun), how)
+	a.observe(ctx, time.Since(begun), how)
 	a.endSpan(span, err, how)
 	r.app.hooks.done(ctx, &log, a.info, err)
 	a.report(ctx, &log, err, how)

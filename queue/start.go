@@ -20,6 +20,7 @@ func (a *appQueue) start(ctx context.Context) error {
 		return fmt.Errorf("queue: %v: %w", a.db, err)
 	}
 	a.opened.Store(true)
+	a.endOverdue = a.watchOverdue()
 	return nil
 }
 
@@ -80,6 +81,7 @@ func withReserve(ctx context.Context) (context.Context, context.CancelFunc) {
 // stop closes the database. It waits for the transactions of handlers, but leaves time for the hooks that follow.
 func (a *appQueue) stop(ctx context.Context) error {
 	a.opened.Store(false)
+	a.endOverdue()
 	budget, cancel := withReserve(ctx)
 	defer cancel()
 	closed := make(chan struct{})

@@ -54,6 +54,8 @@ const (
 	maxChosen = 50_000
 	// batchSize is the largest number of jobs that are changed in one transaction. It takes some hundredths of a second.
 	batchSize = 1000
+	// maxDeadlocks is how often a batch is tried again after a deadlock.
+	maxDeadlocks = 5
 )
 
 // ChangeAll changes the jobs of a selection that exist when it is called, ordered by ID. It returns how many were
@@ -114,6 +116,12 @@ func (s *Store[TTx]) changeMany(ctx context.Context, by *Changes[TTx], change Ch
 // again with half of the jobs.
 func (s *Store[TTx]) changeBatch(ctx context.Context, by *Changes[TTx], change Change, ids []int64, states []string) (int64, error) {
 	n, err := s.changeInTx(ctx, by, change, ids, states)
+	for range maxDeadlocks { // with a client that writes the ends of the same jobs, in another order
+		if !s.dialect.IsDeadlock(err) {
+			break
+		}
+		n, err = s.changeInTx(ctx, by, change, ids, states)
+	}
 	if !s.dialect.IsDuplicate(err) {
 		return n, err
 	}

@@ -67,4 +67,6 @@ type Count struct {
 	Queue string
 	State string
 	Jobs  int
+	// Oldest is for how many seconds the first of them has been due. It is negative if none is due yet.
+	Oldest float64
 }

@@ -33,6 +33,8 @@ type Dialect struct {
 	Counts string
 	// IsDuplicate tells whether an error says that there is such a row already.
 	IsDuplicate func(err error) bool
+	// IsDeadlock tells whether an error says that a transaction was rolled back as it waited for one that waited for it.
+	IsDeadlock func(err error) bool
 }
 
 // NewStore returns a store without a driver.

@@ -180,7 +180,9 @@ func (d listeningDriver) GetListener(params *riverdriver.GetListenenerParams) ri
 var dialect = database.Dialect{
 	Fence: `SELECT true FROM river_job WHERE id = $1 AND state = 'running' AND attempt = $2
 		AND attempted_by[cardinality(attempted_by)] = $3 FOR UPDATE`,
-	Counts: `SELECT coalesce(json_agg(json_build_object('Queue', queue, 'State', state, 'Jobs', jobs) ORDER BY queue, state::text), '[]')
-		FROM (SELECT queue, state, count(*) AS jobs FROM river_job GROUP BY queue, state) AS c`,
+	Counts: `SELECT coalesce(json_agg(json_build_object('Queue', queue, 'State', state, 'Jobs', jobs,
+			'Oldest', extract(epoch FROM now() - first)) ORDER BY queue, state::text), '[]')
+		FROM (SELECT queue, state, count(*) AS jobs, min(scheduled_at) AS first FROM river_job GROUP BY state, queue) AS c`,
 	IsDuplicate: func(err error) bool { return hasCode(err, "23505") }, // unique_violation
+	IsDeadlock:  func(err error) bool { return hasCode(err, "40P01") }, // deadlock_detected
 }

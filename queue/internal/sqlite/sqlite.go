@@ -19,8 +19,8 @@ import (
 	"github.com/riverqueue/river/rivertype"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
-	"github.com/workerfx/workerfx/queue/internal/database"
 	"github.com/workerfx/workerfx/internal/lockfile"
+	"github.com/workerfx/workerfx/queue/internal/database"
 )
 
 // Database is an SQLite database in a file.
@@ -183,9 +183,12 @@ func (d *Database) Join(ctx context.Context, clientID string) (*database.Session
 var dialect = database.Dialect{
 	Fence: `SELECT true FROM river_job WHERE id = ? AND state = 'running' AND attempt = ?
 		AND json_extract(attempted_by, '$[#-1]') = ?`,
-	Counts: `SELECT json_group_array(json_object('Queue', queue, 'State', state, 'Jobs', jobs))
-		FROM (SELECT queue, state, count(*) AS jobs FROM river_job GROUP BY queue, state ORDER BY queue, state)`,
+	Counts: `SELECT json_group_array(json_object('Queue', queue, 'State', state, 'Jobs', jobs,
+			'Oldest', (julianday('now') - julianday(first)) * 86400))
+		FROM (SELECT queue, state, count(*) AS jobs, min(scheduled_at) AS first FROM river_job
+			GROUP BY state, queue ORDER BY queue, state)`,
 	IsDuplicate: func(err error) bool { return errorCode(err) == constraintUnique },
+	IsDeadlock:  func(error) bool { return false }, // there is one writer
 }
 
 // Work calls do in a transaction, and completes the job in it.

@@ -1,0 +1,73 @@
+package queue
+
+import (
+	"context"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/workerfx/workerfx"
+)
+
+const (
+	// overdueAfter is for how long jobs must have been due before the log tells that nobody works them.
+	overdueAfter = time.Minute
+	// overdueLook is the time between two looks.
+	overdueLook = statsAge + time.Second
+	// overdueRepeat is the time until the log tells it again.
+	overdueRepeat = 10 * time.Minute
+)
+
+// overdue finds queues with jobs that nobody works.
+type overdue struct {
+	before stats                // of the last look
+	told   map[string]time.Time // when the log told of a queue
+}
+
+// look returns the queues of which the log has to tell. Nobody works a queue if no job of it runs, and its oldest job is
+// still there, in two looks one after the other. So a queue that is only busy is none of them.
+func (o *overdue) look(now stats) (found []string) {
+	passed := now.at.Sub(o.before.at)
+	for name, queue := range now.queues {
+		before, known := o.before.queues[name]
+		idle := queue.jobs[StateRunning] == 0 && before.jobs[StateRunning] == 0
+		sameJob := known && before.due > 0 && queue.due >= before.due+passed-time.Second
+		if queue.due < overdueAfter || !idle || !sameJob || passed < overdueLook/2 {
+			continue
+		}
+		if told, ok := o.told[name]; ok && now.at.Sub(told) < overdueRepeat {
+			continue
+		}
+		o.told[name] = now.at
+		found = append(found, name)
+	}
+	if passed > 0 {
+		o.before = now
+	}
+	return found
+}
+
+// watchOverdue warns about queues that nobody works, until end is called.
+func (a *appQueue) watchOverdue() (end func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		o := overdue{told: make(map[string]time.Time)}
+		for workerfx.Wait(ctx, overdueLook); ctx.Err() == nil; workerfx.Wait(ctx, overdueLook) {
+			now := a.stats.get(ctx)
+			for _, name := range o.look(now) {
+				warnOverdue(&a.log, name, now.queues[name])
+			}
+		}
+	}()
+	return func() {
+		cancel()
+		<-done
+	}
+}
+
+func warnOverdue(log *zerolog.Logger, name string, queue queueStats) {
+	log.Warn().Str("queue", name).Int("jobs", queue.jobs[StateAvailable]).Stringer("dueFor", queue.due.Round(time.Second)).
+		Msg("nobody works the jobs of this queue: start a process with WithQueue and a handler for it, or resume it")
+}

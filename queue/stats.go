@@ -1,0 +1,96 @@
+package queue
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/workerfx/workerfx/queue/internal/database"
+)
+
+const (
+	// statsAge is how old the numbers of jobs may be. They are older if it takes long to count: see maxShare.
+	statsAge = 5 * time.Second
+	// maxShare is the largest part of the time in which a process counts jobs: a fiftieth.
+	maxShare = 50
+	// statsTimeout limits a count.
+	statsTimeout = 5 * time.Second
+	// statsDrop is the age at which numbers mean nothing any more, if the database does not answer.
+	statsDrop = time.Minute
+)
+
+// queueStats are the numbers of jobs of a queue.
+type queueStats struct {
+	jobs map[State]int
+	due  time.Duration // for how long the oldest job that waits has been due; 0 if none is due
+}
+
+// stats are the numbers of jobs by queue. They do not change.
+type stats struct {
+	at     time.Time
+	queues map[string]queueStats
+}
+
+// statsCache counts jobs for all who ask, so that many scrapes do not load the database.
+type statsCache struct {
+	count func(context.Context) ([]database.Count, error)
+
+	mu    sync.Mutex // guards the fields below
+	last  stats
+	next  time.Time       // the next count
+	known map[string]bool // queues that had jobs; they are reported also when they have none
+}
+
+// get returns the numbers. They are empty if the database does not answer. A second caller does not wait for a count, and
+// gets the numbers of the last one.
+func (c *statsCache) get(ctx context.Context) stats {
+	c.mu.Lock()
+	if now := time.Now(); now.After(c.next) {
+		c.next = now.Add(statsTimeout) // nobody else counts until then
+		c.mu.Unlock()
+		c.refresh(ctx)
+		c.mu.Lock()
+	}
+	defer c.mu.Unlock()
+	if time.Since(c.last.at) > statsDrop {
+		return stats{}
+	}
+	return c.last
+}
+
+func (c *statsCache) refresh(ctx context.Context) {
+	begun := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, statsTimeout)
+	defer cancel()
+	counts, err := c.count(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.next = time.Now().Add(max(statsAge, maxShare*time.Since(begun)))
+	if err != nil {
+		return
+	}
+	for _, n := range counts {
+		c.known[n.Queue] = true
+	}
+	c.last = statsOf(counts, c.known, begun)
+}
+
+// waiting are the states of jobs that a client may fetch when they are due.
+var waiting = []State{StateAvailable, StateScheduled, StateRetryable}
+
+func statsOf(counts []database.Count, queues map[string]bool, at time.Time) stats {
+	s := stats{at: at, queues: make(map[string]queueStats, len(queues))}
+	for queue := range queues {
+		s.queues[queue] = queueStats{jobs: make(map[State]int)}
+	}
+	for _, n := range counts {
+		q := s.queues[n.Queue]
+		q.jobs[State(n.State)] = n.Jobs
+		if slices.Contains(waiting, State(n.State)) {
+			q.due = max(q.due, time.Duration(n.Oldest*float64(time.Second)))
+		}
+		s.queues[n.Queue] = q
+	}
+	return s
+}
