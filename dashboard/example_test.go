@@ -116,7 +116,7 @@ func NewReports(db *sql.DB) dashboard.Section {
 		}
 		remove(r.Context(), db)
 		_ = dashboard.Note(r, "", "deleted all reports") // to the log, with the user
-		http.Redirect(w, r, "./", http.StatusSeeOther)
+		dashboard.Redirect(w, "./")
 	})
 	return dashboard.Section{Name: "reports", Title: "Reports", Pages: pages}
 }

@@ -106,6 +106,13 @@ func Fail(w http.ResponseWriter, r *http.Request, status int, err error) {
 	infoOf(r).handler.render(w, r, status, page{Title: http.StatusText(status)}, messageTemplate, err.Error())
 }
 
+// Redirect answers a form of a section with a relative link to another page, such as "./". [http.Redirect] would lose the
+// prefix under which the page is mounted.
+func Redirect(w http.ResponseWriter, link string) {
+	w.Header().Set("Location", link)
+	w.WriteHeader(http.StatusSeeOther)
+}
+
 // Question is what [Confirmed] asks.
 type Question struct {
 	// Text is the question, such as "Delete 42 jobs?".

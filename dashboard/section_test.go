@@ -62,7 +62,7 @@ func (n *notes) delete(w http.ResponseWriter, r *http.Request) {
 		dashboard.Fail(w, r, http.StatusInternalServerError, err)
 		return
 	}
-	http.Redirect(w, r, "./", http.StatusSeeOther)
+	dashboard.Redirect(w, "./")
 }
 
 func (n *notes) list() []string {

@@ -69,15 +69,19 @@ func (c *Client) changeAll(ctx context.Context, m manyChange, filter JobFilter) 
 	if len(filter.States) == 0 {
 		filter.States = m.states
 	}
-	selection := database.Selection{
-		States: texts(filter.States), Kinds: texts(filter.Kinds), Queues: texts(filter.Queues),
-		AfterID: filter.AfterID, Limit: filter.Limit,
-	}
+	selection := filter.selection()
 	err = c.operate(ctx, m.name, func(db database.Database) (err error) {
 		changed, err = db.ChangeAll(ctx, m.change, &selection)
 		return err
 	})
 	return changed, err
+}
+
+// selection returns the filter in the form of the database.
+func (f *JobFilter) selection() database.Selection {
+	return database.Selection{
+		States: texts(f.States), Kinds: texts(f.Kinds), Queues: texts(f.Queues), AfterID: f.AfterID, Limit: f.Limit,
+	}
 }
 
 // validate returns an error about a filter that is out of range for the call, or that chooses every job by accident.

@@ -57,6 +57,12 @@ func WithDirectURL(url string) Option {
 	return func(s *settings) { s.direct, s.directErr = postgres.ParseURL(url) }
 }
 
+// WithHiddenArgs hides the arguments of jobs of these kinds from the dashboard: see [Section]. They stay readable in the
+// database. An empty kind is an error.
+func WithHiddenArgs(kinds ...string) Option {
+	return func(s *settings) { s.hiddenArgs = append(s.hiddenArgs, kinds...) }
+}
+
 // settings are all options of a module.
 type settings struct {
 	queues       []queueConfig
@@ -64,6 +70,7 @@ type settings struct {
 	lease        time.Duration
 	direct       *pgxpool.Config // of the direct URL; nil without one
 	directErr    error           // of the direct URL
+	hiddenArgs   []string        // kinds
 }
 
 type queueConfig struct {
@@ -99,6 +106,11 @@ func (s *settings) validate() error {
 	}
 	if s.directErr != nil {
 		errs = append(errs, fmt.Errorf("queue: WithDirectURL: %w", s.directErr))
+	}
+	for _, kind := range s.hiddenArgs {
+		if !validKind.MatchString(kind) {
+			errs = append(errs, fmt.Errorf("queue: WithHiddenArgs: kind %q: no job can have it", kind))
+		}
 	}
 	named := make(map[string]bool)
 	for _, q := range s.queues {

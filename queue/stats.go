@@ -59,6 +59,13 @@ func (c *statsCache) get(ctx context.Context) stats {
 	return c.last
 }
 
+// expire makes the next caller count.
+func (c *statsCache) expire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.next = time.Time{}
+}
+
 func (c *statsCache) refresh(ctx context.Context) {
 	begun := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, statsTimeout)

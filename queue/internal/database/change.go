@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -81,6 +82,17 @@ func (s *Store[TTx]) ChangeAll(ctx context.Context, by *Changes[TTx], change Cha
 		}
 		after = ids[len(ids)-1]
 	}
+}
+
+// ChangeThese changes the jobs with these IDs that are in one of these states. It returns how many were changed.
+func (s *Store[TTx]) ChangeThese(ctx context.Context, by *Changes[TTx], change Change, ids []int64, states []string) (int64, error) {
+	return s.changeMany(ctx, by, change, ids, states)
+}
+
+// CountChosen returns how many jobs a selection has, but no more than its limit.
+func (s *Store[TTx]) CountChosen(ctx context.Context, by *Changes[TTx], selection *Selection) (int, error) {
+	ids, err := s.choose(ctx, by, selection, selection.AfterID, math.MaxInt64, selection.Limit)
+	return len(ids), err
 }
 
 func (s *Store[TTx]) choose(ctx context.Context, by *Changes[TTx], selection *Selection, after, last int64, limit int) (ids []int64, err error) {

@@ -43,6 +43,10 @@ type Database interface {
 	Cancel(ctx context.Context, id int64) error
 	// ChangeAll changes many jobs, and returns how many, also with an error.
 	ChangeAll(ctx context.Context, change Change, selection *Selection) (int64, error)
+	// ChangeThese changes the jobs with these IDs that are in one of these states.
+	ChangeThese(ctx context.Context, change Change, ids []int64, states []string) (int64, error)
+	// CountChosen returns how many jobs a selection has, but no more than its limit.
+	CountChosen(ctx context.Context, selection *Selection) (int, error)
 	Counts(ctx context.Context) ([]Count, error)
 	// Due tells whether a job of these queues runs or is due.
 	Due(ctx context.Context, queues []string) (bool, error)
