@@ -38,7 +38,7 @@ type config struct {
 
 	slots  int    // of work: how many images at a time
 	drain  bool   // end when nothing is left to do
-	listen string // address of /metrics, /livez and /readyz; empty for none
+	listen string // address of metrics, probes and the page; empty for none
 
 	requeue bool // of status
 }
@@ -82,7 +82,7 @@ func (c *config) define(flags *flag.FlagSet) {
 	case "work":
 		flags.IntVar(&c.slots, "slots", min(runtime.NumCPU(), maxSlots), "make so many thumbnails at a time")
 		flags.BoolVar(&c.drain, "drain", false, "end when nothing is left to do")
-		flags.StringVar(&c.listen, "listen", "", "serve /metrics, /livez and /readyz at this `address`; port 0 is any free one")
+		flags.StringVar(&c.listen, "listen", "", "serve /metrics, /livez, /readyz and the page /workers/ at this `address`; port 0 is any free one")
 	case "status":
 		flags.BoolVar(&c.requeue, "requeue", false, "requeue the jobs that were given up")
 	}

@@ -136,6 +136,8 @@ func TestWorkerServesMetricsAndItsHealth(t *testing.T) {
 	eventually(t, "it is ready", func() bool { return get("/readyz") == "ok\n" })
 	require.Equal(t, "ok\n", get("/livez"))
 	require.Contains(t, get("/metrics"), `worker_running{worker="queue/thumbnails"} 1`)
+	require.Contains(t, get("/workers/"), "queue")
+	require.Contains(t, get("/workers/section/queue/"), "<h1>Jobs</h1>")
 	http.DefaultClient.CloseIdleConnections()
 }
 

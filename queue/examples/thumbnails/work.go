@@ -30,7 +30,7 @@ func app(c config, log zerolog.Logger) fx.Option {
 		fx.NopLogger, // failures are returned as errors
 		fx.StopTimeout(stopTimeout),
 		fx.Supply(c, log),
-		fx.Provide(prometheus.NewRegistry),
+		fx.Provide(prometheus.NewRegistry, newHandler),
 		workerfx.Module,
 		queue.Module(c.database(), queue.WithQueue(queueName, c.slots)),
 		queue.ProvideHandler[Thumbnail](NewMaker, queue.WithBackoff(backoff), queue.WithTimeout(jobTimeout)),
