@@ -5,10 +5,10 @@
 GOLANGCI := GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 
 # The modules of go.work.
-MODULES := . bench dashboard/browser queue queue/examples
+MODULES := . examples bench dashboard/browser queue queue/examples
 
 # Arguments for some of the targets: make test RUN=Stop PKG=. ; make bench BENCH=Restart
-PKG   ?= ./... ./queue/... ./queue/examples/... ./bench/... ./dashboard/browser/...
+PKG   ?= ./... ./examples/... ./queue/... ./queue/examples/... ./bench/... ./dashboard/browser/...
 RUN   ?= .
 BENCH ?= .
 DIR   ?= $(shell go env GOROOT)

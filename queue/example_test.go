@@ -19,6 +19,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/dashboard"
 	"github.com/workerfx/workerfx/middleware"
 	"github.com/workerfx/workerfx/queue"
 	"github.com/workerfx/workerfx/queue/internal/pgtest"
@@ -466,6 +467,15 @@ func TestLocksMayHaveADirectURL(t *testing.T) {
 	)
 	require.NoError(t, app.Start(within(t)))
 	require.NoError(t, app.Stop(within(t)))
+}
+
+func TestTheSectionIsProvidedToAnApp(t *testing.T) {
+	a := startApp(t, newSQLite(t),
+		dashboard.Module,
+		dashboard.ProvideSection(queue.Section),
+		fx.Supply(dashboard.Config{Listen: "127.0.0.1:0"}),
+	)
+	require.NoError(t, a.Err())
 }
 
 // All code in docs/queue.md is also in this file, where it is compiled and run.

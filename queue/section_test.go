@@ -188,15 +188,6 @@ func TestThePageRequeuesAndCancelsTheJobsThatAreSelected(t *testing.T) {
 	})
 }
 
-func TestTheSectionIsProvidedToAnApp(t *testing.T) {
-	a := startApp(t, newSQLite(t),
-		dashboard.Module,
-		dashboard.ProvideSection(queue.Section),
-		fx.Supply(dashboard.Config{Listen: "127.0.0.1:0"}),
-	)
-	require.NoError(t, a.Err())
-}
-
 func TestHiddenKindsAreChecked(t *testing.T) {
 	require.ErrorContains(t, errorOf(queue.Module(newSQLite(t).Database, queue.WithHiddenArgs("no kind")), fx.Invoke(func(*queue.Client) {})),
 		`queue: WithHiddenArgs: kind "no kind": no job can have it`)
