@@ -146,7 +146,8 @@
 // [HandlerTx], makes all others wait, also in other processes. They give up after ten seconds: keep it short.
 // PostgreSQL has none of these limits.
 //
-// The build tag nosqlite leaves SQLite out. That saves about 6MB of the program.
+// The build tag nosqlite leaves SQLite out. That saves about 6MB of the program. Programs for 32 bit need the tag, as
+// River's driver of SQLite does not compile there.
 //
 // docs/queue.md says when to use which database, how to run many processes, and how to move from gue.
 //

@@ -2,6 +2,7 @@ package faults_test
 
 import (
 	"context"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -198,7 +199,7 @@ func TestABareContextIsNoRun(t *testing.T) {
 	workerfx.Wait(ended(), longest)
 	workerfx.Wait(ctx, -longest)
 	assert.Equal(t, "unknown", workerfx.Status(-1).String())
-	assert.Equal(t, "unknown", workerfx.Status(1<<40).String())
+	assert.Equal(t, "unknown", workerfx.Status(math.MaxInt).String())
 }
 
 func TestOneWorkerInTwoPoolsIsTwoWorkers(t *testing.T) {

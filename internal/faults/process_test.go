@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"runtime"
@@ -223,7 +224,7 @@ func strayPanic() {
 
 func overflow() {
 	debug.SetMaxStack(1 << 20) // a gigabyte, the default, takes long
-	runAlone(func(context.Context) error { recurse(1 << 60); return nil })
+	runAlone(func(context.Context) error { recurse(math.MaxInt); return nil })
 }
 
 // listError is a list of errors, of which it is one.
