@@ -32,16 +32,18 @@ type App struct {
 
 	tb       TB
 	patience time.Duration // 0 = the default
+	told     *bool         // a failure has told the reports and the last log lines
 	logs     *logbook
 	spans    *tracetest.SpanRecorder
 	registry *prometheus.Registry
 }
 
 // New makes an app of opts, and of what the package comment lists. It does not start the app. The test fails if the
-// app cannot be made. The app is stopped when the test is over. The test fails if a worker does not stop.
+// app cannot be made. The app is stopped when the test is over. The test fails if a worker does not stop. If the test
+// fails, it shows the reports on all workers and the last log lines.
 func New(tb TB, opts ...fx.Option) *App {
 	tb.Helper()
-	a := &App{tb: tb, logs: &logbook{}, spans: tracetest.NewSpanRecorder()}
+	a := &App{tb: tb, told: new(bool), logs: &logbook{}, spans: tracetest.NewSpanRecorder()}
 	own := newTracerProvider(a.spans)
 	a.App = fxapp.New(tb,
 		supplement(opts, a.logs, own),
@@ -57,8 +59,9 @@ func New(tb TB, opts ...fx.Option) *App {
 	return a
 }
 
-// stop stops the app. It does nothing if the app was not started, or has stopped.
+// stop stops the app. If the test has failed, it tells before that what the workers did. It does nothing if the app was not started, or has stopped.
 func (a *App) stop() {
+	a.tellFailure()
 	ctx, cancel := context.WithTimeout(context.Background(), a.StopTimeout())
 	defer cancel()
 	if err := a.Stop(ctx); err != nil {
@@ -73,8 +76,8 @@ func (a *App) RequireStart() *App {
 	return a
 }
 
-// Within returns the same app with another limit for the waits of AwaitStatus and AwaitRuns. The default, also for
-// 0, is 5s, or 48h inside of a synctest bubble. With a negative limit they look once.
+// Within returns the same app with another limit for the waits of Trigger and of the methods that begin with Await. The
+// default, also for 0, is 5s, or 48h inside of a synctest bubble. With a negative limit they look once.
 func (a *App) Within(limit time.Duration) *App {
 	other := *a
 	other.patience = limit

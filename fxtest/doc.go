@@ -18,11 +18,28 @@
 //		})
 //	}
 //
+// [RunOnce] runs one worker once, without an app:
+//
+//	e := fxtest.RunOnce(t, NewMailer())
+//	require.ErrorContains(t, e.Err, "server is down")
+//
+// # Waiting
+//
+// [App.AwaitStatus], [App.AwaitRuns], [App.AwaitEvent] and [App.AwaitReady] wait for the workers. [App.Trigger] makes a
+// scheduled worker run now, and waits for the end of this run. If a wait takes too long, the test fails with the reports on
+// the workers and the last log lines. A test that fails for another reason shows them, too.
+//
+// # Faults
+//
+// [Failing], [Panicking] and [Stubborn] are middleware that makes a worker misbehave:
+//
+//	workerfx.ProvideWorker(NewMailer, workerfx.WithMiddleware(fxtest.Failing(2, errors.New("server is down"))))
+//
 // # What the app is given
 //
 // [New] adds workerfx.Module, a logger, a tracer provider and a metrics registry, as these types:
 //
-//	zerolog.Logger            *zerolog.Logger
+//	zerolog.Logger            *zerolog.Logger       *slog.Logger
 //	*sdktrace.TracerProvider  trace.TracerProvider
 //	*prometheus.Registry      prometheus.Registerer  prometheus.Gatherer
 //
@@ -38,4 +55,7 @@
 //
 // Everything works inside of a [testing/synctest] bubble, with the clock of the bubble. Give New the bubble's t, so
 // that the app stops before the bubble ends.
+//
+// Handlers of durable jobs are tested with the package queuetest of the module queue. docs/testing.md has examples of
+// everything.
 package fxtest

@@ -3,6 +3,7 @@ package fxtest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -22,6 +23,19 @@ func (*Mailer) Run(ctx context.Context) error {
 	return errors.New("server is down")
 }
 
+// NewServer makes a worker that runs until it is stopped.
+func NewServer() workerfx.Worker {
+	return workerfx.NewWorker("server", func(ctx context.Context) error {
+		<-ctx.Done()
+		return ctx.Err()
+	})
+}
+
+// NewImporter makes a worker that has something to do once.
+func NewImporter() workerfx.Worker {
+	return workerfx.NewWorker("importer", func(context.Context) error { return nil })
+}
+
 // TestMailerGivesUp is the example of the package's comment.
 func TestMailerGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // where an hour takes no time
@@ -38,4 +52,75 @@ func TestMailerGivesUp(t *testing.T) {
 		require.EqualValues(t, 3, app.Metric("worker_executions_total", "worker", "mailer", "status", "error"))
 		require.Equal(t, "dialing", app.Logs("mailer")[1].Message) // after the pool's "worker started"
 	})
+}
+
+// Run a worker once, and look at its report.
+func ExampleRunOnce() {
+	t := &fakeTB{} // a test has its own t
+	e := fxtest.RunOnce(t, NewMailer(), workerfx.WithName("mailer"))
+	fmt.Println(e.Worker, e.Status, e.Err)
+	// Output: mailer error server is down
+}
+
+// Run a nightly worker now.
+func ExampleApp_Trigger() {
+	t := &fakeTB{} // a test has its own t
+	app := fxtest.New(t, workerfx.ProvideWorker(NewMailer, workerfx.WithName("mailer"), workerfx.WithCron("@daily"))).RequireStart()
+	e := app.Trigger("mailer")
+	fmt.Println(e.Runs, "run:", e.Err)
+	app.RequireStop()
+	// Output: 1 run: server is down
+}
+
+// Wait until a worker has failed.
+func ExampleApp_AwaitEvent() {
+	t := &fakeTB{} // a test has its own t
+	app := fxtest.New(t, workerfx.ProvideWorker(NewMailer, workerfx.WithName("mailer"))).RequireStart()
+	e := app.AwaitEvent("mailer", workerfx.EventFailed)
+	fmt.Println(e.Events[len(e.Events)-1].Message)
+	app.RequireStop()
+	// Output: failed: server is down
+}
+
+// Wait until all workers can do their work.
+func ExampleApp_AwaitReady() {
+	t := &fakeTB{} // a test has its own t
+	app := fxtest.New(t, workerfx.ProvideWorker(NewServer)).RequireStart().AwaitReady()
+	fmt.Println(app.Pool.Health())
+	app.RequireStop()
+	// Output: <nil>
+}
+
+// A worker that works well at its third attempt.
+func ExampleFailing() {
+	t := &fakeTB{} // a test has its own t
+	app := fxtest.New(t, workerfx.ProvideWorker(NewImporter, workerfx.WithMaxAttempts(3),
+		workerfx.WithMiddleware(fxtest.Failing(2, errors.New("server is down"))))).RequireStart()
+	e := app.AwaitStatus("importer", workerfx.StatusSuccess)
+	fmt.Println(e.Runs, "runs,", e.Failures, "failures")
+	app.RequireStop()
+	// Output: 3 runs, 2 failures
+}
+
+// A worker that panics. The process lives, and the worker has another attempt.
+func ExamplePanicking() {
+	t := &fakeTB{} // a test has its own t
+	app := fxtest.New(t, workerfx.ProvideWorker(NewImporter, workerfx.WithMaxAttempts(2),
+		workerfx.WithMiddleware(fxtest.Panicking(1, "no such key")))).RequireStart()
+	e := app.AwaitStatus("importer", workerfx.StatusSuccess)
+	fmt.Println(e.HasEvent("failed: panic: no such key"), app.Metric("worker_panics_total", "worker", "importer"))
+	app.RequireStop()
+	// Output: true 1
+}
+
+// A worker that ignores its context for longer than it may.
+func ExampleStubborn() {
+	t := &fakeTB{} // a test has its own t
+	app := fxtest.New(t, workerfx.ProvideWorker(NewServer, workerfx.WithName("server"), workerfx.WithStopTimeout(time.Millisecond),
+		workerfx.WithMiddleware(fxtest.Stubborn(50*time.Millisecond)))).RequireStart()
+	app.AwaitRuns("server", 1)
+	err := app.Stop(context.Background())
+	fmt.Println(err)
+	app.AwaitStatus("server", workerfx.StatusStopped)
+	// Output: 1 did not stop in time: "server"
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -30,14 +31,16 @@ func inAndOutOfBubble(t *testing.T, test func(t *testing.T)) {
 
 // fakeTB is a test that may fail without failing the one it is part of.
 type fakeTB struct {
-	errors   strings.Builder
-	cleanups []func()
+	errors, logs strings.Builder
+	cleanups     []func()
 }
 
 type failedNow struct{}
 
-func (*fakeTB) Helper()             {}
-func (*fakeTB) Logf(string, ...any) {}
+func (*fakeTB) Helper() {}
+func (f *fakeTB) Logf(format string, args ...any) {
+	fmt.Fprintf(&f.logs, format+"\n", args...)
+}
 func (f *fakeTB) Errorf(format string, args ...any) {
 	fmt.Fprintf(&f.errors, format+"\n", args...)
 }
@@ -46,12 +49,14 @@ func (f *fakeTB) Fatalf(format string, args ...any) {
 	f.Errorf(format, args...)
 	f.FailNow()
 }
+func (f *fakeTB) Failed() bool      { return f.errors.Len() > 0 }
+func (f *fakeTB) logged() string    { return f.logs.String() }
 func (f *fakeTB) Cleanup(fn func()) { f.cleanups = append(f.cleanups, fn) }
 
 // run makes test this test's body, and returns how it failed.
 func (f *fakeTB) run(test func()) string {
 	f.untilFailure(test)
-	for _, fn := range f.cleanups {
+	for _, fn := range slices.Backward(f.cleanups) {
 		fn()
 	}
 	return f.errors.String()

@@ -1,0 +1,115 @@
+package fxtest
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/internal/text"
+)
+
+// fail fails the test now. The message has all that is known, so it is not told again at the end of the test.
+func (a *App) fail(format string, args ...any) {
+	a.tb.Helper()
+	*a.told = true
+	a.tb.Fatalf(format, args...)
+}
+
+// tellFailure logs the reports and the last log lines if the test has failed, and nothing has told them yet.
+func (a *App) tellFailure() {
+	if t, ok := a.tb.(interface{ Failed() bool }); !ok || !t.Failed() || *a.told {
+		return
+	}
+	*a.told = true
+	a.tb.Logf("the app when the test failed%s", a.reports(""))
+}
+
+// complaint is the text of a failure: what the wait was for, the worker's last report, and what happened beside it.
+func (a *App) complaint(worker, wanted string, limit time.Duration, e workerfx.Execution, err error) string {
+	var b strings.Builder
+	if err != nil {
+		fmt.Fprintf(&b, "awaited %s for %v: %v", wanted, limit, err)
+	} else {
+		fmt.Fprintf(&b, "worker %q: awaited %s for %v\n  last report: %s", worker, wanted, limit, summary(e))
+		if e.Err != nil {
+			fmt.Fprintf(&b, "\n  last failure: %s", text.OneLine(e.ErrText))
+		}
+		writeEvents(&b, e.Events)
+	}
+	b.WriteString(a.reports(worker))
+	return b.String()
+}
+
+// reports are the reports on all workers but one, in a line each, and the last log lines.
+func (a *App) reports(except string) string {
+	var b strings.Builder
+	for _, e := range a.Pool.Executions() {
+		if e.Worker == except && e.Replica == 0 {
+			continue
+		}
+		fmt.Fprintf(&b, "\n  worker %q", e.Worker)
+		if e.Replica > 0 {
+			fmt.Fprintf(&b, " #%d", e.Replica)
+		}
+		fmt.Fprintf(&b, ": %s", summary(e))
+		if e.Err != nil {
+			fmt.Fprintf(&b, ", last failure: %s", text.OneLine(e.ErrText))
+		}
+	}
+	writeLogs(&b, a.logs.read())
+	return b.String()
+}
+
+// toldTime is the format of times in a failure, in UTC. A bubble begins at midnight on January 1, and may last for
+// days.
+const toldTime = "Jan _2 15:04:05.000"
+
+func summary(e workerfx.Execution) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v, %d runs, %d failures, attempt %d", e.Status, e.Runs, e.Failures, e.Attempt)
+	if e.MaxAttempts > 0 {
+		fmt.Fprintf(&b, " of %d", e.MaxAttempts)
+	}
+	if !e.NextRunAt.IsZero() {
+		b.WriteString(", next run at " + e.NextRunAt.UTC().Format(toldTime))
+	}
+	if e.WaitsFor != "" {
+		b.WriteString(", waits for " + e.WaitsFor)
+	}
+	return b.String()
+}
+
+func writeEvents(b *strings.Builder, events []workerfx.Event) {
+	if len(events) > 0 {
+		b.WriteString("\n  events:")
+	}
+	for _, event := range events {
+		fmt.Fprintf(b, "\n    %s %s", event.Time.UTC().Format(toldTime), event.Message)
+	}
+}
+
+// The size of the log in a failure.
+const (
+	maxToldLogs  = 20
+	maxToldField = 200 // bytes
+)
+
+// writeLogs writes the last log lines, with their fields sorted by name.
+func writeLogs(b *strings.Builder, logs []Log) {
+	switch {
+	case len(logs) > maxToldLogs:
+		fmt.Fprintf(b, "\n  last %d of %d log lines:", maxToldLogs, len(logs))
+		logs = logs[len(logs)-maxToldLogs:]
+	case len(logs) > 0:
+		b.WriteString("\n  log:")
+	}
+	for _, l := range logs {
+		fmt.Fprintf(b, "\n    %s %v %s", l.Time.UTC().Format(toldTime), l.Level, text.OneLine(l.Message))
+		for _, name := range slices.Sorted(maps.Keys(l.Fields)) {
+			fmt.Fprintf(b, " %s=%s", name, text.OneLine(text.Cut(fmt.Sprint(l.Fields[name]), maxToldField)))
+		}
+	}
+}
