@@ -90,7 +90,6 @@ func NewPool(opts ...PoolOption) (*Pool, error) {
 	}
 	p := &Pool{
 		config:       o.config,
-		logger:       zerolog.Nop(),
 		log:          newPoolLog(o.logger, o.config.Name),
 		tracer:       AnnotateTracerProvider(o.tracerProvider).Tracer(tracerName),
 		ids:          idGenerator{custom: o.generateID},
@@ -101,12 +100,7 @@ func NewPool(opts ...PoolOption) (*Pool, error) {
 		stopReturned: make(chan struct{}),
 		entries:      make(map[string]*entry),
 	}
-	if o.logger != nil {
-		p.logger = p.log.Logger
-	}
-	if o.slog != nil {
-		p.useSlog(o.slog)
-	}
+	p.useLoggers(&o)
 	if len(p.buckets) == 0 {
 		p.buckets = defaultBuckets
 	}

@@ -21,11 +21,18 @@ func WithSlog(logger *slog.Logger) PoolOption {
 	}
 }
 
-// useSlog makes the pool's logger that of [CtxSlog].
-func (p *Pool) useSlog(logger *slog.Logger) {
-	p.slog, p.log.slog = logger, logger
+// useLoggers sets the loggers of runs.
+func (p *Pool) useLoggers(o *poolOptions) {
+	p.logger = zerolog.Nop()
+	if o.logger != nil {
+		p.logger = p.log.Logger
+	}
+	if o.slog == nil {
+		return
+	}
+	p.slog, p.log.slog = o.slog, o.slog
 	if p.config.Name != "" {
-		p.slog = logger.With(fieldPool, p.config.Name)
+		p.slog = o.slog.With(fieldPool, p.config.Name)
 	}
 }
 

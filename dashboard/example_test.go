@@ -38,7 +38,7 @@ func Example() {
 }
 
 func printTitle(url string) error {
-	response, err := http.Get(url) //nolint:gosec,noctx // the example's own page
+	response, err := http.Get(url)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func ExampleHandler() {
 	mux.Handle("/workers/", http.StripPrefix("/workers", requireLogin(dashboard.Handler(pool))))
 
 	response := httptest.NewRecorder()
-	mux.ServeHTTP(response, httptest.NewRequest(http.MethodGet, "/workers/", nil)) //nolint:noctx // it is local
+	mux.ServeHTTP(response, httptest.NewRequest(http.MethodGet, "/workers/", nil))
 	fmt.Println(response.Code)
 	// Output: 200
 }
@@ -83,7 +83,7 @@ func ExampleWithActions() {
 	_ = pool.Add(NewMailer())
 	_ = pool.Start(context.Background())
 	defer func() { _ = pool.Stop(context.Background()) }()
-	request := httptest.NewRequest(http.MethodPost, "/api/worker/pause?name=mailer", nil) //nolint:noctx // it is local
+	request := httptest.NewRequest(http.MethodPost, "/api/worker/pause?name=mailer", nil)
 	request.Header.Set("X-User", "alice")
 	response := httptest.NewRecorder()
 	dashboard.Handler(pool, actions).ServeHTTP(response, request)
@@ -96,6 +96,7 @@ func ExampleNewLogs() {
 	logger := zerolog.New(zerolog.MultiLevelWriter(os.Stderr, logs)).With().Timestamp().Logger()
 	pool, _ := workerfx.NewPool(workerfx.WithLogger(logger))
 	_ = dashboard.Handler(pool, dashboard.WithLogs(logs))
+	// Output:
 }
 
 var reportsTemplate = template.Must(template.New("reports").Parse(`<p>{{.}} reports</p>`))

@@ -28,7 +28,7 @@ func holdLock(dir string) {
 
 func TestFileLockIsHeldByOneProcessAndFreeWhenItDies(t *testing.T) {
 	dir := t.TempDir()
-	holder := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // the test itself
+	holder := exec.CommandContext(t.Context(), os.Args[0])
 	holder.Env = append(os.Environ(), holderEnv+"="+dir)
 	out, err := holder.StdoutPipe()
 	require.NoError(t, err)
