@@ -83,6 +83,7 @@
 //	duplicates       allowed                                               Unique, UniqueFor
 //	schema           is migrated at the start                              WithoutMigrations
 //	lease            10s, on PostgreSQL                                    WithLease
+//	locks            use the database's URL or pool                        WithDirectURL
 //	the worker       runs again without end, after 100ms and more, up to   the options of WithQueue
 //	                 10s; a run of ten seconds resets the failures
 //	kept             completed and cancelled a day, discarded a week
@@ -145,6 +146,9 @@
 // SQLite has one writer at a time, and is for processes on one machine. A transaction, such as that of a
 // [HandlerTx], makes all others wait, also in other processes. They give up after ten seconds: keep it short.
 // PostgreSQL has none of these limits.
+//
+// Locks and notifications of PostgreSQL need connections that keep their session. Behind a pooler in transaction mode,
+// such as PgBouncer or Supavisor, [WithDirectURL] names a URL for them. Without it, the start fails and says so.
 //
 // The build tag nosqlite leaves SQLite out. That saves about 6MB of the program. Programs for 32 bit need the tag, as
 // River's driver of SQLite does not compile there.

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
@@ -154,8 +155,10 @@ func (db testDB) exec(t testing.TB, statement string, args ...any) {
 		require.NoError(t, err)
 		return
 	}
-	_, err := db.openPostgres(t).Exec(context.Background(), statement, args...)
-	require.NoError(t, err)
+	db.onConn(t, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(context.Background(), statement, args...)
+		return err
+	})
 }
 
 // count asks the database for a number, beside the app.
@@ -165,8 +168,17 @@ func (db testDB) count(t testing.TB, query string, args ...any) (n int) {
 		require.NoError(t, db.openSQLite(t).QueryRow(query, args...).Scan(&n))
 		return n
 	}
-	require.NoError(t, db.openPostgres(t).QueryRow(context.Background(), query, args...).Scan(&n))
+	db.onConn(t, func(conn *pgx.Conn) error { return conn.QueryRow(context.Background(), query, args...).Scan(&n) })
 	return n
+}
+
+// onConn calls do with a connection to PostgreSQL. It is closed at once, as tests that poll call it often.
+func (db testDB) onConn(t testing.TB, do func(*pgx.Conn) error) {
+	t.Helper()
+	conn, err := pgx.Connect(context.Background(), db.url)
+	require.NoError(t, err)
+	defer conn.Close(context.Background())
+	require.NoError(t, do(conn))
 }
 
 func (db testDB) openSQLite(t testing.TB) *sql.DB {

@@ -21,12 +21,14 @@ func (db testDB) load(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(db.path, data, 0o600))
 		db.exec(t, `UPDATE river_job SET finalized_at = datetime('now') WHERE finalized_at IS NOT NULL`)
+		db.exec(t, `UPDATE river_job SET scheduled_at = datetime('now', '+1 hour') WHERE state = 'retryable'`)
 		return
 	}
 	data, err := os.ReadFile(filepath.Join("testdata", "river047.sql"))
 	require.NoError(t, err)
 	db.exec(t, string(data))
-	db.exec(t, `UPDATE river_job SET finalized_at = now() WHERE finalized_at IS NOT NULL`) // else they are too old to be kept
+	db.exec(t, `UPDATE river_job SET finalized_at = now() WHERE finalized_at IS NOT NULL`)                // else they are too old to be kept
+	db.exec(t, `UPDATE river_job SET scheduled_at = now() + interval '1 hour' WHERE state = 'retryable'`) // else it is due
 }
 
 func TestADatabaseOfRiver047LosesNoJob(t *testing.T) {

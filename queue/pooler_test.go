@@ -3,7 +3,9 @@ package queue_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"net/url"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -227,32 +229,38 @@ func TestHookOfTheAppsPoolThatPreparesStatementsIsTold(t *testing.T) {
 
 func TestAppsOwnPoolWorksJobsThroughAPooler(t *testing.T) {
 	for _, mode := range []pgx.QueryExecMode{pgx.QueryExecModeCacheDescribe, pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol} {
-		t.Run(mode.String(), func(t *testing.T) {
-			db := newPostgres(t).through(t, pgtest.TransactionMode, "default_pool_size=5")
-			db.exec(t, `CREATE TABLE written_mails (job bigint)`)
-			pool := newPool(t, db.appURL, func(c *pgxpool.Config) { c.ConnConfig.DefaultQueryExecMode = mode })
-			a := newAppWith(t, queue.Module(queue.UsePostgres(), queue.WithDirectURL(db.direct)), fx.Supply(pool),
-				written(db, func(context.Context, any, *queue.Job[mail]) error { return nil }))
-			a.RequireStart()
-			raw := openSQL(t, with(t, db.appURL, queryMode, "cache_describe"))
-			for _, to := range []string{`"quotes" and \ slashes`, "ümläut", ""} {
-				_, err := a.client.EnqueueBatch(t.Context(), queue.NewEntry(mail{To: to}), queue.NewEntry(mail{To: to}))
-				require.NoError(t, err)
-				for _, duplicate := range []bool{false, true} {
-					added, err := a.client.Enqueue(t.Context(), mail{To: "unique " + to}, queue.Unique(), queue.In(time.Hour))
-					require.NoError(t, err)
-					require.Equal(t, duplicate, added.Duplicate)
-				}
-				tx, err := raw.Begin()
-				require.NoError(t, err)
-				_, err = a.client.EnqueueTx(t.Context(), tx, mail{To: to})
-				require.NoError(t, err)
-				require.NoError(t, tx.Commit())
-			}
-			require.NoError(t, a.client.Drain(within(t)))
-			require.Equal(t, 9, db.ledgerEntries(t))
-		})
+		for _, useSQLTx := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v, database/sql %v", mode, useSQLTx), func(t *testing.T) { testOwnPool(t, mode, useSQLTx) })
+		}
 	}
+}
+
+func testOwnPool(t *testing.T, mode pgx.QueryExecMode, useSQLTx bool) {
+	t.Helper()
+	db := newPostgres(t).through(t, pgtest.TransactionMode, "default_pool_size=5")
+	db.useSQLTx = useSQLTx
+	db.exec(t, `CREATE TABLE written_mails (job bigint)`)
+	pool := newPool(t, db.appURL, func(c *pgxpool.Config) { c.ConnConfig.DefaultQueryExecMode = mode })
+	a := newAppWith(t, queue.Module(queue.UsePostgres(), queue.WithDirectURL(db.direct)), fx.Supply(pool),
+		written(db, func(context.Context, any, *queue.Job[mail]) error { return nil }))
+	a.RequireStart()
+	raw := openSQL(t, with(t, db.appURL, queryMode, strings.ReplaceAll(mode.String(), " ", "_")))
+	for _, to := range []string{`"quotes" and \ slashes`, "ümläut", ""} {
+		_, err := a.client.EnqueueBatch(t.Context(), queue.NewEntry(mail{To: to}), queue.NewEntry(mail{To: to}))
+		require.NoError(t, err)
+		for _, duplicate := range []bool{false, true} {
+			added, err := a.client.Enqueue(t.Context(), mail{To: "unique " + to}, queue.Unique(), queue.In(time.Hour))
+			require.NoError(t, err)
+			require.Equal(t, duplicate, added.Duplicate)
+		}
+		tx, err := raw.Begin()
+		require.NoError(t, err)
+		_, err = a.client.EnqueueTx(t.Context(), tx, mail{To: to})
+		require.NoError(t, err)
+		require.NoError(t, tx.Commit())
+	}
+	require.NoError(t, a.client.Drain(within(t)))
+	require.Equal(t, 9, db.ledgerEntries(t))
 }
 
 func openSQL(t testing.TB, to string) *sql.DB {
