@@ -49,7 +49,7 @@ func (a *App) AwaitReady() *App {
 	ctx, cancel := context.WithTimeout(context.Background(), a.limit())
 	defer cancel()
 	if err := a.Pool.Ready(ctx); err != nil {
-		a.fail("awaited that all workers are ready: %v%s", err, a.reports(""))
+		a.failf("awaited that all workers are ready: %v%s", err, a.reports(""))
 	}
 	return a
 }
@@ -70,7 +70,7 @@ func (a *App) await(worker, wanted string, met func(workerfx.Execution) bool) wo
 		}
 		waited := time.Since(begun)
 		if waited >= limit {
-			a.fail("%s", a.complaint(worker, wanted, limit, e, err))
+			a.failf("%s", a.complaint(worker, wanted, limit, e, err))
 			return e
 		}
 		select {

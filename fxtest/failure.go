@@ -7,12 +7,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/workerfx/workerfx"
 	"github.com/workerfx/workerfx/internal/text"
 )
 
-// fail fails the test now. The message has all that is known, so it is not told again at the end of the test.
-func (a *App) fail(format string, args ...any) {
+// failf fails the test now. The message has all that is known, so it is not told again at the end of the test.
+func (a *App) failf(format string, args ...any) {
 	a.tb.Helper()
 	*a.told = true
 	a.tb.Fatalf(format, args...)
@@ -97,8 +99,9 @@ const (
 	maxToldField = 200 // bytes
 )
 
-// writeLogs writes the last log lines, with their fields sorted by name.
+// writeLogs writes the last log lines, with their fields sorted by name. Lines at level trace are left out.
 func writeLogs(b *strings.Builder, logs []Log) {
+	logs = slices.DeleteFunc(logs, func(l Log) bool { return l.Level == zerolog.TraceLevel })
 	switch {
 	case len(logs) > maxToldLogs:
 		fmt.Fprintf(b, "\n  last %d of %d log lines:", maxToldLogs, len(logs))

@@ -7,6 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -35,7 +36,7 @@ func TestRunOnceReportsARunAsAPoolDoes(t *testing.T) {
 					_, span := workerfx.CtxTracer(ctx).Start(ctx, "dial")
 					defer span.End()
 					assert.True(t, span.IsRecording())
-					assert.True(t, workerfx.CtxLogger(ctx).Info().Enabled())
+					assert.Equal(t, zerolog.TraceLevel, workerfx.CtxLogger(ctx).GetLevel())
 					return tt.end()
 				}))
 				require.Equal(t, tt.status, e.Status)

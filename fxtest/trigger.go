@@ -17,7 +17,7 @@ func (a *App) Trigger(worker string) workerfx.Execution {
 	subscription := a.Pool.Subscribe(triggerBuffer)
 	defer subscription.Close()
 	if err := a.trigger(worker); err != nil {
-		a.fail("%v%s", err, a.reports(""))
+		a.failf("%v%s", err, a.reports(""))
 		return workerfx.Execution{}
 	}
 	limit := a.limit()
@@ -29,13 +29,13 @@ func (a *App) Trigger(worker string) workerfx.Execution {
 			over = !open || run.endsWith(change)
 		case <-timeout:
 			e, err := a.Pool.Execution(worker)
-			a.fail("%s", a.complaint(worker, "the end of the triggered run", limit, e, err))
+			a.failf("%s", a.complaint(worker, "the end of the triggered run", limit, e, err))
 			return e
 		}
 	}
 	e, err := a.Pool.Execution(worker)
 	if err != nil {
-		a.fail("%v%s", err, a.reports(""))
+		a.failf("%v%s", err, a.reports(""))
 	}
 	return e
 }
