@@ -318,3 +318,14 @@ func TestZeroByteInArgumentsIsAnErrorThatSaysWhere(t *testing.T) {
 		require.JSONEq(t, `{"to": "a\\u0000b", "lines": null, "notes": null, "raw": null}`, string(job.RawArgs), "a backslash is none")
 	})
 }
+
+func TestTwoUniqueJobsThatAreTheSameInOneBatchAreAnErrorThatSaysSo(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		a := startApp(t, db)
+		_, err := a.client.EnqueueBatch(t.Context(),
+			queue.NewEntry(mail{To: "a"}, queue.Unique()), queue.NewEntry(mail{To: "a"}, queue.Unique()))
+		require.ErrorContains(t, err, "batch")
+		require.ErrorContains(t, err, "unique")
+		require.Zero(t, db.count(t, `SELECT count(*) FROM river_job`))
+	})
+}

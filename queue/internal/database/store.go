@@ -35,6 +35,8 @@ type Dialect struct {
 	IsDuplicate func(err error) bool
 	// IsDeadlock tells whether an error says that a transaction was rolled back as it waited for one that waited for it.
 	IsDeadlock func(err error) bool
+	// IsDoubled tells whether an error says that one statement inserts the same row twice.
+	IsDoubled func(err error) bool
 }
 
 // NewStore returns a store without a driver.
@@ -57,7 +59,16 @@ func (*Store[TTx]) TxTypes() []reflect.Type { return []reflect.Type{reflect.Type
 
 // Insert adds jobs in a transaction of its own.
 func (s *Store[TTx]) Insert(ctx context.Context, jobs []river.InsertManyParams) ([]*rivertype.JobInsertResult, error) {
-	return s.inserter.InsertMany(ctx, jobs)
+	results, err := s.inserter.InsertMany(ctx, jobs)
+	return results, s.explainInsert(err)
+}
+
+// explainInsert says what is wrong with a batch of jobs.
+func (s *Store[TTx]) explainInsert(err error) error {
+	if s.dialect.IsDoubled(err) {
+		return fmt.Errorf("two jobs of the batch are the same, and unique: enqueue one of them (%w)", err)
+	}
+	return err
 }
 
 // InsertTx adds jobs as a part of a transaction.
@@ -73,7 +84,7 @@ func (s *Store[TTx]) InsertTx(ctx context.Context, tx any, jobs []river.InsertMa
 	if errors.Is(err, sql.ErrTxDone) || errors.Is(err, pgx.ErrTxClosed) {
 		return nil, fmt.Errorf("transaction has ended before: %w", err)
 	}
-	return results, err
+	return results, s.explainInsert(err)
 }
 
 // Job returns the row of a job, or [ErrNoJob].

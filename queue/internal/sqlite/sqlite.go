@@ -188,6 +188,7 @@ var dialect = database.Dialect{
 		FROM (SELECT queue, state, count(*) AS jobs, min(scheduled_at) AS first FROM river_job
 			GROUP BY state, queue ORDER BY queue, state)`,
 	IsDuplicate: func(err error) bool { return errorCode(err) == constraintUnique },
+	IsDoubled:   func(error) bool { return false }, // River's driver finds it before
 	IsDeadlock:  func(error) bool { return false }, // there is one writer
 }
 
