@@ -67,6 +67,7 @@ func (a *App) stop() {
 	if err := a.Stop(ctx); err != nil {
 		a.tb.Errorf("application didn't stop cleanly: %v", err)
 	}
+	a.awaitStragglers()
 }
 
 // RequireStart starts the app, and fails the test if it cannot be started. It returns the app.

@@ -3,7 +3,10 @@ package fxtest
 import (
 	"os"
 	"os/signal"
+	"slices"
 	"time"
+
+	"github.com/workerfx/workerfx"
 )
 
 // The first call of signal.Notify in a process starts goroutines that never end. An app's Done and Wait call it.
@@ -18,3 +21,19 @@ func init() { //nolint:gochecknoinits // it must come before any test
 // inBubble tells whether the caller is in a synctest bubble. The clock of a bubble starts in the year 2000. After
 // decades of fake time the answer may be wrong.
 func inBubble() bool { return time.Now().Year() < 2020 }
+
+// awaitStragglers waits for runs that outlast the stop, such as those of [Stubborn]. Inside of a bubble, the clock stands
+// still when the test is over, and they would never end.
+func (a *App) awaitStragglers() {
+	if !inBubble() {
+		return
+	}
+	isRunning := func(e workerfx.Execution) bool { return e.Status == workerfx.StatusRunning }
+	for begun := time.Now(); slices.ContainsFunc(a.Pool.Executions(), isRunning); {
+		waited := time.Since(begun)
+		if waited >= defaultFakePatience {
+			return
+		}
+		time.Sleep(max(waited/100, time.Millisecond))
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
 
 	"github.com/workerfx/workerfx"
 	"github.com/workerfx/workerfx/fxtest"
@@ -51,6 +52,63 @@ func TestMailerGivesUp(t *testing.T) {
 		require.ErrorContains(t, e.Err, "server is down")
 		require.EqualValues(t, 3, app.Metric("worker_executions_total", "worker", "mailer", "status", "error"))
 		require.Equal(t, "dialing", app.Logs("mailer")[1].Message) // after the pool's "worker started"
+	})
+}
+
+func TestMailerFailsWithoutItsServer(t *testing.T) {
+	e := fxtest.RunOnce(t, NewMailer())
+	require.Equal(t, workerfx.StatusError, e.Status)
+	require.ErrorContains(t, e.Err, "server is down")
+}
+
+func TestServerObeysItsRunTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := fxtest.RunOnce(t, NewServer(), workerfx.WithRunTimeout(time.Hour))
+		require.ErrorIs(t, e.Err, context.DeadlineExceeded)
+	})
+}
+
+// MainOptions are the options that main gives to fx.New.
+func MainOptions() fx.Option {
+	return fx.Options(
+		workerfx.Module,
+		workerfx.ProvideWorker(NewServer),
+		workerfx.ProvideWorker(NewImporter, workerfx.WithCron("30 4 * * *")),
+	)
+}
+
+func TestAppImportsAtNight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := fxtest.New(t, MainOptions()).RequireStart().AwaitReady()
+
+		app.Trigger("importer")           // now, and returns when this run has ended
+		e := app.AwaitRuns("importer", 2) // at half past four
+		require.Equal(t, 4, e.StartedAt.UTC().Hour())
+
+		require.NoError(t, app.Pool.Health())
+		app.RequireStop()
+	})
+}
+
+func TestImporterTriesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := fxtest.New(t, workerfx.ProvideWorker(NewImporter, workerfx.WithMaxAttempts(0),
+			workerfx.WithMiddleware(fxtest.Failing(2, errors.New("server is down"))))).RequireStart()
+
+		e := app.AwaitStatus("importer", workerfx.StatusSuccess)
+		require.EqualValues(t, 3, e.Runs)
+		require.Len(t, app.Logs("importer"), 6) // a start and an end of each run
+	})
+}
+
+func TestStopDoesNotWaitForAStubbornServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := fxtest.New(t, workerfx.ProvideWorker(NewServer, workerfx.WithStopTimeout(time.Second),
+			workerfx.WithMiddleware(fxtest.Stubborn(time.Hour)))).RequireStart().AwaitReady()
+
+		var stop *workerfx.StopError
+		require.ErrorAs(t, app.Stop(t.Context()), &stop)
+		require.Equal(t, "server", stop.Stragglers[0].Worker)
 	})
 }
 

@@ -115,4 +115,5 @@ func (a *App) stopPool() {
 	if err := a.Pool.Stop(ctx); err != nil {
 		a.tb.Errorf("fxtest.RunOnce: %v", err)
 	}
+	a.awaitStragglers()
 }
