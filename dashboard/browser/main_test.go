@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,7 +77,18 @@ func do(ctx context.Context, t *testing.T, steps ...step) {
 	require.NoError(t, chromedp.Do(ctx, steps...))
 }
 
-func click(selector string) step   { return chromedp.Click(chromedp.CSS(selector)) }
+// click clicks an element. If the page replaces the element at that moment, as it follows the changes, it tries again.
+func click(selector string) step {
+	return func(ctx context.Context, t *chromedp.Target) (chromedp.Void, error) {
+		for {
+			done, err := chromedp.Click(chromedp.CSS(selector))(ctx, t)
+			if err == nil || ctx.Err() != nil || !strings.Contains(err.Error(), "Could not find node") {
+				return done, err
+			}
+		}
+	}
+}
+
 func visible(selector string) step { return chromedp.WaitVisible(chromedp.CSS(selector)) }
 func gone(selector string) step    { return chromedp.WaitNotPresent(chromedp.CSS(selector)) }
 func until(script string) step     { return chromedp.Poll[chromedp.Void](script) }
