@@ -22,6 +22,13 @@ func (b *logBuffer) Write(p []byte) (int, error) {
 	return b.buf.Write(p)
 }
 
+// reset forgets what was logged.
+func (b *logBuffer) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.buf.Reset()
+}
+
 func (b *logBuffer) logger() *zerolog.Logger {
 	logger := zerolog.New(b)
 	return &logger

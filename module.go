@@ -19,7 +19,10 @@ import (
 //
 // Module needs nothing from the app. If the app provides them, it uses a [Config] or *Config; a zerolog.Logger or
 // *zerolog.Logger, else a *slog.Logger; a trace.TracerProvider or *sdktrace.TracerProvider; a prometheus.Registerer or
-// *prometheus.Registry.
+// *prometheus.Registry. fx.Decorate and fx.Replace work on all of them, beside Module or around it.
+//
+// Values of type [Worker], [Group] and [Middleware] in the value group "workers" are taken, too, however they came there: an
+// app may put them there without ProvideWorker. The type in the group must be one of these interfaces, or Middleware.
 var Module = fx.Module("worker",
 	fx.Provide(newAppPool),
 	fx.Invoke(runAppPool),

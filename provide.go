@@ -61,7 +61,7 @@ var provided atomic.Int64
 // register makes of it to the pool's value group. The name keeps constructors of one type apart. fx.Private would
 // do that, too, but dig does not find a cycle through a private result: the app would run out of stack.
 func provide[Made, Registered any](fn any, c constructor.Constructor, register func(Made) (Registered, error)) fx.Option {
-	name := fmt.Sprintf("name:%q", fmt.Sprintf("%s #%d", c.Name, provided.Add(1)))
+	name := c.Tag(provided.Add(1))
 	annotations := append(constructor.Annotations[fx.Annotation](fn), fx.As(new(Made)), fx.ResultTags(name))
 	return fx.Provide(
 		constructor.Locate(fx.Annotate(c.Function, annotations...), c.Function),

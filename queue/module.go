@@ -83,7 +83,7 @@ func Module(db Database, opts ...Option) fx.Option {
 	return fx.Module("queue",
 		fx.Provide(
 			func(p params) (*appQueue, error) { return openAppQueue(p, db, opts) },
-			func(a *appQueue) *Client { return &Client{app: a} },
+			newClient,
 		),
 		workerfx.ProvideWorker(newGroup, defaults...),
 		fx.Invoke(checkPool),
@@ -156,6 +156,8 @@ func (p *params) measure(a *appQueue) error {
 	}
 	return a.register(registerer, config)
 }
+
+func newClient(a *appQueue) *Client { return &Client{app: a} }
 
 // groupParams are the parameters of newGroup.
 type groupParams struct {

@@ -94,7 +94,7 @@ var registered atomic.Int64
 // register provides the result of a constructor with a name that is used only here, and adds the registration that
 // of makes of it. See provide of package workerfx.
 func register(caller string, fn any, c constructor.Constructor, of func(any) (registration, error)) fx.Option {
-	name := fmt.Sprintf("name:%q", fmt.Sprintf("%s #%d", c.Name, registered.Add(1)))
+	name := c.Tag(registered.Add(1))
 	annotations := append(constructor.Annotations[fx.Annotation](fn), fx.As(new(any)), fx.ResultTags(name))
 	convert := func(made any) (registration, error) {
 		if err := c.CheckMade(made); err != nil {

@@ -5,6 +5,7 @@ package constructor
 
 import (
 	"fmt"
+	"path"
 	"reflect"
 	"runtime"
 )
@@ -37,6 +38,11 @@ func Inspect(caller string, fn any) (Constructor, error) {
 	}
 	c.Result = t.Out(0)
 	return c, nil
+}
+
+// Tag returns a tag that names a value of Fx after the constructor: its package, its function and a number.
+func (c *Constructor) Tag(number int64) string {
+	return fmt.Sprintf("name:%q", fmt.Sprintf("%s #%d", path.Base(c.Name), number))
 }
 
 // Errorf returns an error that names the constructor, and what it was given to.

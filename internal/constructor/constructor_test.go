@@ -35,6 +35,7 @@ func TestInspectTellsNameResultAndFunction(t *testing.T) {
 		assert.Equal(t, "github.com/workerfx/workerfx/internal/constructor_test.newThing", c.Name)
 		assert.Equal(t, reflect.TypeFor[*thing](), c.Result)
 		assert.Equal(t, reflect.ValueOf(newThing).Pointer(), reflect.ValueOf(c.Function).Pointer())
+		assert.Equal(t, `name:"constructor_test.newThing #3"`, c.Tag(3))
 		assert.EqualError(t, c.Errorf("has %d faults", 2), "p.Provide("+c.Name+"): has 2 faults")
 	}
 }

@@ -36,7 +36,8 @@ func New(tb fxtest.TB, handlers fx.Option, opts ...queue.Option) *Queue {
 	tb.Helper()
 	q := &Queue{tb: tb, DB: openMemory()}
 	tb.Cleanup(func() { _ = q.DB.Close() })
-	q.App = fxtest.New(tb, fx.Supply(q.DB), queue.Module(queue.UseSQLite(), opts...), handlers, fx.Populate(&q.Client))
+	q.App = fxtest.New(tb, fx.Supply(q.DB), queue.Module(queue.UseSQLite(), opts...), handlers,
+		fx.Invoke(func(c *queue.Client) { q.Client = c }))
 	q.RequireStart()
 	for _, e := range q.Pool.Executions() {
 		if strings.HasPrefix(e.Worker, "queue/") && e.Replica == 0 {
