@@ -1,4 +1,6 @@
 // Hello is the smallest app with a worker: it says hello every second until Ctrl-C.
+//
+//	go run ./examples/hello
 package main
 
 import (

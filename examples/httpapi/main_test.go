@@ -1,110 +1,105 @@
-//go:build unix
-
 package main
 
 import (
-	"bytes"
-	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
+	"net/http/httptest"
 	"strings"
-	"sync"
-	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
+	"go.uber.org/goleak"
+
+	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/examples/internal/program"
+	"github.com/workerfx/workerfx/fxtest"
 )
 
-// output is what a process writes.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m, goleak.Cleanup(program.Remove)) }
 
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
-}
-
-// build builds the program.
-func build(t *testing.T) string {
+// ask sends a request to a handler.
+func ask(t *testing.T, handler http.Handler, method, path, body string) *httptest.ResponseRecorder {
 	t.Helper()
-	program := filepath.Join(t.TempDir(), "httpapi")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput()
-	require.NoError(t, err, string(out))
-	return program
+	answer := httptest.NewRecorder()
+	handler.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body)))
+	return answer
 }
 
-// start starts the program, and returns it with its URL and its log.
-func start(t *testing.T) (service *exec.Cmd, url string, log *output) {
-	t.Helper()
-	log = &output{}
-	service = exec.CommandContext(t.Context(), build(t), "-listen", "127.0.0.1:0")
-	service.Stderr = log
-	require.NoError(t, service.Start())
-	t.Cleanup(func() { _ = service.Process.Kill() })
-	address := regexp.MustCompile(`"address":"([^"]+)"`)
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if found := address.FindStringSubmatch(log.String()); found != nil {
-			return service, "http://" + found[1], log
+func TestBadRequestsGetAnswersThatSayWhatIsWrong(t *testing.T) {
+	orders, err := NewOrders(config{})
+	require.NoError(t, err)
+	api := newAPI(orders)
+	for _, c := range []struct {
+		method, path, body string
+		status             int
+		says               string
+	}{
+		{"POST", "/orders", `{"amount": 1}`, 400, "item: must not be empty"},
+		{"POST", "/orders", `{"item": "tea"}`, 400, "amount: must be at least 1"},
+		{"POST", "/orders", `{"item": "tea", "amount": 1, "packed": true}`, 400, `unknown field "packed"`},
+		{"POST", "/orders", `tea`, 400, "invalid character"},
+		{"POST", "/orders", `{"item": "` + strings.Repeat("a", maxBody) + `"}`, 400, "too large"},
+		{"GET", "/orders/1", "", 404, "not found"},
+		{"GET", "/orders/tea", "", 404, "not found"},
+		{"DELETE", "/orders/1", "", 405, "Method Not Allowed"},
+	} {
+		answer := ask(t, api, c.method, c.path, c.body)
+		require.Equal(t, c.status, answer.Code, c)
+		require.Contains(t, answer.Body.String(), c.says)
+	}
+}
+
+func TestAnOrderIsNotAcceptedWhileAllPackersAreBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		orders, err := NewOrders(config{pack: time.Hour})
+		require.NoError(t, err)
+		api := newAPI(orders)
+		app := fxtest.New(t, fx.Supply(orders), workerfx.ProvideWorker(newPacker), fx.StopTimeout(24*time.Hour)).RequireStart()
+		tea := `{"item": "tea", "amount": 1}`
+		require.Equal(t, http.StatusAccepted, ask(t, api, "POST", "/orders", tea).Code)
+		require.Equal(t, http.StatusAccepted, ask(t, api, "POST", "/orders", tea).Code)
+
+		busy := ask(t, api, "POST", "/orders", tea)
+
+		require.Equal(t, http.StatusServiceUnavailable, busy.Code)
+		require.Contains(t, busy.Body.String(), errBusy.Error())
+		require.Equal(t, "5", busy.Header().Get("Retry-After"))
+		app.RequireStop()
+		total, packed := orders.count()
+		require.Equal(t, 2, total, "the third was not accepted")
+		require.Equal(t, 2, packed)
+	})
+}
+
+func TestReportsComeOnTheirSchedule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		orders, err := NewOrders(config{})
+		require.NoError(t, err)
+		app := fxtest.New(t, fx.Supply(orders, config{report: time.Minute}), workerfx.ProvideWorker(newReport)).RequireStart()
+		began := time.Now()
+
+		app.AwaitRuns("report", 3)
+
+		require.GreaterOrEqual(t, time.Since(began), 3*time.Minute)
+		require.Less(t, time.Since(began), 4*time.Minute)
+	})
+}
+
+func TestBadFlagsAreErrorsOfTheStart(t *testing.T) {
+	for want, c := range map[string]config{
+		`flag -pack -1ns: must not be negative`:                {pack: -1, report: 1},
+		`worker "report": interval -1ns: must be positive`:     {report: -1},
+		`flag -admin: listen tcp: address 7: missing port in`:  {report: 1, admin: "7"},
+		`flag -listen: listen tcp: address 7: missing port in`: {report: 1, admin: "127.0.0.1:0", listen: "7"},
+	} {
+		app := fx.New(options(c, io.Discard))
+		err := app.Err()
+		if err == nil {
+			err = app.Start(t.Context())
 		}
-		require.True(t, time.Now().Before(deadline), "it does not serve: %s", log)
+		require.ErrorContains(t, err, want)
 	}
-}
-
-func TestTheServiceAnswersAndHandlesWhatItHasAcceptedBeforeItEnds(t *testing.T) {
-	service, url, log := start(t)
-	get := func(path string) string {
-		answer, err := http.Get(url + path)
-		require.NoError(t, err)
-		defer answer.Body.Close()
-		text, err := io.ReadAll(answer.Body)
-		require.NoError(t, err)
-		require.Equal(t, http.StatusOK, answer.StatusCode, path)
-		return string(text)
-	}
-	require.Equal(t, "ok\n", get("/readyz"))
-	require.Contains(t, get("/metrics"), `worker_replicas{worker="orders/handle"} 2`)
-	require.Contains(t, get("/workers/"), "orders")
-
-	const orders = 30
-	for i := range orders {
-		answer, err := http.Post(fmt.Sprintf("%s/orders?item=tea-%d", url, i), "", nil)
-		require.NoError(t, err)
-		require.Equal(t, http.StatusAccepted, answer.StatusCode)
-		require.NoError(t, answer.Body.Close())
-	}
-	http.DefaultClient.CloseIdleConnections()
-	require.NoError(t, service.Process.Signal(syscall.SIGTERM))
-	require.NoError(t, service.Wait(), "exit code 0: %s", log)
-	require.Equal(t, orders, strings.Count(log.String(), "order handled"), "each once")
-}
-
-func TestAnOrderWithoutAnItemIsRefused(t *testing.T) {
-	_, url, _ := start(t)
-	answer, err := http.Post(url+"/orders", "", nil)
-	require.NoError(t, err)
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	require.NoError(t, err)
-	require.Equal(t, http.StatusBadRequest, answer.StatusCode)
-	require.Equal(t, "item must not be empty\n", string(text))
-}
-
-func TestMain(m *testing.M) {
-	code := m.Run()
-	http.DefaultClient.CloseIdleConnections()
-	os.Exit(code)
 }

@@ -2,83 +2,125 @@ package main
 
 import (
 	"context"
-	"sync/atomic"
+	"errors"
+	"fmt"
+	"sync"
 	"time"
 
 	"github.com/workerfx/workerfx"
 )
 
-// Orders are what the service has accepted.
-type Orders struct {
-	accepted chan string
-	handled  atomic.Int64
+// Order is what a customer wants.
+type Order struct {
+	ID     int    `json:"id"`
+	Item   string `json:"item"`
+	Amount int    `json:"amount"`
+	Packed bool   `json:"packed"`
 }
 
-// NewOrders has room for orders that wait.
-func NewOrders() *Orders { return &Orders{accepted: make(chan string, 100)} }
+// Orders has all orders. They are in memory, and a crash loses them. Orders that must survive a crash belong into a
+// database, and their jobs into a durable queue: see module queue.
+type Orders struct {
+	// toPack has no buffer, so an order is accepted when a packer has it. The pool promises that a worker handles the
+	// items that it has received before it stops. Nobody would handle the items that are in a buffer then.
+	toPack   chan int
+	packTime time.Duration
 
-// Accept takes an order. It fails if ctx ends while there is no room.
-func (o *Orders) Accept(ctx context.Context, item string) error {
+	mu   sync.Mutex // guards the fields below
+	all  map[int]Order
+	last int // ID
+}
+
+// NewOrders begins without orders.
+func NewOrders(c config) (*Orders, error) {
+	if c.pack < 0 {
+		return nil, fmt.Errorf("flag -pack %v: must not be negative", c.pack)
+	}
+	return &Orders{toPack: make(chan int), packTime: c.pack, all: make(map[int]Order)}, nil
+}
+
+// errBusy says that no packer had time for an order.
+var errBusy = errors.New("all packers are busy, try again later")
+
+// Accept hands an order to a packer, and returns it with its ID. It waits until a packer has time. If ctx ends before,
+// the order is not accepted, and the error is errBusy.
+func (o *Orders) Accept(ctx context.Context, order Order) (Order, error) {
+	order = o.add(order)
 	select {
-	case o.accepted <- item:
-		return nil
+	case o.toPack <- order.ID:
+		return order, nil
 	case <-ctx.Done():
+		o.remove(order.ID)
+		return Order{}, errBusy
+	}
+}
+
+func (o *Orders) add(order Order) Order {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.last++
+	order.ID = o.last
+	o.all[order.ID] = order
+	return order
+}
+
+func (o *Orders) remove(id int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.all, id)
+}
+
+// Find returns the order with this ID.
+func (o *Orders) Find(id int) (order Order, found bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	order, found = o.all[id]
+	return order, found
+}
+
+// newPacker makes the worker that packs the orders, two at a time. If it fails, it begins again with the same order.
+func newPacker(o *Orders) workerfx.Worker {
+	return workerfx.NewWorker("packer", workerfx.FromChannel(o.toPack, o.pack),
+		workerfx.WithReplicas(2), workerfx.WithMaxAttempts(0))
+}
+
+// pack packs one order. Its context lives on for a while when the app stops, so that the order gets done.
+func (o *Orders) pack(ctx context.Context, id int) error {
+	if workerfx.Wait(ctx, o.packTime); ctx.Err() != nil {
 		return ctx.Err()
 	}
-}
-
-// OrderWorkers is a group of workers.
-type OrderWorkers struct{ orders *Orders }
-
-// NewOrderWorkers makes the group "orders".
-func NewOrderWorkers(orders *Orders) *OrderWorkers { return &OrderWorkers{orders} }
-
-// Name is the name of the group.
-func (*OrderWorkers) Name() string { return "orders" }
-
-// Workers handle orders, two at a time, and report every minute.
-func (w *OrderWorkers) Workers() []workerfx.Worker {
-	return []workerfx.Worker{
-		workerfx.NewWorker("handle", w.handleAll, workerfx.WithReplicas(2)),
-		workerfx.NewWorker("report", w.report, workerfx.WithInterval(time.Minute)),
-	}
-}
-
-// handleAll handles orders until the worker stops. Then it handles those that wait.
-func (w *OrderWorkers) handleAll(ctx context.Context) error {
-	draining := workerfx.Draining(ctx) // a stop asks before it ends the context
-	for {
-		select {
-		case item := <-w.orders.accepted:
-			w.handle(ctx, item)
-		case <-draining:
-			return w.handleRest(ctx)
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
-
-// handleRest handles the orders that wait. The server takes no requests any more.
-func (w *OrderWorkers) handleRest(ctx context.Context) error {
-	for {
-		select {
-		case item := <-w.orders.accepted:
-			w.handle(ctx, item)
-		default:
-			return workerfx.ErrStopping
-		}
-	}
-}
-
-func (w *OrderWorkers) handle(ctx context.Context, item string) {
-	workerfx.Wait(ctx, 50*time.Millisecond) // it is packed
-	w.orders.handled.Add(1)
-	workerfx.CountJob(ctx, nil)
-	workerfx.CtxLogger(ctx).Info().Str("item", item).Msg("order handled")
-}
-
-func (w *OrderWorkers) report(ctx context.Context) error {
-	workerfx.CtxLogger(ctx).Info().Int64("handled", w.orders.handled.Load()).Int("waiting", len(w.orders.accepted)).Msg("orders")
+	o.markPacked(id)
+	workerfx.CtxLogger(ctx).Info().Int("order", id).Msg("packed")
 	return nil
+}
+
+func (o *Orders) markPacked(id int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	order := o.all[id]
+	order.Packed = true
+	o.all[id] = order
+}
+
+// newReport makes the worker that reports, on its schedule.
+func newReport(c config, o *Orders) workerfx.Worker {
+	return workerfx.NewWorker("report", o.report, workerfx.WithInterval(c.report))
+}
+
+// report is one run of the worker.
+func (o *Orders) report(ctx context.Context) error {
+	total, packed := o.count()
+	workerfx.CtxLogger(ctx).Info().Int("orders", total).Int("packed", packed).Msg("report")
+	return nil
+}
+
+func (o *Orders) count() (total, packed int) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, order := range o.all {
+		if order.Packed {
+			packed++
+		}
+	}
+	return len(o.all), packed
 }

@@ -3,67 +3,60 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
-	"github.com/rs/zerolog"
-	"go.uber.org/fx"
-
 	"github.com/workerfx/workerfx"
-	"github.com/workerfx/workerfx/dashboard"
-	"github.com/workerfx/workerfx/health"
 )
 
-// NewHandler serves the API, probes, metrics, and the page of the workers. The page is read-only.
-func NewHandler(orders *Orders, pool *workerfx.Pool, registry *prometheus.Registry) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /orders", func(w http.ResponseWriter, r *http.Request) {
-		item := r.URL.Query().Get("item")
-		if item == "" {
-			http.Error(w, "item must not be empty", http.StatusBadRequest)
-			return
-		}
-		if err := orders.Accept(r.Context(), item); err != nil {
-			http.Error(w, err.Error(), http.StatusServiceUnavailable)
-			return
-		}
-		w.WriteHeader(http.StatusAccepted)
-	})
-	probes := health.Handler(pool)
-	mux.Handle("GET /livez", probes)
-	mux.Handle("GET /readyz", probes)
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
-	mux.Handle("/workers/", http.StripPrefix("/workers", dashboard.Handler(pool)))
-	return mux
+// server is the worker that serves the API.
+type server struct {
+	address string
+	handler http.Handler
 }
 
-// Server is the HTTP server of the app.
-type Server struct {
-	http     http.Server
-	listener net.Listener
+// newServer makes the server a worker, so that the pool starts and stops it in order.
+func newServer(c config, o *Orders) workerfx.Worker {
+	return workerfx.With(&server{address: c.listen, handler: newAPI(o)},
+		workerfx.WithName("api"),
+		workerfx.WithAfter("packer"), // it starts after the packer, and stops before it: there is always somebody to accept orders
+		workerfx.WithReadiness(),     // the start of the app waits for it
+		workerfx.WithEssential(),     // the app ends when it fails
+	)
 }
 
-// NewServer makes a server that starts after the workers, and stops before them.
-func NewServer(lifecycle fx.Lifecycle, listen address, handler http.Handler, log zerolog.Logger, shutdown fx.Shutdowner) *Server {
-	s := &Server{http: http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}}
-	lifecycle.Append(fx.Hook{
-		OnStart: func(ctx context.Context) (err error) {
-			if s.listener, err = (&net.ListenConfig{}).Listen(ctx, "tcp", string(listen)); err != nil {
-				return err
-			}
-			log.Info().Stringer("address", s.listener.Addr()).Msg("serving")
-			go func() {
-				if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-					log.Err(err).Msg("the server has ended")
-					_ = shutdown.Shutdown(fx.ExitCode(1))
-				}
-			}()
-			return nil
-		},
-		OnStop: s.http.Shutdown, // it answers the requests that it has
-	})
-	return s
+// Run serves until the worker is asked to stop. Then it answers the requests under way.
+func (s *server) Run(ctx context.Context) error {
+	draining := workerfx.Draining(ctx) // a stop closes it at once; ctx ends later, to cut off what takes too long
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.address)
+	if err != nil {
+		return fmt.Errorf("flag -listen: %w", err)
+	}
+	// A server that was shut down cannot serve again. So each run has its own.
+	web := &http.Server{Handler: s.handler, ReadTimeout: 20 * time.Second, IdleTimeout: time.Minute}
+	if err := workerfx.Go(ctx, func(context.Context) error { return serve(web, listener) }); err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	log := workerfx.CtxLogger(ctx)
+	log.Info().Str("url", fmt.Sprintf("http://%s/orders", listener.Addr())).Msg("API is served")
+	workerfx.Ready(ctx)
+	select {
+	case <-draining:
+	case <-ctx.Done(): // serve has failed
+	}
+	log.Info().Msg("API stops: no new connections, requests under way are answered")
+	if err := web.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("requests took too long and were cut off: %w", err), web.Close())
+	}
+	return nil
+}
+
+// serve returns nil when the server is shut down.
+func serve(web *http.Server, listener net.Listener) error {
+	if err := web.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
 }
