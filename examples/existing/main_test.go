@@ -3,64 +3,63 @@ package main
 import (
 	"io"
 	"net/http"
+	"strings"
 	"testing"
+	"time"
 
-	"github.com/ThreeDotsLabs/watermill"
-	"github.com/ThreeDotsLabs/watermill/message"
-	"github.com/ThreeDotsLabs/watermill/pubsub/gochannel"
 	"github.com/stretchr/testify/require"
-	"go.uber.org/fx"
+	"go.uber.org/goleak"
 
-	"github.com/workerfx/workerfx"
 	"github.com/workerfx/workerfx/fxtest"
 )
 
-func TestTypesOfOtherLibrariesRunAsWorkers(t *testing.T) {
-	var broker *gochannel.GoChannel
-	var inbox Inbox
-	a := fxtest.New(t, app("127.0.0.1:0"), fx.Populate(&broker, &inbox)).RequireStart()
-	for _, name := range []string{"http", "importer", "consumer"} {
-		a.AwaitStatus(name, workerfx.StatusRunning)
-	}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-	address := ""
-	for _, l := range a.Logs("http") {
-		if l.Message == "serving" {
-			address, _ = l.Fields["address"].(string)
-		}
-	}
-	answer, err := http.Get("http://" + address)
+// patience limits every wait. It is long, as a busy machine is slow.
+const patience = time.Minute
+
+// client keeps no connections, which would outlive a test.
+var client = http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+
+// send posts a text, and returns the answer.
+func send(t *testing.T, url, text string) (status int, body string) {
+	t.Helper()
+	answer, err := client.Post(url, "text/plain", strings.NewReader(text))
 	require.NoError(t, err)
-	text, err := io.ReadAll(answer.Body)
+	defer answer.Body.Close()
+	read, err := io.ReadAll(answer.Body)
 	require.NoError(t, err)
-	require.NoError(t, answer.Body.Close())
-	require.Equal(t, "hello\n", string(text))
-	http.DefaultClient.CloseIdleConnections()
-
-	require.NoError(t, broker.Publish(topic, message.NewMessage(watermill.NewUUID(), []byte("tea"))))
-	require.Equal(t, "tea", <-inbox)
-
-	a.RequireStop()
-	for _, name := range []string{"http", "importer", "consumer"} {
-		e, err := a.Pool.Execution(name)
-		require.NoError(t, err)
-		require.Equal(t, workerfx.StatusStopped, e.Status, name)
-		require.NoError(t, e.Err, name)
-	}
+	return answer.StatusCode, string(read)
 }
 
-func TestAPortThatIsTakenIsAFailureOfTheServer(t *testing.T) {
-	first := fxtest.New(t, workerfx.ProvideWorker(func() *HTTPServer { return NewHTTPServer("127.0.0.1:0") })).RequireStart()
-	first.AwaitStatus("http", workerfx.StatusRunning)
-	address := ""
-	for address == "" {
-		for _, l := range first.Logs("http") {
-			if l.Message == "serving" {
-				address, _ = l.Fields["address"].(string)
+// await returns the log record of a worker, or of the app for "", with this message and this field.
+func await(t *testing.T, app *fxtest.App, message, field string) (value any) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		for _, record := range app.Logs() {
+			if record.Message == message {
+				value = record.Fields[field]
+				return true
 			}
 		}
+		return false
+	}, patience, time.Millisecond)
+	return value
+}
+
+func TestANoteGoesThroughKafkaToTheConsumer(t *testing.T) {
+	app := fxtest.New(t, options("127.0.0.1:0")).RequireStart()
+	url := await(t, app, "serving", "url").(string)
+	await(t, app, "memory has doubled", "bytes")
+
+	status, body := send(t, url, "Buy milk")
+
+	require.Equal(t, http.StatusAccepted, status, body)
+	require.Equal(t, "Buy milk", await(t, app, "note", "text"))
+	status, body = send(t, url, strings.Repeat("a", 2<<10))
+	require.Equal(t, http.StatusBadRequest, status, body)
+	app.RequireStop()
+	for _, e := range app.Pool.Executions() {
+		require.NoError(t, e.Err, e.Worker)
 	}
-	second := fxtest.New(t, workerfx.ProvideWorker(func() *HTTPServer { return NewHTTPServer(address) })).RequireStart()
-	e := second.AwaitStatus("http", workerfx.StatusError)
-	require.ErrorContains(t, e.Err, "address already in use")
 }
