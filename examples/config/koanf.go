@@ -5,37 +5,56 @@ import (
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/providers/env/v2"
 	"github.com/knadh/koanf/providers/file"
 	"github.com/knadh/koanf/v2"
-
-	"github.com/workerfx/workerfx"
 )
 
-// readWithKoanf reads a file with koanf. The environment wins over settings that are in the file.
-func readWithKoanf(path string) (workerfx.Config, error) {
-	k := koanf.New(".")
-	if err := k.Load(file.Provider(path), yaml.Parser()); err != nil {
-		return workerfx.Config{}, err
+// readWithKoanf reads the settings with koanf.
+func readWithKoanf(path string, environment []string) (s settings, err error) {
+	inFile := koanf.New(levels)
+	if err := inFile.Load(file.Provider(path), yaml.Parser()); err != nil {
+		return settings{}, err
 	}
-	environment := env.Provider(".", env.Opt{Prefix: prefix + "_", TransformFunc: keyOf(k.Keys())})
-	if err := k.Load(environment, nil); err != nil {
-		return workerfx.Config{}, err
+	all := koanf.New(levels)
+	for _, source := range []koanf.Provider{
+		confmap.Provider(lowerCase(inFile.All()), levels),
+		env.Provider(levels, env.Opt{
+			Prefix: prefix,
+			TransformFunc: func(name, value string) (string, any) {
+				return strings.ToLower(strings.TrimPrefix(name, prefix)), value
+			},
+			EnvironFunc: func() []string { return environment },
+		}), // what comes last wins
+	} {
+		if err := all.Load(source, nil); err != nil {
+			return settings{}, err
+		}
 	}
-	var config workerfx.Config
-	err := k.UnmarshalWithConf("worker", &config, koanf.UnmarshalConf{DecoderConfig: &mapstructure.DecoderConfig{
-		Result: &config, ErrorUnused: true, WeaklyTypedInput: true, // the environment has only texts
-		DecodeHook: mapstructure.StringToTimeDurationHookFunc(), // "30s"
-	}})
-	return config, err
+	err = all.UnmarshalWithConf("", &s, koanf.UnmarshalConf{DecoderConfig: decoding()})
+	return s, err
 }
 
-// keyOf returns a function that finds the key of an environment variable. Names of workers may have capital letters, and
-// variables have none, so the keys of the file decide.
-func keyOf(keys []string) func(name, value string) (key string, as any) {
-	byName := make(map[string]string)
-	for _, key := range keys {
-		byName[prefix+"_"+strings.ToUpper(strings.ReplaceAll(key, ".", "_"))] = key
+// lowerCase turns keys into lower case, as names of environment variables say nothing about case. So the workers need names
+// in lower case.
+func lowerCase(values map[string]any) map[string]any {
+	lower := make(map[string]any, len(values))
+	for key, value := range values {
+		lower[strings.ToLower(key)] = value
 	}
-	return func(name, value string) (string, any) { return byName[name], value } // no key: koanf leaves it out
+	return lower
+}
+
+// decoding says how values become settings.
+func decoding() *mapstructure.DecoderConfig {
+	return &mapstructure.DecoderConfig{
+		TagName:          "mapstructure",
+		ErrorUnused:      true, // a key that is no setting is an error
+		WeaklyTypedInput: true, // in the environment, numbers are text
+		DecodeHook: mapstructure.ComposeDecodeHookFunc(
+			mapstructure.StringToTimeDurationHookFunc(), // "1m30s"
+			mapstructure.StringToSliceHookFunc(","),     // a list, as SHOP__WORKER__ONLY may be
+		),
+	}
 }

@@ -4,22 +4,24 @@ import (
 	"strings"
 
 	"github.com/spf13/viper"
-
-	"github.com/workerfx/workerfx"
 )
 
-// readWithViper reads a file with viper. The environment wins over settings that are in the file. Viper makes keys lower
-// case, also the names of workers.
-func readWithViper(file string) (workerfx.Config, error) {
-	v := viper.New()
-	v.SetConfigFile(file)
-	v.SetEnvPrefix(prefix)
-	v.SetEnvKeyReplacer(strings.NewReplacer(".", "_"))
-	v.AutomaticEnv()
+// readWithViper reads the settings with viper. Viper turns all keys into lower case, so the workers need names in lower
+// case. It reads durations such as "1m30s" by itself.
+func readWithViper(path string, environment []string) (s settings, err error) {
+	v := viper.NewWithOptions(viper.KeyDelimiter(levels))
+	v.SetConfigFile(path)
 	if err := v.ReadInConfig(); err != nil {
-		return workerfx.Config{}, err
+		return settings{}, err
 	}
-	var whole struct{ Worker workerfx.Config }
-	err := v.UnmarshalExact(&whole) // a typing error is an error
-	return whole.Worker, err
+	// AutomaticEnv would only look for the keys that the file has. All other variables, also those with a typing error,
+	// would have no effect.
+	for _, variable := range environment {
+		name, value, _ := strings.Cut(variable, "=")
+		if key, ok := strings.CutPrefix(name, prefix); ok {
+			v.Set(key, value)
+		}
+	}
+	err = v.UnmarshalExact(&s) // a key that is no setting is an error
+	return s, err
 }
