@@ -66,7 +66,7 @@ func exampleLines(t *testing.T) map[string]bool {
 func TestLinksInTheDocsLeadSomewhere(t *testing.T) {
 	t.Parallel()
 	link := regexp.MustCompile(`\]\(([^)\s]+)\)`)
-	for _, page := range append(pages(t), "CONTRIBUTING.md", "CHANGELOG.md") {
+	for _, page := range append(pages(t), "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md") {
 		for _, found := range link.FindAllStringSubmatch(withoutCode(readFile(t, page)), -1) {
 			path, anchor, _ := strings.Cut(found[1], "#")
 			if strings.Contains(found[1], "://") {
@@ -81,6 +81,19 @@ func TestLinksInTheDocsLeadSomewhere(t *testing.T) {
 				continue
 			}
 			assert.Contains(t, anchors(t, target), anchor, "%s: %s", page, found[1])
+		}
+	}
+}
+
+func TestEveryExampleIsInTheIndexWithItsCommand(t *testing.T) {
+	t.Parallel()
+	index := readFile(t, "examples/README.md")
+	for _, pattern := range []string{"examples/*/main.go", "queue/examples/*/main.go"} {
+		programs, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		require.NotEmpty(t, programs, pattern)
+		for _, program := range programs {
+			assert.Contains(t, index, "`go run ./"+filepath.ToSlash(filepath.Dir(program)))
 		}
 	}
 }
