@@ -184,11 +184,10 @@ func TestProcessThatIsCutOffStopsItsJobsBeforeOthersTakeThemOver(t *testing.T) {
 	}
 }
 
-func TestTransactionOfACutOffProcessBlocksNobody(t *testing.T) {
-	db := newPostgres(t)
-	db.exec(t, `CREATE TABLE bills (job bigint PRIMARY KEY)`)
-	begun := make(chan int, 10)
-	bills := queue.ProvideHandler[mail](func() queue.HandlerTxFunc[mail, pgx.Tx] {
+// billing is a handler that writes a bill. Its first attempt holds its transaction until its context ends. begun gets the
+// number of each attempt, and 0 when the row is locked.
+func billing(begun chan<- int) fx.Option {
+	return queue.ProvideHandler[mail](func() queue.HandlerTxFunc[mail, pgx.Tx] {
 		return func(ctx context.Context, tx pgx.Tx, job *queue.Job[mail]) error {
 			begun <- job.Attempt
 			_, err := tx.Exec(ctx, `INSERT INTO bills VALUES ($1)`, job.ID)
@@ -199,6 +198,13 @@ func TestTransactionOfACutOffProcessBlocksNobody(t *testing.T) {
 			return err
 		}
 	})
+}
+
+func TestTransactionOfACutOffProcessBlocksNobody(t *testing.T) {
+	db := newPostgres(t)
+	db.exec(t, `CREATE TABLE bills (job bigint PRIMARY KEY)`)
+	begun := make(chan int, 10)
+	bills := billing(begun)
 	network, url := newProxy(t, db.url)
 	far := newAppWith(t, queue.Module(queue.Postgres(url), queue.WithLease(testLease)), bills)
 	far.RequireStart()

@@ -288,17 +288,7 @@ func TestTransactionOfACutOffProcessIsEndedBehindAPoolerAndNoOther(t *testing.T)
 	db := newPostgres(t).through(t, pgtest.TransactionMode, "default_pool_size=6")
 	db.exec(t, `CREATE TABLE bills (job bigint PRIMARY KEY)`)
 	begun := make(chan int, 10)
-	bills := queue.ProvideHandler[mail](func() queue.HandlerTxFunc[mail, pgx.Tx] {
-		return func(ctx context.Context, tx pgx.Tx, job *queue.Job[mail]) error {
-			begun <- job.Attempt
-			_, err := tx.Exec(ctx, `INSERT INTO bills VALUES ($1)`, job.ID)
-			if err == nil && job.Attempt == 1 {
-				begun <- 0 // the row is locked
-				<-ctx.Done()
-			}
-			return err
-		}
-	})
+	bills := billing(begun)
 	toPooler, pooled := newProxy(t, db.appURL)
 	toServer, direct := newProxy(t, db.direct)
 	far := newAppWith(t, queue.Module(queue.Postgres(pooled), queue.WithDirectURL(direct), queue.WithLease(testLease)), bills)

@@ -61,7 +61,7 @@ const (
 
 // ChangeAll changes the jobs of a selection that exist when it is called, ordered by ID. It returns how many were
 // changed, also with an error. It uses many short transactions, and stops between two of them when ctx ends.
-func (s *Store[TTx]) ChangeAll(ctx context.Context, by *Changes[TTx], change Change, selection *Selection) (changed int64, err error) {
+func (s *Store[TTx]) ChangeAll(ctx context.Context, change Change, selection *Selection) (changed int64, err error) {
 	var last int64
 	if err := s.driver.GetExecutor().QueryRow(ctx, `SELECT coalesce(max(id), 0) FROM river_job`).Scan(&last); err != nil {
 		return 0, err
@@ -71,11 +71,11 @@ func (s *Store[TTx]) ChangeAll(ctx context.Context, by *Changes[TTx], change Cha
 		if selection.Limit > 0 {
 			limit = int(min(int64(limit), int64(selection.Limit)-changed))
 		}
-		ids, err := s.choose(ctx, by, selection, after, last, limit)
+		ids, err := s.choose(ctx, selection, after, last, limit)
 		if err != nil || len(ids) == 0 {
 			return changed, err
 		}
-		n, err := s.changeMany(ctx, by, change, ids, selection.States)
+		n, err := s.ChangeThese(ctx, change, ids, selection.States)
 		changed += n
 		if err != nil || selection.Limit > 0 && changed == int64(selection.Limit) {
 			return changed, err
@@ -84,33 +84,29 @@ func (s *Store[TTx]) ChangeAll(ctx context.Context, by *Changes[TTx], change Cha
 	}
 }
 
-// ChangeThese changes the jobs with these IDs that are in one of these states. It returns how many were changed.
-func (s *Store[TTx]) ChangeThese(ctx context.Context, by *Changes[TTx], change Change, ids []int64, states []string) (int64, error) {
-	return s.changeMany(ctx, by, change, ids, states)
-}
-
 // CountChosen returns how many jobs a selection has, but no more than its limit.
-func (s *Store[TTx]) CountChosen(ctx context.Context, by *Changes[TTx], selection *Selection) (int, error) {
-	ids, err := s.choose(ctx, by, selection, selection.AfterID, math.MaxInt64, selection.Limit)
+func (s *Store[TTx]) CountChosen(ctx context.Context, selection *Selection) (int, error) {
+	ids, err := s.choose(ctx, selection, selection.AfterID, math.MaxInt64, selection.Limit)
 	return len(ids), err
 }
 
-func (s *Store[TTx]) choose(ctx context.Context, by *Changes[TTx], selection *Selection, after, last int64, limit int) (ids []int64, err error) {
+func (s *Store[TTx]) choose(ctx context.Context, selection *Selection, after, last int64, limit int) (ids []int64, err error) {
 	var found []byte
-	err = s.driver.GetExecutor().QueryRow(ctx, by.Choose, by.List(selection.States), by.List(selection.Kinds),
-		by.List(selection.Queues), after, last, limit).Scan(&found)
+	err = s.driver.GetExecutor().QueryRow(ctx, s.changes.Choose, s.changes.List(selection.States), s.changes.List(selection.Kinds),
+		s.changes.List(selection.Queues), after, last, limit).Scan(&found)
 	if err != nil {
 		return nil, err
 	}
 	return ids, json.Unmarshal(found, &ids)
 }
 
-// changeMany changes jobs batch by batch. Between two batches it waits for half of the time of a batch, so that others
+// ChangeThese changes the jobs with these IDs that are in one of these states, batch by batch. It returns how many were
+// changed, also with an error. Between two batches it waits for half of the time of a batch, so that others
 // get the lock of SQLite, which they ask for again and again.
-func (s *Store[TTx]) changeMany(ctx context.Context, by *Changes[TTx], change Change, ids []int64, states []string) (changed int64, err error) {
+func (s *Store[TTx]) ChangeThese(ctx context.Context, change Change, ids []int64, states []string) (changed int64, err error) {
 	for batch := range slices.Chunk(ids, batchSize) {
 		begun := time.Now()
-		n, err := s.changeBatch(ctx, by, change, batch, states)
+		n, err := s.changeBatch(ctx, change, batch, states)
 		changed += n
 		if err != nil {
 			return changed, err
@@ -126,13 +122,13 @@ func (s *Store[TTx]) changeMany(ctx context.Context, by *Changes[TTx], change Ch
 
 // changeBatch changes jobs in one transaction. If another job that is unique was enqueued at the same moment, it tries
 // again with half of the jobs.
-func (s *Store[TTx]) changeBatch(ctx context.Context, by *Changes[TTx], change Change, ids []int64, states []string) (int64, error) {
-	n, err := s.changeInTx(ctx, by, change, ids, states)
+func (s *Store[TTx]) changeBatch(ctx context.Context, change Change, ids []int64, states []string) (int64, error) {
+	n, err := s.changeInTx(ctx, change, ids, states)
 	for range maxDeadlocks { // with a client that writes the ends of the same jobs, in another order
 		if !s.dialect.IsDeadlock(err) {
 			break
 		}
-		n, err = s.changeInTx(ctx, by, change, ids, states)
+		n, err = s.changeInTx(ctx, change, ids, states)
 	}
 	if !s.dialect.IsDuplicate(err) {
 		return n, err
@@ -141,15 +137,15 @@ func (s *Store[TTx]) changeBatch(ctx context.Context, by *Changes[TTx], change C
 		return 0, nil
 	}
 	half := len(ids) / 2
-	n, err = s.changeBatch(ctx, by, change, ids[:half], states)
+	n, err = s.changeBatch(ctx, change, ids[:half], states)
 	if err != nil {
 		return n, err
 	}
-	more, err := s.changeBatch(ctx, by, change, ids[half:], states)
+	more, err := s.changeBatch(ctx, change, ids[half:], states)
 	return n + more, err
 }
 
-func (s *Store[TTx]) changeInTx(ctx context.Context, by *Changes[TTx], change Change, ids []int64, states []string) (int64, error) {
+func (s *Store[TTx]) changeInTx(ctx context.Context, change Change, ids []int64, states []string) (int64, error) {
 	ctx, cancel := outlive(ctx)
 	defer cancel()
 	tx, err := s.driver.GetExecutor().Begin(ctx)
@@ -157,7 +153,7 @@ func (s *Store[TTx]) changeInTx(ctx context.Context, by *Changes[TTx], change Ch
 		return 0, err
 	}
 	defer tx.Rollback(ctx) //nolint:errcheck // after a commit it does nothing
-	changed, err := by.Query(ctx, s.driver.UnwrapTx(tx), by.Statements[change], by.List(ids), by.List(states))
+	changed, err := s.changes.Query(ctx, s.driver.UnwrapTx(tx), s.changes.Statements[change], s.changes.List(ids), s.changes.List(states))
 	if err != nil {
 		return 0, err
 	}

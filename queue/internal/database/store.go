@@ -20,6 +20,7 @@ import (
 // Store is the common part of PostgreSQL and SQLite.
 type Store[TTx any] struct {
 	dialect  *Dialect
+	changes  *Changes[TTx] // nil for a store that changes no jobs
 	driver   riverdriver.Driver[TTx]
 	inserter *river.Client[TTx]
 }
@@ -40,7 +41,9 @@ type Dialect struct {
 }
 
 // NewStore returns a store without a driver.
-func NewStore[TTx any](dialect *Dialect) Store[TTx] { return Store[TTx]{dialect: dialect} }
+func NewStore[TTx any](dialect *Dialect, changes *Changes[TTx]) Store[TTx] {
+	return Store[TTx]{dialect: dialect, changes: changes}
+}
 
 // Use sets the driver of an open database.
 func (s *Store[TTx]) Use(driver riverdriver.Driver[TTx], log *slog.Logger) error {

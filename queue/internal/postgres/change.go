@@ -8,21 +8,6 @@ import (
 	"github.com/workerfx/workerfx/queue/internal/database"
 )
 
-// ChangeAll changes the jobs of a selection.
-func (d *Database) ChangeAll(ctx context.Context, change database.Change, selection *database.Selection) (int64, error) {
-	return d.Store.ChangeAll(ctx, &changes, change, selection)
-}
-
-// ChangeThese changes the jobs with these IDs.
-func (d *Database) ChangeThese(ctx context.Context, change database.Change, ids []int64, states []string) (int64, error) {
-	return d.Store.ChangeThese(ctx, &changes, change, ids, states)
-}
-
-// CountChosen returns how many jobs a selection has.
-func (d *Database) CountChosen(ctx context.Context, selection *database.Selection) (int, error) {
-	return d.Store.CountChosen(ctx, &changes, selection)
-}
-
 // wanted are the rows to change. They are locked in the order of their IDs, so that two calls do not wait for each other.
 const wanted = `WITH wanted AS (
 	SELECT id, CASE WHEN river_job_state_in_bitmask(unique_states, 'available') THEN unique_key END AS key

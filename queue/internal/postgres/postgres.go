@@ -46,7 +46,7 @@ func ParseURL(url string) (*pgxpool.Config, error) {
 // pooler is in between, else nil.
 func New(url string, pool *pgxpool.Pool, direct *pgxpool.Config, lease time.Duration) (*Database, error) {
 	d := &Database{
-		Store: database.NewStore[pgx.Tx](&dialect), sqlStore: database.NewStore[*sql.Tx](&dialect),
+		Store: database.NewStore(&dialect, &changes), sqlStore: database.NewStore[*sql.Tx](&dialect, nil),
 		pool: pool, direct: direct, lease: lease,
 	}
 	if pool != nil {

@@ -35,7 +35,7 @@ type Database struct {
 
 // New returns the database of a path, or the app's if db is set.
 func New(path string, db *sql.DB) (database.Database, error) {
-	stored := database.NewStore[*sql.Tx](&dialect)
+	stored := database.NewStore(&dialect, &changes)
 	if db != nil {
 		return &Database{Store: stored, db: db}, nil
 	}
