@@ -51,6 +51,6 @@ func TestLogsAreBounded(t *testing.T) {
 		}
 	}
 	require.LessOrEqual(t, total, 16<<20)
-	require.Empty(t, logs.Lines("w0"), "those who were silent for the longest time go first")
+	require.Empty(t, logs.Lines("w0"), "the lines of the worker that was silent the longest are removed first")
 	require.Len(t, logs.Lines("w29"), 150)
 }

@@ -24,7 +24,7 @@ type overdue struct {
 	told   map[string]time.Time // when the log told of a queue
 }
 
-// look returns the queues of which the log has to tell. Nobody works a queue if no job of it runs, and its oldest job is
+// look returns the queues to warn about. Nobody works a queue if none of its jobs runs, and its oldest job is
 // still there, in two looks one after the other. So a queue that is only busy is none of them.
 func (o *overdue) look(now stats) (found []string) {
 	passed := now.at.Sub(o.before.at)
