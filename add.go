@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // Add adds a worker. In a pool that has started it runs at once. Options that are given here win over those of w. A
@@ -55,10 +56,11 @@ func addAll(p *Pool, entries []*entry) error {
 			return err
 		}
 	}
+	now := time.Now()
 	for _, e := range entries {
 		e.publishWorker(EventAdded)
 		if p.phase != phaseNew {
-			e.start()
+			e.start(now)
 		}
 	}
 	return nil

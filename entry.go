@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/workerfx/workerfx/internal/lifecycle"
 	"github.com/workerfx/workerfx/internal/names"
@@ -60,13 +61,13 @@ func (e *entry) replicas() iter.Seq[*replica] {
 // isOpen tells whether the entry is part of the pool, so that its replicas may start.
 func (e *entry) isOpen() bool { return e.pool.entries[e.name] == e && !e.removed }
 
-// start starts the replicas.
-func (e *entry) start() {
+// start starts the replicas. The pool's lock is held.
+func (e *entry) start(now time.Time) {
 	for r := range e.replicas() {
 		if e.wanted == 0 {
 			r.machine.ScaleDown()
 		}
-		r.start()
+		r.start(r.firstStep(now))
 	}
 }
 

@@ -3,27 +3,30 @@ package workerfx
 import (
 	"context"
 	"fmt"
+	"runtime/pprof"
 	"time"
 
 	"github.com/workerfx/workerfx/internal/lifecycle"
 )
 
-// execute makes one run, to the plan for the next. It begins the run if it is nil.
-func (r *replica) execute(run *run) todo {
-	if run == nil {
-		next := r.beginWithID()
+// execute makes the run that is next, up to its end, and stores its outcome. It begins the run if it has not begun. If the
+// run cannot begin any more, next is something else after the call.
+func (r *replica) execute(next *todo, o *outcome) (ended bool) {
+	if next.run == nil {
+		*next = r.beginWithID()
 		if next.do != lifecycle.Run {
-			return next
+			return false
 		}
-		run = next.run
 	}
-	run.called = true
-	run.label()
+	run := next.run
+	run.called.Store(true)
+	pprof.SetGoroutineLabels(run)
 	r.pool.log.runStarted(run)
-	if run.awaited {
+	if run.awaited || r.pool.readyWaits.Load() > 0 {
 		r.announce() // as late as possible, as a run that fails at once was never ready
 	}
-	return r.finish(r.call(run))
+	r.call(run, o)
+	return true
 }
 
 // beginWithID begins a run with an ID of the user's generator.
@@ -40,52 +43,46 @@ func (r *replica) beginWithID() (next todo) {
 
 // newRun returns a run that has not begun.
 func (r *replica) newRun(now time.Time) *run {
-	return &run{replica: r, id: r.pool.ids.next(r.pool, now)}
+	id := r.pool.ids.next(r.pool, now)
+	return &run{replica: r, id: id, labels: labelsOf(r.name, id)}
 }
 
 // begin begins a run, as the machine has just said. The pool's lock is held.
 func (r *replica) begin(run *run, now time.Time) {
 	begin := r.machine.Began()
 	run.attempt = begin.Attempt
-	run.awaited = r.node != nil || r.group != nil || r.pool.readiness.change != nil
+	run.awaited = r.node != nil || r.group != nil
 	run.begin(now)
 	recordBegin(r, run, begin, now)
 }
 
 // call calls the worker's Run, and the methods of the error that it returns. If that code ends the goroutine, call
-// does not return: see first.
-func (r *replica) call(run *run) (o outcome) {
+// does not return: see pickUp.
+func (r *replica) call(run *run, o *outcome) {
 	returned := false
 	defer func() {
 		if !returned {
-			o = panicked(run, recover())
+			*o = panicked(run, recover())
 		}
 	}()
-	o = classify(r.body.Run(run), run)
+	*o = classify(r.body.Run(run), run)
 	returned = true
-	return o
 }
 
-// first is the first step of a goroutine. If user code has ended the goroutine before it, there may be a run to
-// call or to finish.
-func (r *replica) first() todo {
-	r.pool.mu.Lock()
-	running, run := r.machine.IsRunning(), r.run
-	r.pool.mu.Unlock()
-	switch {
-	case !running:
-		return r.next()
-	case !run.called: // the log sink ended the goroutine
+// pickUp goes on with a run whose goroutine was ended by user code.
+func (r *replica) pickUp(run *run) todo {
+	if !run.called.Load() { // the log sink ended the goroutine
 		return todo{do: lifecycle.Run, run: run}
 	}
-	return r.finish(failure(run, ErrGoexit, ErrGoexit.Error()))
+	o := failure(run, ErrGoexit, ErrGoexit.Error())
+	return r.finish(&o)
 }
 
 // finish ends the current run, and plans the next one. It takes the lock once for all of that, as ten thousand
-// schedules may tick at the same moment.
-func (r *replica) finish(o outcome) todo {
+// schedules may tick at the same moment. A replica that is done looks again: others hear of its end when it is in the log.
+func (r *replica) finish(o *outcome) (next todo) {
 	run := r.run
-	o = run.join(o)
+	run.join(o)
 	run.cancelAs(endedLife, context.Canceled)
 	var after afterwards
 	now := time.Now()
@@ -93,7 +90,7 @@ func (r *replica) finish(o outcome) todo {
 	r.pool.mu.Lock()
 	for run.hasGoroutines() { // one began just before the context ended
 		r.pool.mu.Unlock()
-		o = run.join(o)
+		run.join(o)
 		r.pool.mu.Lock()
 	}
 	unhandled, waited := run.end()
@@ -101,25 +98,20 @@ func (r *replica) finish(o outcome) todo {
 		now, spare = time.Now(), nil
 	}
 	if unhandled > 0 {
-		o = o.withUnhandled(unhandled)
+		*o = o.withUnhandled(unhandled)
 	}
 	v := r.endRun(o, now, &after)
 	if r.machine.IsAsking() {
 		r.plan(now, &after)
 	}
 	pause := r.machine.Due().Sub(now)
-	var next todo
-	done := r.machine.Status().Done()
-	if !done {
+	if !r.machine.Status().Done() {
 		next = r.look(now, spare, &after)
 	}
 	r.restartsAtOnce = next.run != nil // before another goroutine may follow
 	r.pool.mu.Unlock()
 	after.do()
 	r.pool.log.runEnded(run, o, v, pause)
-	if done { // others hear of it when it is in the log
-		next = r.next()
-	}
 	return next
 }
 
@@ -132,9 +124,10 @@ func (r *replica) spareRun(now time.Time) *run {
 }
 
 // endRun tells the machine and the record that the current run is over.
-func (r *replica) endRun(o outcome, now time.Time, after *afterwards) lifecycle.Verdict {
+func (r *replica) endRun(o *outcome, now time.Time, after *afterwards) lifecycle.Verdict {
 	ran := now.Sub(r.record.startedAt)
-	v := r.machine.Ended(lifecycle.End{Outcome: o.kind, Ran: ran, Asked: r.run.wasAsked(o.kind), OwnError: o.ownError}, now)
+	asked := r.machine.IsStopping() || r.run.wasAsked(o.kind)
+	v := r.machine.Ended(lifecycle.End{Outcome: o.kind, Ran: ran, Asked: asked, OwnError: o.ownError}, now)
 	if r.runOver != nil {
 		close(r.runOver)
 		r.runOver = nil

@@ -104,12 +104,11 @@ func (r *run) hasGoroutines() bool {
 	return g != nil && g.running > 0
 }
 
-// join waits until the goroutines of the run have ended. It returns the outcome of the run: that of its Run, or that of
-// the goroutine that ended it.
-func (r *run) join(o outcome) outcome {
+// join waits until the goroutines of the run have ended. If one of them ended the run, o becomes its outcome.
+func (r *run) join(o *outcome) {
 	g := r.goroutines.Load()
 	if g == nil {
-		return o
+		return
 	}
 	if o.err != nil {
 		r.lifetime().end(o.err)
@@ -128,7 +127,7 @@ func (r *run) join(o outcome) outcome {
 	failed := g.failed
 	g.failed = nil
 	mu.Unlock()
-	return o.orGoroutine(failed)
+	*o = o.orGoroutine(failed)
 }
 
 // orGoroutine returns the outcome of a run that ended with o, and whose goroutine ended it with failed, if it is not nil.

@@ -67,7 +67,7 @@ func (l *poolLog) runStarted(r *run) {
 }
 
 // runEnded logs how a run ended and what follows. pause is the time until the next attempt.
-func (l *poolLog) runEnded(r *run, o outcome, v lifecycle.Verdict, pause time.Duration) {
+func (l *poolLog) runEnded(r *run, o *outcome, v lifecycle.Verdict, pause time.Duration) {
 	level, message := zerolog.DebugLevel, "worker succeeded"
 	switch {
 	case v.Outcome == lifecycle.Obeyed && v.Asked || v.Status == lifecycle.Stopped:

@@ -21,14 +21,15 @@ func WithAfter(names ...string) Option {
 // orderAll makes the start order of all workers of a pool.
 func orderAll(p *Pool) error {
 	p.order = nil
-	entries := sortedEntries(p)
-	for _, e := range entries {
+	ordered := false
+	for _, e := range p.entries {
 		e.node = nil
+		ordered = ordered || comesAfterOthers(e)
 	}
-	if !slices.ContainsFunc(entries, comesAfterOthers) {
+	if !ordered {
 		return nil
 	}
-	return orderNew(p, entries)
+	return orderNew(p, sortedEntries(p))
 }
 
 func comesAfterOthers(e *entry) bool { return len(e.after) > 0 }

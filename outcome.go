@@ -47,7 +47,7 @@ func classify(err error, r *run) outcome {
 }
 
 // panicked is the outcome of a run that panicked with a value. The deferred function that recovered the value must
-// call it. A run that ends its goroutine has this outcome, too, but it is not used: see first.
+// call it. A run that ends its goroutine has this outcome, too, but it is not used: see pickUp.
 func panicked(r *run, value any) outcome {
 	caught := catchPanic(value, 1)
 	o := failure(r, caught, caught.Error())
@@ -63,8 +63,11 @@ func failure(r *run, err error, text string) outcome {
 // orStuck changes the outcome of a run whose context ended because the run was stuck. However the run ended then,
 // the worker has to run again, unless the run returned [ErrDoNotRestart].
 func (o outcome) orStuck(r *run) outcome {
+	if r.watchdog == nil || o.kind != lifecycle.Succeeded && o.kind != lifecycle.Obeyed && o.kind != lifecycle.Failed {
+		return o
+	}
 	life := r.life.Load()
-	if life == nil || o.kind != lifecycle.Succeeded && o.kind != lifecycle.Obeyed && o.kind != lifecycle.Failed {
+	if life == nil {
 		return o
 	}
 	cause := context.Cause(life)

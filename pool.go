@@ -43,6 +43,7 @@ type Pool struct {
 	premature    chan struct{} // closed when an essential worker has ended
 	stopReturned chan struct{} // closed when a call of Stop has returned
 
+	readyWaits     atomic.Int32 // how many calls of Ready wait
 	eventsReported atomic.Int64 // by the last call of Executions, as a hint for the next
 
 	// mu guards the fields below and all that changes in the pool's workers: entries, replicas with their machines and
@@ -172,7 +173,7 @@ func (p *Pool) startAll(ctx context.Context) (workers int, excluded []string, er
 	p.base = context.WithoutCancel(ctx)
 	p.jobs, p.cancelJobs = context.WithCancelCause(p.base)
 	for _, e := range p.entries {
-		e.start()
+		e.start(p.startedAt)
 	}
 	p.readiness.changed()
 	return len(p.entries), slices.Clone(p.excluded), nil

@@ -156,7 +156,7 @@ func recordBegin(r *replica, run *run, begin lifecycle.Start, now time.Time) {
 }
 
 // recordEnd records the end of a run.
-func recordEnd(r *replica, o outcome, v lifecycle.Verdict, ran time.Duration, now time.Time) {
+func recordEnd(r *replica, o *outcome, v lifecycle.Verdict, ran time.Duration, now time.Time) {
 	rec := &r.record
 	rec.finishedAt = instantOf(now)
 	switch {
@@ -256,7 +256,7 @@ func (h *history) beginWait(now time.Time) {
 }
 
 // failed counts a failed run.
-func (h *history) failed(o outcome, now time.Time) {
+func (h *history) failed(o *outcome, now time.Time) {
 	if h.err == nil {
 		h.failing = instantOf(now)
 	}

@@ -35,31 +35,47 @@ func newReplica(e *entry, index int32) *replica {
 	return &replica{entry: e, record: record{maxEvents: e.settings.events}, index: index, machine: lifecycle.New(&e.current().policy)}
 }
 
-// start gives the replica a goroutine.
-func (r *replica) start() {
+// start gives the replica a goroutine, which begins with first.
+func (r *replica) start(first todo) {
 	r.group.holdNew(r)
 	r.pool.goroutines++
-	go r.live()
+	go r.live(first)
+}
+
+// firstStep makes the first step of a goroutine that starts now. It is made here, so that the small stack of the
+// goroutine need not grow for it: a process may have a hundred thousand goroutines that wait in their first run. A replica
+// that depends on others looks itself, when the others have started, too.
+func (r *replica) firstStep(now time.Time) (first todo) {
+	if r.node == nil && r.group == nil {
+		var none afterwards // what has to be done afterwards is about the others
+		first = r.look(now, nil, &none)
+	}
+	return first
 }
 
 // live is the replica's goroutine.
-func (r *replica) live() {
+func (r *replica) live(first todo) {
 	pprof.SetGoroutineLabels(context.Background()) // remove the labels of the goroutine that started this one
-	r.loop()
+	r.loop(first)
 }
 
 // loop does what the machine says, until it says exit.
-func (r *replica) loop() {
+func (r *replica) loop(next todo) {
 	exited := false
 	defer func() {
 		if !exited { // the user's code ended this goroutine (Goexit)
-			go r.loop()
+			go r.loop(todo{})
 		}
 	}()
-	for next := r.first(); ; {
+	var o outcome // of the last run
+	for {
 		switch next.do {
+		case lifecycle.Look:
+			next = r.next()
 		case lifecycle.Run:
-			next = r.execute(next.run)
+			if r.execute(&next, &o) {
+				next = r.finish(&o)
+			}
 		case lifecycle.Ask:
 			next = r.ask()
 		case lifecycle.Exit:
@@ -68,7 +84,7 @@ func (r *replica) loop() {
 			return
 		default:
 			<-r.timer.C
-			next = r.next()
+			next = todo{}
 		}
 	}
 }
@@ -80,11 +96,17 @@ type todo struct {
 	end *ending // how the replica ends, if it exits
 }
 
-// next asks the machine what to do.
+// next asks the machine what to do. If user code has ended the goroutine before this one, there may be a run to call or to
+// finish.
 func (r *replica) next() todo {
 	now := time.Now()
 	var after afterwards
 	r.pool.mu.Lock()
+	if r.machine.IsRunning() {
+		run := r.run
+		r.pool.mu.Unlock()
+		return r.pickUp(run)
+	}
 	next := r.look(now, nil, &after)
 	r.pool.mu.Unlock()
 	after.do()
@@ -97,10 +119,10 @@ func (r *replica) look(now time.Time, spare *run, after *afterwards) todo {
 		r.askToStop(now)
 	}
 	status := r.machine.Status()
-	facts, predecessor := r.facts(after)
+	facts, predecessor := r.facts(now, after)
 	step := r.machine.Next(now, facts)
 	if step.Do == lifecycle.Run && r.group.releaseOthers(r, after) && r.machine.EnterAgain() {
-		facts, predecessor = r.facts(after)
+		facts, predecessor = r.facts(now, after)
 		step = r.machine.Next(now, facts)
 	}
 	if step.StopGroup {
@@ -121,7 +143,7 @@ func (r *replica) look(now time.Time, spare *run, after *afterwards) todo {
 		}
 		next.run = spare
 	case lifecycle.Sleep:
-		r.setTimer(step.Until.Sub(now))
+		r.setTimer(step.For)
 	case lifecycle.Wait:
 		r.setTimer(never)
 	case lifecycle.Exit:
@@ -132,12 +154,14 @@ func (r *replica) look(now time.Time, spare *run, after *afterwards) todo {
 
 // facts returns what the machine has to know of other workers. predecessor is a worker that the replica waits for,
 // or nil.
-func (r *replica) facts(after *afterwards) (f lifecycle.Facts, predecessor *entry) {
+func (r *replica) facts(now time.Time, after *afterwards) (f lifecycle.Facts, predecessor *entry) {
 	if r.machine.IsEntering() {
 		predecessor = r.waitsFor(r, after)
 	}
 	f.PredecessorsReady = predecessor == nil
-	f.GroupStopsBy = r.group.stopsBy(r)
+	if r.group != nil {
+		f.GroupRuns, f.GroupStopsIn = r.group.stopsIn(r, now)
+	}
 	return f, predecessor
 }
 
@@ -225,7 +249,7 @@ func (r *replica) hasEndedChan() <-chan struct{} {
 func (r *replica) revive() {
 	if r.pool.phase == phaseStarted && r.isOpen() && r.machine.Revive() {
 		r.ended = nil
-		r.start()
+		r.start(todo{})
 	}
 }
 

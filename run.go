@@ -18,9 +18,10 @@ type run struct {
 	attempt  int
 	labels   any       // the value for the key of pprof
 	watchdog *watchdog // nil if the worker has neither heartbeat nor run timeout
-	awaited  bool      // others may wait for its begin
-	called   bool      // the call of Run was begun; only the replica's goroutine uses it
+	awaited  bool      // other workers may wait for its begin
 	over     bool      // guarded by the pool's lock
+
+	called atomic.Bool // the call of Run was begun
 
 	// Made when they are first needed.
 	logger     atomic.Pointer[zerolog.Logger]
@@ -217,11 +218,9 @@ func (p *keyProbe) Value(key any) any {
 	return nil
 }
 
-// label gives the run's pprof labels to its context and to the goroutine of the caller.
-func (r *run) label() {
-	labels := pprof.Labels(fieldWorker, r.replica.name, fieldExecutionID, r.id)
-	r.labels = pprof.WithLabels(context.Background(), labels).Value(labelsKey)
-	pprof.SetGoroutineLabels(r)
+// labelsOf returns the pprof labels of a run, as the value for their key in a context.
+func labelsOf(worker, id string) any {
+	return pprof.WithLabels(context.Background(), pprof.Labels(fieldWorker, worker, fieldExecutionID, id)).Value(labelsKey)
 }
 
 // runTimeoutError is the cause of a context that ended because of [WithRunTimeout].

@@ -163,13 +163,14 @@ func (g *groupMember) wakeFailed(r *replica) {
 	}
 }
 
-// stopsBy is the time at which a member must have stopped that r waits for. r has failed. The time is zero if r
-// waits for no member.
-func (g *groupMember) stopsBy(r *replica) (by time.Time) {
-	if peer := g.stillRunning(r); peer != nil {
-		by = g.failures.AskedToStop(peer.group.index).Add(orDefault(peer.stopTimeout, r.pool.config.stopTimeout()))
+// stopsIn tells whether a member still runs that r, which has failed, waits for, and how much time it has left to stop.
+func (g *groupMember) stopsIn(r *replica, now time.Time) (runs bool, left time.Duration) {
+	peer := g.stillRunning(r)
+	if peer == nil {
+		return false, 0
 	}
-	return by
+	by := g.failures.AskedToStop(peer.group.index).Add(orDefault(peer.stopTimeout, r.pool.config.stopTimeout()))
+	return true, by.Sub(now)
 }
 
 // stillRunning returns a replica that still runs and that r, which has failed, waits for. It returns nil if there

@@ -89,9 +89,12 @@ func (p *Pool) publish(c Change) {
 
 // publishEvent tells the subscribers about an event. An event without a kind is a change of the status.
 func (r *replica) publishEvent(e event) {
-	if len(r.pool.subscriptions) == 0 {
-		return
+	if len(r.pool.subscriptions) > 0 {
+		r.publishToAll(e)
 	}
+}
+
+func (r *replica) publishToAll(e event) {
 	public := e.public()
 	r.pool.publish(Change{
 		Worker: r.name, Replica: int(r.index), Status: Status(r.machine.Status()),

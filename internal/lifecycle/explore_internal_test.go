@@ -183,7 +183,7 @@ func looks(p Policy) (inputs []input) {
 					if w.machine.plan != planRetry { // only a replica that failed waits for its group to stop
 						return false, nil
 					}
-					f.GroupStopsBy = w.now.Add(until)
+					f.GroupRuns, f.GroupStopsIn = true, until
 				}
 				return w.look(f)
 			}})
@@ -213,7 +213,7 @@ func (w *world) look(f Facts) (ok bool, err error) {
 		return true, fmt.Errorf("a run, although it is forbidden")
 	case entering && !f.PredecessorsReady:
 		return true, fmt.Errorf("a run before the predecessors are ready")
-	case !f.GroupStopsBy.IsZero() && !step.StopGroup:
+	case f.GroupRuns && !step.StopGroup:
 		return true, fmt.Errorf("a run beside members of the group that have to stop")
 	}
 	runs := m.Runs
@@ -241,8 +241,8 @@ func (w *world) checkStep(step Step, f Facts) error {
 	switch {
 	case !slices.Contains(shown[step.Do], step.Status):
 		return fmt.Errorf("action %d with status %v", step.Do, statusName(step.Status))
-	case step.Do == Sleep && !step.Until.After(w.now):
-		return fmt.Errorf("a sleep until %v, which is past", step.Until.Sub(w.now))
+	case step.Do == Sleep && step.For <= 0:
+		return fmt.Errorf("a sleep for %v", step.For)
 	case step.Do == Exit && !w.machine.exited:
 		return fmt.Errorf("an exit that the machine does not know of")
 	case step.Status == Pending && step.Do == Wait && f.PredecessorsReady:
@@ -380,7 +380,7 @@ func (w *world) follow(there func(m *Machine) bool) error {
 				m.AnswerTick(q, Tick{At: q.From.Add(time.Second), Due: q.From.Add(time.Second)})
 			}
 		case Sleep:
-			w.now = step.Until
+			w.now = w.now.Add(step.For)
 		}
 	}
 	if there(m) {

@@ -25,8 +25,9 @@ type Action uint8
 
 // The actions.
 const (
-	Run   Action = iota // begin a run: see Began
-	Sleep               // until Step.Until, a command or a change of the facts
+	Look  Action = iota // ask the machine: for callers that have not yet
+	Run                 // begin a run: see Began
+	Sleep               // for the time Step.For, or until a command or a change of the facts
 	Wait                // for a command or a change of the facts
 	Ask                 // the user's schedule or backoff: see Question
 	Exit                // end the replica's goroutine
@@ -36,8 +37,8 @@ const (
 type Step struct {
 	Do     Action
 	Status Status
-	// Until is when a sleep ends, and NextRun when the next run is due; zero if that is not known.
-	Until, NextRun time.Time
+	// For is how long a sleep takes.
+	For time.Duration
 	// HeldBy is what keeps the replica from its next run.
 	HeldBy HeldBy
 	// Deferred and Resumed tell that a deferred start began, or that a pause ended, with this step.
@@ -59,9 +60,10 @@ const (
 
 // Facts are what the caller knows of other replicas.
 type Facts struct {
-	// GroupStopsBy is when the members of the group must have stopped that still run although this replica, which failed,
-	// waits for them. Zero: none runs.
-	GroupStopsBy time.Time
+	// GroupRuns tells that members of the group still run although this replica, which failed, waits for them. They must
+	// have stopped within GroupStopsIn.
+	GroupRuns    bool
+	GroupStopsIn time.Duration
 	// PredecessorsReady tells whether all workers that the replica comes after are ready.
 	PredecessorsReady bool
 }
@@ -113,75 +115,76 @@ const (
 func New(policy *Policy) Machine { return Machine{policy: policy, entering: policy.ComesAfter} }
 
 // Next says what to do next, if no run is under way. It is the table of the package documentation.
-func (m *Machine) Next(now time.Time, f Facts) Step {
-	deferred, resumed := m.planFirstRun(now), m.endPause()
+func (m *Machine) Next(now time.Time, f Facts) (step Step) {
+	step.Deferred, step.Resumed = m.planFirstRun(now), m.endPause()
 	if m.ticks != nil {
 		m.ticks.looked = now
 	}
-	step := m.decide(now, f)
-	step.Deferred, step.Resumed = deferred, resumed
+	m.decide(&step, now, f)
 	m.status = step.Status
 	return step
 }
 
-func (m *Machine) decide(now time.Time, f Facts) Step {
+// decide fills in the step. The steps are small and their stack, too: a hundred thousand goroutines may come here at once.
+func (m *Machine) decide(step *Step, now time.Time, f Facts) {
 	switch {
 	case m.plan == planNone:
-		return m.exit(m.status, now, f)
+		m.exit(step, m.status, now, f)
 	case m.stopping:
 		m.plan = planNone
-		return m.exit(Stopped, now, f)
+		m.exit(step, Stopped, now, f)
 	case m.scaledDown:
 		m.exited = true
-		return Step{Do: Exit, Status: Paused}
+		step.Do, step.Status = Exit, Paused
 	case m.groupStopped:
-		return m.exit(Stopped, now, f)
+		m.exit(step, Stopped, now, f)
 	case m.paused:
-		return Step{Do: Wait, Status: Paused}
+		step.Do, step.Status = Wait, Paused
 	case m.held:
-		return Step{Do: Wait, Status: Waiting, HeldBy: Group}
-	case now.Before(f.GroupStopsBy):
-		return Step{Do: Sleep, Status: m.waiting(), Until: f.GroupStopsBy, NextRun: m.due}
-	case !f.GroupStopsBy.IsZero():
-		return m.giveUpOnGroup(now, f)
+		step.Do, step.Status, step.HeldBy = Wait, Waiting, Group
+	case f.GroupRuns && f.GroupStopsIn > 0:
+		step.Do, step.Status, step.For = Sleep, m.waiting(), f.GroupStopsIn
+	case f.GroupRuns:
+		m.giveUpOnGroup(step, now, f)
 	case m.entering && !f.PredecessorsReady:
-		return Step{Do: Wait, Status: Pending, HeldBy: Predecessor}
+		step.Do, step.Status, step.HeldBy = Wait, Pending, Predecessor
 	case m.restart, m.trigger:
-		return m.step(Run)
+		step.Do, step.Status = Run, m.soon()
 	case m.question != askNothing:
-		return m.step(Ask)
+		step.Do, step.Status = Ask, m.soon()
 	case now.Before(m.due):
-		return Step{Do: Sleep, Status: m.waiting(), Until: m.wakeUp(now), NextRun: m.due}
+		step.Do, step.Status, step.For = Sleep, m.waiting(), m.sleep(now)
+	default:
+		step.Do, step.Status = Run, m.soon()
 	}
-	return m.step(Run)
-}
-
-// step is a step that takes a moment. A replica that has not begun stays pending until then.
-func (m *Machine) step(do Action) Step {
-	if m.status == Pending {
-		return Step{Do: do, Status: Pending}
-	}
-	return Step{Do: do, Status: m.waiting()}
 }
 
 // exit ends the replica's goroutine, unless a restart was asked for: that begins a new life.
-func (m *Machine) exit(status Status, now time.Time, f Facts) Step {
+func (m *Machine) exit(step *Step, status Status, now time.Time, f Facts) {
 	if m.restart && !m.stopping {
 		m.reset()
 		m.planFirstRun(now)
-		return m.decide(now, f)
+		m.decide(step, now, f)
+		return
 	}
 	m.exited = true
-	return Step{Do: Exit, Status: status}
+	step.Do, step.Status = Exit, status
 }
 
 // giveUpOnGroup makes the replica fail for good, as members of its group did not stop.
-func (m *Machine) giveUpOnGroup(now time.Time, f Facts) Step {
+func (m *Machine) giveUpOnGroup(step *Step, now time.Time, f Facts) {
 	m.plan, m.failing = planNone, true
-	f.GroupStopsBy = time.Time{}
-	step := m.exit(Error, now, f)
 	step.StopGroup = true
-	return step
+	f.GroupRuns = false
+	m.exit(step, Error, now, f)
+}
+
+// soon is the status of a replica that does something at once. A replica that has not begun stays pending until then.
+func (m *Machine) soon() Status {
+	if m.status == Pending {
+		return Pending
+	}
+	return m.waiting()
 }
 
 // waiting is the status while the replica waits for its time.

@@ -39,7 +39,6 @@ func failedRun(t *testing.T, p *Policy) *Machine {
 
 func TestEachLineOfTheTable(t *testing.T) {
 	endless, ordered := &Policy{}, &Policy{ComesAfter: true}
-	minute := begin.Add(time.Minute)
 	tests := []struct {
 		line    string
 		machine func() *Machine
@@ -63,21 +62,21 @@ func TestEachLineOfTheTable(t *testing.T) {
 		{"5: held", func() *Machine { m := failedRun(t, endless); m.Hold(); m.Restart(); return m }, free, Step{Do: Wait, Status: Waiting, HeldBy: Group}},
 		{
 			"6: its group still runs", func() *Machine { m := failedRun(t, endless); m.Restart(); return m },
-			Facts{GroupStopsBy: begin.Add(time.Second), PredecessorsReady: true},
-			Step{Do: Sleep, Status: Waiting, Until: begin.Add(time.Second), NextRun: minute},
+			Facts{GroupRuns: true, GroupStopsIn: time.Second, PredecessorsReady: true},
+			Step{Do: Sleep, Status: Waiting, For: time.Second},
 		},
 		{
 			"6: its group does not stop", func() *Machine { return failedRun(t, endless) },
-			Facts{GroupStopsBy: begin, PredecessorsReady: true}, Step{Do: Exit, Status: Error, StopGroup: true},
+			Facts{GroupRuns: true, PredecessorsReady: true}, Step{Do: Exit, Status: Error, StopGroup: true},
 		},
 		{"7: not ready", func() *Machine { m := New(ordered); m.Restart(); return &m }, Facts{}, Step{Do: Wait, Status: Pending, HeldBy: Predecessor}},
 		{"8: restart", func() *Machine { m := failedRun(t, endless); m.Restart(); return m }, free, Step{Do: Run, Status: Waiting}},
 		{"9: trigger", func() *Machine { m := failedRun(t, endless); m.Trigger(); return m }, free, Step{Do: Run, Status: Waiting}},
 		{"10: ask", func() *Machine { m := New(&Policy{Scheduled: true}); return &m }, free, Step{Do: Ask, Status: Pending}},
-		{"11: sleep", func() *Machine { return failedRun(t, endless) }, free, Step{Do: Sleep, Status: Waiting, Until: minute, NextRun: minute}},
+		{"11: sleep", func() *Machine { return failedRun(t, endless) }, free, Step{Do: Sleep, Status: Waiting, For: time.Minute}},
 		{
 			"11: deferred", func() *Machine { m := New(&Policy{DeferredStart: time.Minute}); return &m }, free,
-			Step{Do: Sleep, Status: Deferred, Until: minute, NextRun: minute, Deferred: true},
+			Step{Do: Sleep, Status: Deferred, For: time.Minute, Deferred: true},
 		},
 		{"12: run", func() *Machine { m := New(endless); return &m }, free, Step{Do: Run, Status: Pending}},
 	}

@@ -121,12 +121,13 @@ func (m *Machine) schedule(now time.Time) *ticks {
 	return m.ticks
 }
 
-// wakeUp returns the latest end of a sleep.
-func (m *Machine) wakeUp(now time.Time) time.Time {
-	if latest := now.Add(longestSleep); m.policy.FollowsWallClock && latest.Before(m.due) {
-		return latest
+// sleep returns how long to sleep until the next run.
+func (m *Machine) sleep(now time.Time) time.Duration {
+	d := m.due.Sub(now)
+	if m.policy.FollowsWallClock {
+		d = min(d, longestSleep)
 	}
-	return m.due
+	return d
 }
 
 // clock returns a time to compare with: without its monotonic reading it follows the wall clock.
