@@ -60,7 +60,9 @@ func addAll(p *Pool, entries []*entry) error {
 	for _, e := range entries {
 		e.publishWorker(EventAdded)
 		if p.phase != phaseNew {
-			e.start(now)
+			for _, r := range e.prepareStart(nil) {
+				r.launch(r.firstRun(now))
+			}
 		}
 	}
 	return nil

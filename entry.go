@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"time"
 
 	"github.com/workerfx/workerfx/internal/lifecycle"
 	"github.com/workerfx/workerfx/internal/names"
@@ -61,14 +60,16 @@ func (e *entry) replicas() iter.Seq[*replica] {
 // isOpen tells whether the entry is part of the pool, so that its replicas may start.
 func (e *entry) isOpen() bool { return e.pool.entries[e.name] == e && !e.removed }
 
-// start starts the replicas. The pool's lock is held.
-func (e *entry) start(now time.Time) {
+// prepareStart prepares the start of the replicas, and appends them to starting. The pool's lock is held.
+func (e *entry) prepareStart(starting []*replica) []*replica {
 	for r := range e.replicas() {
 		if e.wanted == 0 {
 			r.machine.ScaleDown()
 		}
-		r.start(r.firstStep(now))
+		r.prepareStart()
+		starting = append(starting, r)
 	}
+	return starting
 }
 
 // hasEnded tells whether no replica has a goroutine.
@@ -138,7 +139,7 @@ func newEntry(p *Pool, from origin, w Worker, addOptions []Option) (*entry, erro
 		return nil, fmt.Errorf("worker %q: %w", name, err)
 	}
 	e := &entry{settings: s, pool: p, name: name, body: body, wanted: int32(s.replicas)} //nolint:gosec // see maxReplicas
-	e.first = replica{entry: e, record: record{maxEvents: s.events}, machine: lifecycle.New(&s.policy)}
+	e.first = replica{entry: e, record: newRecord(s), machine: lifecycle.New(&s.policy)}
 	for i := int32(1); i < e.wanted; i++ {
 		e.more = append(e.more, newReplica(e, i))
 	}

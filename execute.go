@@ -6,6 +6,8 @@ import (
 	"runtime/pprof"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"github.com/workerfx/workerfx/internal/lifecycle"
 )
 
@@ -19,10 +21,10 @@ func (r *replica) execute(next *todo, o *outcome) (ended bool) {
 		}
 	}
 	run := next.run
-	run.called.Store(true)
+	run.called = true
 	pprof.SetGoroutineLabels(run)
 	r.pool.log.runStarted(run)
-	if run.awaited || r.pool.readyWaits.Load() > 0 {
+	if run.awaited {
 		r.announce() // as late as possible, as a run that fails at once was never ready
 	}
 	r.call(run, o)
@@ -51,7 +53,7 @@ func (r *replica) newRun(now time.Time) *run {
 func (r *replica) begin(run *run, now time.Time) {
 	begin := r.machine.Began()
 	run.attempt = begin.Attempt
-	run.awaited = r.node != nil || r.group != nil
+	run.awaited = r.node != nil || r.group != nil || r.pool.readiness.change != nil
 	run.begin(now)
 	recordBegin(r, run, begin, now)
 }
@@ -71,7 +73,7 @@ func (r *replica) call(run *run, o *outcome) {
 
 // pickUp goes on with a run whose goroutine was ended by user code.
 func (r *replica) pickUp(run *run) todo {
-	if !run.called.Load() { // the log sink ended the goroutine
+	if !run.called { // the log sink ended the goroutine
 		return todo{do: lifecycle.Run, run: run}
 	}
 	o := failure(run, ErrGoexit, ErrGoexit.Error())
@@ -79,7 +81,8 @@ func (r *replica) pickUp(run *run) todo {
 }
 
 // finish ends the current run, and plans the next one. It takes the lock once for all of that, as ten thousand
-// schedules may tick at the same moment. A replica that is done looks again: others hear of its end when it is in the log.
+// schedules may tick at the same moment. If the end of a replica that is done is logged, it looks again after that: others
+// hear of its end when it is in the log.
 func (r *replica) finish(o *outcome) (next todo) {
 	run := r.run
 	run.join(o)
@@ -87,6 +90,7 @@ func (r *replica) finish(o *outcome) (next todo) {
 	var after afterwards
 	now := time.Now()
 	spare := r.spareRun(now)
+	debug := r.pool.log.enabled(zerolog.DebugLevel)
 	r.pool.mu.Lock()
 	for run.hasGoroutines() { // one began just before the context ended
 		r.pool.mu.Unlock()
@@ -105,13 +109,17 @@ func (r *replica) finish(o *outcome) (next todo) {
 		r.plan(now, &after)
 	}
 	pause := r.machine.Due().Sub(now)
-	if !r.machine.Status().Done() {
+	level, _ := r.pool.log.endOfRun(run, o, v)
+	logged := debug || level > zerolog.DebugLevel
+	if !logged || !r.machine.Status().Done() {
 		next = r.look(now, spare, &after)
 	}
 	r.restartsAtOnce = next.run != nil // before another goroutine may follow
 	r.pool.mu.Unlock()
 	after.do()
-	r.pool.log.runEnded(run, o, v, pause)
+	if logged {
+		r.pool.log.runEnded(run, o, v, pause)
+	}
 	return next
 }
 

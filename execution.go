@@ -157,7 +157,7 @@ func (rec *record) appendEvents(dst []Event) []Event {
 		_, end := rec.runEvents()
 		dst = append(dst, end.public())
 	}
-	if excess := len(dst) - start - rec.maxEvents; excess > 0 { // the run's events replace the oldest
+	if excess := len(dst) - start - int(rec.maxEvents); excess > 0 { // the run's events replace the oldest
 		dst = append(dst[:start], dst[start+excess:]...)
 	}
 	return dst

@@ -94,7 +94,7 @@ func (r *replica) ask() todo {
 	r.plan(time.Now(), &after)
 	r.pool.mu.Unlock()
 	after.do()
-	return r.next()
+	return r.next(nil)
 }
 
 // plan asks the backoff or the schedule when the next run is due. The pool's lock is held, but it is free while the

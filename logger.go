@@ -66,9 +66,9 @@ func (l *poolLog) runStarted(r *run) {
 	l.line(zerolog.DebugLevel, "worker started", func(e *zerolog.Event) { logRun(e, r) })
 }
 
-// runEnded logs how a run ended and what follows. pause is the time until the next attempt.
-func (l *poolLog) runEnded(r *run, o *outcome, v lifecycle.Verdict, pause time.Duration) {
-	level, message := zerolog.DebugLevel, "worker succeeded"
+// endOfRun returns the level and the message of the line about the end of a run.
+func (l *poolLog) endOfRun(r *run, o *outcome, v lifecycle.Verdict) (level zerolog.Level, message string) {
+	level, message = zerolog.DebugLevel, "worker succeeded"
 	switch {
 	case v.Outcome == lifecycle.Obeyed && v.Asked || v.Status == lifecycle.Stopped:
 		message = "worker stopped"
@@ -82,6 +82,12 @@ func (l *poolLog) runEnded(r *run, o *outcome, v lifecycle.Verdict, pause time.D
 	if o.panicked && v.Retry && l.worthALine(r.attempt) {
 		level = zerolog.ErrorLevel
 	}
+	return level, message
+}
+
+// runEnded logs how a run ended and what follows. pause is the time until the next attempt.
+func (l *poolLog) runEnded(r *run, o *outcome, v lifecycle.Verdict, pause time.Duration) {
+	level, message := l.endOfRun(r, o, v)
 	if !l.enabled(level) {
 		return
 	}

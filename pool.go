@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,7 +42,6 @@ type Pool struct {
 	premature    chan struct{} // closed when an essential worker has ended
 	stopReturned chan struct{} // closed when a call of Stop has returned
 
-	readyWaits     atomic.Int32 // how many calls of Ready wait
 	eventsReported atomic.Int64 // by the last call of Executions, as a hint for the next
 
 	// mu guards the fields below and all that changes in the pool's workers: entries, replicas with their machines and
@@ -149,34 +147,43 @@ func (p *Pool) Start(ctx context.Context) error {
 	if err := p.checkConfiguredNames(); err != nil {
 		return err
 	}
-	workers, excluded, err := p.startAll(ctx)
-	if err == nil {
-		p.log.poolStarted(workers, excluded)
+	starting, err := p.prepareStart(ctx)
+	if err != nil {
+		return err
 	}
-	return err
+	workers := 0
+	for _, r := range starting { // without the lock: each goroutine wants it at once
+		r.launch(r.firstRun(p.startedAt))
+		if r.index == 0 {
+			workers++
+		}
+	}
+	p.log.poolStarted(workers, p.Excluded())
+	return nil
 }
 
-// startAll starts all workers. It returns their number, and the names of excluded workers.
-func (p *Pool) startAll(ctx context.Context) (workers int, excluded []string, err error) {
+// prepareStart prepares the start of all workers, and returns their replicas.
+func (p *Pool) prepareStart(ctx context.Context) (starting []*replica, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch p.phase {
 	case phaseStarted:
-		return 0, nil, ErrPoolStarted
+		return nil, ErrPoolStarted
 	case phaseStopped:
-		return 0, nil, ErrPoolStopped
+		return nil, ErrPoolStopped
 	}
 	if err := orderAll(p); err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	p.phase, p.startedAt = phaseStarted, time.Now()
 	p.base = context.WithoutCancel(ctx)
 	p.jobs, p.cancelJobs = context.WithCancelCause(p.base)
+	starting = make([]*replica, 0, len(p.entries))
 	for _, e := range p.entries {
-		e.start(p.startedAt)
+		starting = e.prepareStart(starting)
 	}
 	p.readiness.changed()
-	return len(p.entries), slices.Clone(p.excluded), nil
+	return starting, nil
 }
 
 // checkConfiguredNames returns an error if the configuration names unknown workers.

@@ -75,8 +75,6 @@ func (r *readiness) changed() {
 
 // awaitReady waits until all workers that matter are ready.
 func (p *Pool) awaitReady(ctx context.Context, matters func(*entry) bool) error {
-	p.readyWaits.Add(1) // from now on each run announces its begin
-	defer p.readyWaits.Add(-1)
 	w := readyWait{pool: p, matters: matters, failures: -1}
 	for {
 		changed, done, err := w.look()
@@ -167,14 +165,8 @@ func (e *entry) isReady() bool {
 
 // isReady tells whether the replica is ready: see [Pool.Ready].
 func (r *replica) isReady() bool {
-	if r.run == nil {
-		return r.machine.IsReady(false)
-	}
-	if r.machine.Runs == 1 && !r.run.called.Load() { // its goroutine has not come to its first run yet
-		return false
-	}
-	p := r.run.parts
-	return r.machine.IsReady(p != nil && (p.ready || p.standby > 0))
+	saidSo := r.run != nil && r.run.parts != nil && (r.run.parts.ready || r.run.parts.standby > 0)
+	return r.machine.IsReady(saidSo)
 }
 
 // hasFailed tells whether the worker cannot become ready by itself.

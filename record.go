@@ -11,12 +11,16 @@ import (
 // only what every replica needs.
 type record struct {
 	run        *run      // the current run, else the last one; nil before the first
-	maxEvents  int       // how many events are kept
 	startedAt  time.Time // of the current run, else of the last run
 	finishedAt instant   // of the last run; none during a run
 	succeeded  instant   // when a run last succeeded
 	history    *history  // nil until it is needed
 	unwritten  runEvents // events of the last run that are not in the history yet
+	maxEvents  int32     // how many events are kept
+}
+
+func newRecord(s *settings) record {
+	return record{maxEvents: int32(min(s.events, math.MaxInt32))} //nolint:gosec // more than that many fit in no memory
 }
 
 // history is the part of a record that only some replicas need: those that did more than start and stop.
@@ -236,7 +240,7 @@ func (rec *record) runEvents() (begin, end event) {
 // needHistory returns the part of the record that not every replica needs, and makes it if need be.
 func (rec *record) needHistory() *history {
 	if rec.history == nil {
-		rec.history = &history{events: eventRing{limit: rec.maxEvents}}
+		rec.history = &history{events: eventRing{limit: int(rec.maxEvents)}}
 	}
 	return rec.history
 }

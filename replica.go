@@ -10,68 +10,74 @@ import (
 )
 
 // replica is one of the copies of a worker. Its goroutine asks its machine what to do, and does it. The pool's lock
-// guards all fields but the last three.
+// guards all fields but three.
 type replica struct {
 	*entry
 	record
 
-	index   int32
-	machine lifecycle.Machine
-
-	timer     *time.Timer   // wakes the goroutine when its wait is over; nil before the first wait
-	ended     chan struct{} // closed when the goroutine has ended; nil unless someone waits for that
-	runOver   chan struct{} // closed when the current run is over; nil unless someone waits for that
-	stopAt    instant       // when it was asked to stop
-	abandoned bool          // its stop timeout has passed: Stop does not wait for it any more
+	index     int32
+	abandoned bool // its stop timeout has passed: Stop does not wait for it any more
 
 	// Only the replica's goroutine uses these.
-	asked  hook // the user's code that was called and has not returned yet
-	broken hook // the user's code that misbehaved and is not called again
-
+	asked          hook // the user's code that was called and has not returned yet
+	broken         hook // the user's code that misbehaved and is not called again
 	restartsAtOnce bool // the last run followed without a wait
+
+	machine lifecycle.Machine
+
+	timer   *time.Timer   // wakes the goroutine when its wait is over; nil before the first wait
+	ended   chan struct{} // closed when the goroutine has ended; nil unless someone waits for that
+	runOver chan struct{} // closed when the current run is over; nil unless someone waits for that
+	stopAt  instant       // when it was asked to stop
 }
 
 func newReplica(e *entry, index int32) *replica {
-	return &replica{entry: e, record: record{maxEvents: e.settings.events}, index: index, machine: lifecycle.New(&e.current().policy)}
+	return &replica{entry: e, record: newRecord(e.settings), index: index, machine: lifecycle.New(&e.current().policy)}
 }
 
-// start gives the replica a goroutine, which begins with first.
-func (r *replica) start(first todo) {
+// start gives the replica a goroutine. The pool's lock is held.
+func (r *replica) start() {
+	r.prepareStart()
+	r.launch(nil)
+}
+
+// prepareStart prepares the replica for launch. The pool's lock is held.
+func (r *replica) prepareStart() {
 	r.group.holdNew(r)
 	r.pool.goroutines++
-	go r.live(first)
 }
 
-// firstStep makes the first step of a goroutine that starts now. It is made here, so that the small stack of the
-// goroutine need not grow for it: a process may have a hundred thousand goroutines that wait in their first run. A replica
-// that depends on others looks itself, when the others have started, too.
-func (r *replica) firstStep(now time.Time) (first todo) {
-	if r.node == nil && r.group == nil {
-		var none afterwards // what has to be done afterwards is about the others
-		first = r.look(now, nil, &none)
+// launch starts the replica's goroutine. Its first run will be spare, unless that is nil.
+func (r *replica) launch(spare *run) { go r.live(spare) }
+
+// firstRun returns the run that follows at once when the replica starts, if one does. It is made here, so that the small
+// stack of the new goroutine need not grow for it: a process may have a hundred thousand that wait in their first run.
+func (r *replica) firstRun(now time.Time) *run {
+	if p := &r.policy; p.ComesAfter || p.Scheduled || p.DeferredStart > 0 || !r.pool.ids.isOwn() {
+		return nil
 	}
-	return first
+	return r.newRun(now)
 }
 
 // live is the replica's goroutine.
-func (r *replica) live(first todo) {
+func (r *replica) live(spare *run) {
 	pprof.SetGoroutineLabels(context.Background()) // remove the labels of the goroutine that started this one
-	r.loop(first)
+	r.loop(spare)
 }
 
 // loop does what the machine says, until it says exit.
-func (r *replica) loop(next todo) {
+func (r *replica) loop(spare *run) {
 	exited := false
 	defer func() {
 		if !exited { // the user's code ended this goroutine (Goexit)
-			go r.loop(todo{})
+			go r.loop(nil)
 		}
 	}()
 	var o outcome // of the last run
-	for {
+	for next := r.next(spare); ; {
 		switch next.do {
 		case lifecycle.Look:
-			next = r.next()
+			next = r.next(nil)
 		case lifecycle.Run:
 			if r.execute(&next, &o) {
 				next = r.finish(&o)
@@ -84,7 +90,7 @@ func (r *replica) loop(next todo) {
 			return
 		default:
 			<-r.timer.C
-			next = todo{}
+			next = r.next(nil)
 		}
 	}
 }
@@ -96,9 +102,9 @@ type todo struct {
 	end *ending // how the replica ends, if it exits
 }
 
-// next asks the machine what to do. If user code has ended the goroutine before this one, there may be a run to call or to
+// next asks the machine what to do. If a run begins, it is spare, or a new one if spare is nil. If user code has ended the goroutine before this one, there may be a run to call or to
 // finish.
-func (r *replica) next() todo {
+func (r *replica) next(spare *run) todo {
 	now := time.Now()
 	var after afterwards
 	r.pool.mu.Lock()
@@ -107,13 +113,13 @@ func (r *replica) next() todo {
 		r.pool.mu.Unlock()
 		return r.pickUp(run)
 	}
-	next := r.look(now, nil, &after)
+	next := r.look(now, spare, &after)
 	r.pool.mu.Unlock()
 	after.do()
 	return next
 }
 
-// look does the work of next. If a run begins, it is spare, or a new one if spare is nil. The pool's lock is held.
+// look does the work of next. The pool's lock is held.
 func (r *replica) look(now time.Time, spare *run, after *afterwards) todo {
 	if r.pool.phase == phaseStopped {
 		r.askToStop(now)
@@ -249,7 +255,7 @@ func (r *replica) hasEndedChan() <-chan struct{} {
 func (r *replica) revive() {
 	if r.pool.phase == phaseStarted && r.isOpen() && r.machine.Revive() {
 		r.ended = nil
-		r.start(todo{})
+		r.start()
 	}
 }
 

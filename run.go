@@ -18,10 +18,9 @@ type run struct {
 	attempt  int
 	labels   any       // the value for the key of pprof
 	watchdog *watchdog // nil if the worker has neither heartbeat nor run timeout
-	awaited  bool      // other workers may wait for its begin
+	awaited  bool      // others may wait for its begin
+	called   bool      // the call of Run was begun; only the replica's goroutine uses it
 	over     bool      // guarded by the pool's lock
-
-	called atomic.Bool // the call of Run was begun
 
 	// Made when they are first needed.
 	logger     atomic.Pointer[zerolog.Logger]

@@ -118,7 +118,7 @@ func scaleTo(e *entry, n int32, after *afterwards) {
 		if e.paused {
 			r.machine.Pause()
 		}
-		r.start(todo{})
+		r.start()
 	}
 	for _, r := range e.more {
 		dropIfScaledDown(r)
@@ -128,7 +128,7 @@ func scaleTo(e *entry, n int32, after *afterwards) {
 func scaleUp(r *replica) {
 	if r.machine.ScaleUp() {
 		r.ended = nil
-		r.start(todo{})
+		r.start()
 	} else {
 		r.wake()
 	}

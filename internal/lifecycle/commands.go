@@ -129,4 +129,4 @@ func (m *Machine) reset() {
 // runAtOnce plans the next run for now.
 func (m *Machine) runAtOnce() { m.plan, m.question, m.due = planRun, askNothing, zeroTime }
 
-func (m *Machine) forgetFailures() { m.failures, m.score = 0, score{} }
+func (m *Machine) forgetFailures() { m.failures, m.score = 0, nil }

@@ -72,6 +72,7 @@ type fingerprint struct {
 	asking                               bool
 	machine                              Machine
 	due, origin, last, upcoming, counted time.Duration
+	score                                float64
 	scoreAge                             time.Duration
 	hasTicks, makesUp                    bool
 }
@@ -89,12 +90,12 @@ func (w *world) fingerprint() fingerprint {
 		f.hasTicks, f.makesUp = true, m.ticks.makesUp
 		f.origin, f.last, f.upcoming, f.counted = since(m.ticks.origin), since(m.ticks.last), since(m.ticks.upcoming), since(m.ticks.counted)
 	}
-	if m.score.at != 0 {
+	if m.score != nil {
+		f.score = min(float64(int(m.score.count)), 3)
 		f.scoreAge = min(time.Duration(w.now.UnixNano()-m.score.at), 10*time.Second)
 	}
 	counted := Counts{Runs: min(m.Runs, 1), Successes: min(m.Successes, 1)} // whether there was one decides, not how many
-	m.Counts, m.ticks, m.due, m.score.at = counted, nil, time.Time{}, 0
-	m.score.count = min(float64(int(m.score.count)), 3)
+	m.Counts, m.ticks, m.due, m.score = counted, nil, time.Time{}, nil
 	m.failures = min(m.failures, 4)
 	f.machine = m
 	return f
@@ -106,6 +107,10 @@ func (w *world) copy() *world {
 	if w.machine.ticks != nil {
 		ticks := *w.machine.ticks
 		c.machine.ticks = &ticks
+	}
+	if w.machine.score != nil {
+		score := *w.machine.score
+		c.machine.score = &score
 	}
 	return &c
 }
@@ -323,7 +328,7 @@ func (w *world) end(e End) error {
 		return fmt.Errorf("counted wrong: %+v after %+v", m.Counts, before)
 	case v.IsFinal() && m.plan != planNone, v.Retry && v.Tick:
 		return fmt.Errorf("done, and not: %+v", v)
-	case v.Retry && m.policy.MaxAttempts > 1 && m.failures >= m.policy.MaxAttempts:
+	case v.Retry && m.policy.MaxAttempts > 1 && m.FailedInARow() >= m.policy.MaxAttempts:
 		return fmt.Errorf("attempt %d of %d", m.failures+1, m.policy.MaxAttempts)
 	}
 	return nil

@@ -78,12 +78,12 @@ type Machine struct {
 	policy *Policy
 	ticks  *ticks // nil without a schedule, or before the first step
 
-	due      time.Time // of the next run; zero: at once
-	failures int       // in a row
-	score    score     // of the failure limit
+	due   time.Time // of the next run; zero: at once
+	score *score    // of the failure limit; nil while it is 0
 
 	Counts
 
+	failures int32 // in a row; no more are counted than fit
 	status   Status
 	plan     plan
 	question question
@@ -254,7 +254,7 @@ func (m *Machine) Began() (start Start) {
 	if m.retrying && m.failures > 0 {
 		m.Restarts++
 	}
-	start.Attempt = m.failures + 1
+	start.Attempt = int(m.failures) + 1
 	return start
 }
 
@@ -283,7 +283,7 @@ func (m *Machine) IsEntering() bool { return m.entering }
 func (m *Machine) IsAsking() bool { return m.question != askNothing }
 
 // FailedInARow is how many runs have failed since the last success.
-func (m *Machine) FailedInARow() int { return m.failures }
+func (m *Machine) FailedInARow() int { return int(m.failures) }
 
 // IsFailing tells whether no run has succeeded since the last failure.
 func (m *Machine) IsFailing() bool { return m.failing }

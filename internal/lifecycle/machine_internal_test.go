@@ -242,9 +242,9 @@ func TestAMissedTickCountsOnceHoweverOftenTheScheduleIsAsked(t *testing.T) {
 }
 
 func FuzzEnded(f *testing.F) {
-	f.Add(uint8(Failed), 3, int64(time.Minute), int64(time.Second), 2, false, 5, int64(time.Second), int64(time.Second), int64(1000))
-	f.Add(uint8(Failed), 0, int64(0), int64(math.MaxInt64), math.MaxInt, true, math.MaxInt, int64(1), int64(math.MaxInt64), int64(math.MinInt64))
-	f.Fuzz(func(t *testing.T, kind uint8, attempts int, healthy, ran int64, failures int, stopping bool, threshold int, decay, pause, at int64) {
+	f.Add(uint8(Failed), 3, int64(time.Minute), int64(time.Second), int32(2), false, 5, int64(time.Second), int64(time.Second), int64(1000))
+	f.Add(uint8(Failed), 0, int64(0), int64(math.MaxInt64), int32(math.MaxInt32), true, math.MaxInt, int64(1), int64(math.MaxInt64), int64(math.MinInt64))
+	f.Fuzz(func(t *testing.T, kind uint8, attempts int, healthy, ran int64, failures int32, stopping bool, threshold int, decay, pause, at int64) {
 		if attempts < 0 || healthy < 0 || failures < 0 || threshold < 1 || decay <= 0 || pause <= 0 {
 			return
 		}
@@ -260,9 +260,9 @@ func FuzzEnded(f *testing.F) {
 			t.Errorf("done, but not: %+v", v)
 		case stopping && !v.Status.Done():
 			t.Errorf("a worker that is stopping goes on: %+v", v)
-		case m.failures < 0 || math.IsNaN(m.score.count) || m.score.count < 0:
+		case m.failures < 0 || m.score != nil && (math.IsNaN(m.score.count) || m.score.count < 0):
 			t.Errorf("out of range: %+v", m)
-		case v.Retry && v.Outcome != Stuck && attempts > 0 && m.failures >= attempts:
+		case v.Retry && v.Outcome != Stuck && attempts > 0 && m.FailedInARow() >= attempts:
 			t.Errorf("attempt %d of %d", m.failures+1, attempts)
 		}
 	})

@@ -155,15 +155,15 @@ func (m *Machine) afterFailure(v *Verdict, ran time.Duration, now time.Time) {
 	if p.HealthyAfter > 0 && ran >= p.HealthyAfter {
 		m.failures = 0
 	}
-	if m.failures < math.MaxInt {
+	if m.failures < math.MaxInt32 {
 		m.failures++
 	}
 	earliest := now
-	if p.FailureLimit != (FailureLimit{}) && p.FailureLimit.exceeded(&m.score, now) {
+	if p.FailureLimit != (FailureLimit{}) && p.FailureLimit.exceeded(m.needScore(), now) {
 		earliest = now.Add(p.FailureLimit.Pause)
 	}
 	v.Status = Waiting
-	last := p.MaxAttempts > 0 && m.failures >= p.MaxAttempts
+	last := p.MaxAttempts > 0 && int(m.failures) >= p.MaxAttempts
 	switch {
 	case !last, v.Outcome == Stuck && p.MaxAttempts == 1 && !p.Scheduled: // the latter was ended to be run again
 		v.Retry = true
@@ -175,6 +175,14 @@ func (m *Machine) afterFailure(v *Verdict, ran time.Duration, now time.Time) {
 	default:
 		v.Status = Error
 	}
+}
+
+// needScore returns the score of the failure limit, and makes it if need be.
+func (m *Machine) needScore() *score {
+	if m.score == nil {
+		m.score = new(score)
+	}
+	return m.score
 }
 
 // count adds the run's end to the counters.

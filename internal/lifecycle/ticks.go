@@ -57,7 +57,7 @@ type Tick struct {
 // Question returns what to ask at now. It is for a machine that IsAsking.
 func (m *Machine) Question(now time.Time) Question {
 	if m.question == askBackoff {
-		return Question{Failures: m.failures}
+		return Question{Failures: int(m.failures)}
 	}
 	t := m.schedule(now)
 	q := Question{Origin: t.origin, From: later(now, t.origin), MissedSince: later(t.last, t.counted)}
