@@ -56,8 +56,8 @@ type Annotator struct{}
 
 // OnStart sets the attributes if parent belongs to a run.
 func (*Annotator) OnStart(parent context.Context, span sdktrace.ReadWriteSpan) {
-	if runOf(parent) != nil {
-		span.SetAttributes(attributes(parent)...)
+	if attributes := attributesOf(parent); attributes != nil {
+		span.SetAttributes(attributes...)
 	}
 }
 
@@ -70,11 +70,21 @@ func (*Annotator) Shutdown(context.Context) error { return nil }
 // ForceFlush does nothing.
 func (*Annotator) ForceFlush(context.Context) error { return nil }
 
-// attributes are the attributes of a span that starts with ctx.
-func attributes(ctx context.Context) []attribute.KeyValue {
-	return []attribute.KeyValue{
-		attributeWorker.String(CtxWorkerName(ctx)), attributeExecutionID.String(CtxExecutionID(ctx)),
+// attributesOf returns the attributes of a span that starts with ctx, or nil outside of a run. They must not be changed.
+func attributesOf(ctx context.Context) []attribute.KeyValue {
+	run := runOf(ctx)
+	if run == nil {
+		return nil
 	}
+	if job := jobOf(ctx); job != nil {
+		attributes := spanAttributes(run.replica.name, job.id)
+		return attributes[:]
+	}
+	return run.ownTelemetry().attributes[:]
+}
+
+func spanAttributes(worker, executionID string) [2]attribute.KeyValue {
+	return [2]attribute.KeyValue{attributeWorker.String(worker), attributeExecutionID.String(executionID)}
 }
 
 // annotatedProvider does for any provider what Annotator does for an SDK provider.
@@ -88,8 +98,8 @@ type annotatedTracer struct{ trace.Tracer }
 
 func (t *annotatedTracer) Start(ctx context.Context, name string, opts ...trace.SpanStartOption) (context.Context, trace.Span) {
 	if ctx != nil {
-		if runOf(ctx) != nil {
-			opts = append(slices.Clip(opts), trace.WithAttributes(attributes(ctx)...))
+		if attributes := attributesOf(ctx); attributes != nil {
+			opts = append(slices.Clip(opts), trace.WithAttributes(attributes...))
 		}
 	}
 	return t.Tracer.Start(ctx, name, opts...)

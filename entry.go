@@ -98,12 +98,12 @@ func (e *entry) base() context.Context {
 	return e.pool.base
 }
 
-// value looks a key up in base.
+// value looks a key up in what base has its values from.
 func (e *entry) value(key any) any {
 	if e.parent != nil {
 		return e.parent.Value(key)
 	}
-	return e.pool.base.Value(key)
+	return e.pool.values.Value(key)
 }
 
 // origin is where a worker comes from.

@@ -35,6 +35,7 @@ type Pool struct {
 
 	// Set by Start, before the first run.
 	base       context.Context // of every run; it does not end
+	values     context.Context // has the values of base; context.WithoutCancel allocates when it is asked for one
 	jobs       context.Context // of jobs that may live on after their run's context; it ends at the end of Stop
 	cancelJobs context.CancelCauseFunc
 
@@ -176,7 +177,7 @@ func (p *Pool) prepareStart(ctx context.Context) (starting []*replica, err error
 		return nil, err
 	}
 	p.phase, p.startedAt = phaseStarted, time.Now()
-	p.base = context.WithoutCancel(ctx)
+	p.base, p.values = context.WithoutCancel(ctx), ctx
 	p.jobs, p.cancelJobs = context.WithCancelCause(p.base)
 	starting = make([]*replica, 0, len(p.entries))
 	for _, e := range p.entries {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/attribute"
 )
 
 // run is one run of a replica, and its context. It is the only layer that a run adds to the context of the pool: it
@@ -23,7 +24,7 @@ type run struct {
 	over     bool      // guarded by the pool's lock
 
 	// Made when they are first needed.
-	logger     atomic.Pointer[zerolog.Logger]
+	telemetry  atomic.Pointer[telemetry]
 	life       atomic.Pointer[lifetime]
 	goroutines atomic.Pointer[runGoroutines] // its fields are guarded by the pool's lock
 	parts      *parts                        // guarded by the pool's lock, and so are its fields
@@ -172,7 +173,7 @@ func (r *run) Value(key any) any {
 	case jobKey{}: // a child has no part in a job of its parent
 		return nil
 	case loggerKey:
-		return r.ctxLogger()
+		return &r.ownTelemetry().logger
 	case labelsKey:
 		return r.labels
 	case cancelKey:
@@ -181,13 +182,22 @@ func (r *run) Value(key any) any {
 	return r.replica.value(key)
 }
 
-func (r *run) ctxLogger() *zerolog.Logger {
-	if logger := r.logger.Load(); logger != nil {
-		return logger
+// telemetry is what names a run in logs and traces.
+type telemetry struct {
+	logger     zerolog.Logger
+	attributes [2]attribute.KeyValue // of spans
+}
+
+// ownTelemetry returns the run's telemetry, and makes it if need be.
+func (r *run) ownTelemetry() *telemetry {
+	if t := r.telemetry.Load(); t != nil {
+		return t
 	}
-	logger := r.replica.pool.logger.With().Str(fieldWorker, r.replica.name).Str(fieldExecutionID, r.id).Logger()
-	r.logger.CompareAndSwap(nil, &logger)
-	return r.logger.Load()
+	r.telemetry.CompareAndSwap(nil, &telemetry{
+		logger:     r.replica.pool.logger.With().Str(fieldWorker, r.replica.name).Str(fieldExecutionID, r.id).Logger(),
+		attributes: spanAttributes(r.replica.name, r.id),
+	})
+	return r.telemetry.Load()
 }
 
 // runOf returns the run that ctx belongs to, or nil.
