@@ -5,13 +5,14 @@ import (
 	"errors"
 	"log/slog"
 	"reflect"
-	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/dig"
+
+	"github.com/workerfx/workerfx/internal/constructor"
 )
 
 // ProvideDig is [ProvideWorker] for an app that uses dig without Fx.
@@ -24,29 +25,17 @@ func ProvideDig(c *dig.Container, fn any, opts ...Option) error {
 	if t.Kind() != reflect.Func {
 		return made.Errorf("%v is for Fx, want a constructor", t)
 	}
-	registered := groupType
-	if made.Result.Implements(workerType) {
-		registered = workerType
-	}
-	signature := reflect.FuncOf(slices.Collect(t.Ins()), []reflect.Type{registered, errorType}, t.IsVariadic())
-	withOptions := reflect.MakeFunc(signature, func(args []reflect.Value) []reflect.Value {
-		result := reflect.New(registered).Elem()
-		made, err := made.Call(args)
-		if err == nil {
-			result.Set(reflect.ValueOf(attach(made, opts)))
-		}
-		return []reflect.Value{result, reflect.ValueOf(&err).Elem()}
+	withOptions := constructor.Convert(made, func(made any) (Group, error) {
+		g, _ := made.(Group)
+		return &groupWithOptions{g, opts}, nil
 	})
-	return c.Provide(withOptions.Interface(), dig.Group("workers"), dig.LocationForPC(reflect.ValueOf(fn).Pointer()))
-}
-
-// attach attaches options to a worker or a group.
-func attach(made any, opts []Option) any {
-	if w, ok := made.(Worker); ok {
-		return With(w, opts...)
+	if made.Result.Implements(workerType) {
+		withOptions = constructor.Convert(made, func(made any) (Worker, error) {
+			w, _ := made.(Worker)
+			return With(w, opts...), nil
+		})
 	}
-	g, _ := made.(Group)
-	return &groupWithOptions{g, opts}
+	return c.Provide(withOptions, dig.Group("workers"), dig.LocationForPC(reflect.ValueOf(fn).Pointer()))
 }
 
 // poolDependencies are the dependencies of a pool. Of two fields for the same thing, the pointer (or the type of

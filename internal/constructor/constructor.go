@@ -8,6 +8,7 @@ import (
 	"path"
 	"reflect"
 	"runtime"
+	"slices"
 )
 
 // Constructor is a function that makes one thing, and may fail.
@@ -72,6 +73,21 @@ func (c *Constructor) Call(args []reflect.Value) (made any, err error) {
 	}
 	made = results[0].Interface()
 	return made, c.CheckMade(made)
+}
+
+// Convert returns a function that takes what the constructor takes, and returns what convert makes of its result, and an
+// error.
+func Convert[To any](c Constructor, convert func(made any) (To, error)) any {
+	t := reflect.TypeOf(c.Function)
+	signature := reflect.FuncOf(slices.Collect(t.Ins()), []reflect.Type{reflect.TypeFor[To](), errorType}, t.IsVariadic())
+	return reflect.MakeFunc(signature, func(args []reflect.Value) []reflect.Value {
+		var to To
+		made, err := c.Call(args)
+		if err == nil {
+			to, err = convert(made)
+		}
+		return []reflect.Value{reflect.ValueOf(&to).Elem(), reflect.ValueOf(&err).Elem()}
+	}).Interface()
 }
 
 // Annotations returns the annotations of a function that fx.Annotate returned, as a list of A. It returns none for any
