@@ -47,7 +47,7 @@ func callHook(r *replica, h hook, name string, call func()) (ok bool) {
 }
 
 // answersItself tells whether the answer needs no user code, so that the pool's lock may be held.
-func answersItself(s *settings, q lifecycle.Question) bool {
+func answersItself(s *settings, q *lifecycle.Question) bool {
 	if q.Failures == 0 {
 		_, own := s.schedule.(interval)
 		return own
@@ -67,7 +67,7 @@ type answer struct {
 }
 
 // answerOf asks a worker's backoff or schedule. The default backoff replaces a broken one.
-func answerOf(r *replica, s *settings, q lifecycle.Question) (a answer) {
+func answerOf(r *replica, s *settings, q *lifecycle.Question) (a answer) {
 	if q.Failures == 0 {
 		if !callHook(r, hookSchedule, "schedule", func() { a.tick = nextTick(s.schedule, s.jitter, q) }) {
 			a.err = errBrokenSchedule
@@ -101,20 +101,21 @@ func (r *replica) ask() todo {
 // user's code runs.
 func (r *replica) plan(now time.Time, after *afterwards) {
 	s, q := r.current(), r.machine.Question(now)
-	if answersItself(s, q) {
-		r.take(answerOf(r, s, q), q, now, after)
-		return
+	own := answersItself(s, &q)
+	if !own {
+		r.pool.mu.Unlock()
 	}
-	r.pool.mu.Unlock()
-	a := answerOf(r, s, q)
-	r.pool.mu.Lock()
+	a := answerOf(r, s, &q)
+	if !own {
+		r.pool.mu.Lock()
+	}
 	if q.Failures > 0 || r.current() == s { // else the worker was rescheduled, and the machine asks again
-		r.take(a, q, now, after)
+		r.take(&a, &q, now, after)
 	}
 }
 
 // take gives an answer to the machine.
-func (r *replica) take(a answer, q lifecycle.Question, now time.Time, after *afterwards) {
+func (r *replica) take(a *answer, q *lifecycle.Question, now time.Time, after *afterwards) {
 	switch {
 	case q.Failures > 0:
 		r.machine.AnswerBackoff(now, a.pause)
@@ -127,7 +128,7 @@ func (r *replica) take(a answer, q lifecycle.Question, now time.Time, after *aft
 	case a.tick.At.IsZero():
 		r.machine.AnswerNone(a.tick.Missed, false)
 	default:
-		r.machine.AnswerTick(q, a.tick)
+		r.machine.AnswerTick(q, &a.tick)
 	}
 }
 

@@ -127,9 +127,9 @@ func (i interval) Next(after time.Time) time.Time { return after.Add(time.Durati
 
 // nextTick asks a schedule for the next tick. An interval counts its ticks on the monotonic clock. Other schedules follow
 // the wall clock, also when it is set.
-func nextTick(schedule Schedule, jitter float64, q lifecycle.Question) (tick lifecycle.Tick) {
+func nextTick(schedule Schedule, jitter float64, q *lifecycle.Question) (tick lifecycle.Tick) {
 	if d, ok := schedule.(interval); ok {
-		tick.At, tick.Missed = d.onGrid(q)
+		tick.At, tick.Missed = d.onGrid(q.Origin, q.From, q.MissedSince)
 	} else {
 		tick.At = schedule.Next(q.From.Round(0))
 		if !q.MissedSince.IsZero() {
@@ -147,23 +147,22 @@ func nextTick(schedule Schedule, jitter float64, q lifecycle.Question) (tick lif
 }
 
 // hasTick tells whether there was a tick after a time, up to that of the question.
-func hasTick(schedule Schedule, q lifecycle.Question, since time.Time) bool {
+func hasTick(schedule Schedule, q *lifecycle.Question, since time.Time) bool {
 	if d, ok := schedule.(interval); ok {
-		q.MissedSince = since
-		_, missed := d.onGrid(q)
+		_, missed := d.onGrid(q.Origin, q.From, since)
 		return missed > 0
 	}
 	return countTicks(schedule, since, q.From) > 0
 }
 
-// onGrid returns the next tick of the interval, and how many ticks were missed.
-func (i interval) onGrid(q lifecycle.Question) (tick time.Time, missed int64) {
+// onGrid returns the first tick of the interval after from, and how many ticks were missed since a time.
+func (i interval) onGrid(origin, from, since time.Time) (tick time.Time, missed int64) {
 	d := time.Duration(i)
-	n := int64(q.From.Sub(q.Origin) / d)
-	if !q.MissedSince.IsZero() {
-		missed = max(0, n-int64(q.MissedSince.Sub(q.Origin)/d))
+	n := int64(from.Sub(origin) / d)
+	if !since.IsZero() {
+		missed = max(0, n-int64(since.Sub(origin)/d))
 	}
-	return q.Origin.Add(time.Duration(n+1) * d), missed
+	return origin.Add(time.Duration(n+1) * d), missed
 }
 
 // countTicks counts the ticks between two times, up to a limit.

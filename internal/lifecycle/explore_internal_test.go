@@ -280,11 +280,11 @@ func answers() (inputs []input) {
 	answer("backoff of 0", true, func(m *Machine, _ Question, now time.Time) { m.AnswerBackoff(now, 0) })
 	answer("next tick", false, func(m *Machine, q Question, _ time.Time) {
 		at := q.From.Add(4 * time.Second)
-		m.AnswerTick(q, Tick{At: at, Due: at})
+		m.AnswerTick(&q, &Tick{At: at, Due: at})
 	})
 	answer("next tick, and a run that makes up", false, func(m *Machine, q Question, _ time.Time) {
 		at := q.From.Add(4 * time.Second)
-		m.AnswerTick(q, Tick{At: at, Due: at, Missed: 1, MakeUp: !q.MakeUpSince.IsZero()})
+		m.AnswerTick(&q, &Tick{At: at, Due: at, Missed: 1, MakeUp: !q.MakeUpSince.IsZero()})
 	})
 	answer("no tick", false, func(m *Machine, _ Question, _ time.Time) { m.AnswerNone(0, false) })
 	answer("broken schedule", false, func(m *Machine, _ Question, _ time.Time) { m.AnswerNone(0, true) })
@@ -382,7 +382,7 @@ func (w *world) follow(there func(m *Machine) bool) error {
 			q := m.Question(w.now)
 			m.AnswerBackoff(w.now, time.Second)
 			if m.IsAsking() {
-				m.AnswerTick(q, Tick{At: q.From.Add(time.Second), Due: q.From.Add(time.Second)})
+				m.AnswerTick(&q, &Tick{At: q.From.Add(time.Second), Due: q.From.Add(time.Second)})
 			}
 		case Sleep:
 			w.now = w.now.Add(step.For)

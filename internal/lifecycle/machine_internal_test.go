@@ -223,7 +223,7 @@ func TestAMissedTickCountsOnceHoweverOftenTheScheduleIsAsked(t *testing.T) {
 			missed = n - int64(q.MissedSince.Sub(q.Origin)/time.Minute)
 		}
 		at := q.Origin.Add(time.Duration(n+1) * time.Minute)
-		m.AnswerTick(q, Tick{At: at, Due: at, Missed: missed})
+		m.AnswerTick(&q, &Tick{At: at, Due: at, Missed: missed})
 	}
 	answer(begin)
 	beginRun(t, &m, begin.Add(time.Minute))

@@ -79,7 +79,7 @@ func (m *Machine) AnswerBackoff(ended time.Time, backoff time.Duration) {
 }
 
 // AnswerTick takes the schedule's answer to a question.
-func (m *Machine) AnswerTick(q Question, tick Tick) {
+func (m *Machine) AnswerTick(q *Question, tick *Tick) {
 	m.MissedTicks += tick.Missed
 	t := m.schedule(q.From)
 	t.counted = q.From
