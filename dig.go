@@ -66,13 +66,18 @@ type workerDependencies struct {
 // addTo adds the workers to a pool that has not started. It reports all errors in workers and configuration at once.
 func (d *workerDependencies) addTo(pool *Pool) error {
 	errs := []error{useMiddleware(pool, d.Middleware)}
+	var refused []string // that the configuration names them is no error of its own
 	for _, w := range d.Workers {
-		errs = append(errs, pool.Add(w))
+		if err := pool.Add(w); err != nil {
+			errs, refused = append(errs, err), append(refused, intendedName(unwrapWorker(w)))
+		}
 	}
 	for _, g := range d.Groups {
-		errs = append(errs, pool.AddGroup(g))
+		if err := pool.AddGroup(g); err != nil {
+			errs, refused = append(errs, err), append(refused, intendedName(unwrapGroup(g, nil)))
+		}
 	}
-	err := errors.Join(append(errs, pool.checkConfiguredNames())...)
+	err := errors.Join(append(errs, pool.checkConfiguredNames(refused...))...)
 	if err != nil && pool.slot != nil {
 		pool.slot.free()
 	}

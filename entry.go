@@ -203,6 +203,14 @@ func nameIn(group string, s *settings, v any) (name string, err error) {
 	return name, names.Check(name)
 }
 
+// intendedName is the name that a worker or a group would have in its pool. It is empty if that name is bad.
+func intendedName[T any](v T, opts []Option) string {
+	var s settings
+	_ = s.apply(opts) // a nil option is reported elsewhere
+	name, _ := nameIn("", &s, v)
+	return name
+}
+
 // givenName is the name of a worker in errors about its body and its options.
 func givenName(body Worker) string {
 	if named, ok := body.(*namedWorker); ok && named != nil {
@@ -221,9 +229,7 @@ func plainBody(w Worker) Worker {
 
 // newGroup makes the entries of a group's workers.
 func newGroup(p *Pool, g Group, opts []Option) ([]*entry, error) {
-	for wrapped, ok := g.(*groupWithOptions); ok; wrapped, ok = g.(*groupWithOptions) {
-		g, opts = wrapped.Group, slices.Concat(wrapped.opts, opts)
-	}
+	g, opts = unwrapGroup(g, opts)
 	if isNil(g) {
 		return nil, errNilGroup
 	}

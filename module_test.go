@@ -3,6 +3,7 @@ package workerfx_test
 import (
 	"context"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -161,6 +162,43 @@ func TestAllBadWorkersAreReportedAtOnce(t *testing.T) {
 	a := fx.New(fx.NopLogger, workerfx.Module, workerfx.ProvideWorker(newUnnamed), workerfx.ProvideWorker(newNegative))
 	assert.ErrorContains(t, a.Err(), "empty")
 	assert.ErrorContains(t, a.Err(), "deferred start -1s")
+}
+
+// A worker that is refused is in no pool. That is no reason to call its name in the configuration unknown.
+func TestARefusedWorkerIsReportedOnce(t *testing.T) {
+	type workers = map[string]workerfx.WorkerConfig
+	bad := workerfx.WorkerConfig{MaxAttempts: new(-1)}
+	tests := map[string]struct {
+		config workerfx.Config
+		opts   []workerfx.Option // of the worker and the group
+		want   []string
+	}{
+		"worker":          {workerfx.Config{Workers: workers{"mailer": bad}}, nil, []string{`worker "mailer": max attempts -1: must not be negative`}},
+		"worker of group": {workerfx.Config{Workers: workers{"git/pulls": bad}}, nil, []string{`worker "git/pulls": max attempts -1: must not be negative`}},
+		"group": {workerfx.Config{Workers: workers{"git": bad}}, nil, []string{
+			`worker "git/commits": max attempts -1: must not be negative`, `worker "git/pulls": max attempts -1: must not be negative`,
+		}},
+		"bad options": {workerfx.Config{Workers: workers{"git/pulls": {}}, Only: []string{"mailer", "git"}}, []workerfx.Option{nil}, []string{
+			`worker "mailer": option 2 is nil`, `group "workerfx_test.groupOf": option 2 is nil`,
+		}},
+		"an unknown name beside it": {workerfx.Config{Workers: workers{"mailer": bad, "mialer": {}}}, nil, []string{
+			`worker "mailer": max attempts -1: must not be negative`,
+			`pool "": config names worker "mialer": unknown worker; did you mean "mailer"?`,
+		}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			named := func(name string) []workerfx.Option {
+				return append([]workerfx.Option{workerfx.WithName(name)}, test.opts...)
+			}
+			a := fx.New(fx.NopLogger, workerfx.Module, fx.Supply(test.config),
+				workerfx.ProvideWorker(func() workerfx.Worker { return workerfx.NewWorker("mailer", untilStopped) }, named("mailer")...),
+				workerfx.ProvideWorker(func() groupOf {
+					return groupOf{workerfx.NewWorker("commits", untilStopped), workerfx.NewWorker("pulls", untilStopped)}
+				}, named("git")...))
+			assert.EqualError(t, a.Err(), strings.Join(test.want, "\n"))
+		})
+	}
 }
 
 func TestMiddlewareOfTheAppWrapsEveryWorker(t *testing.T) {

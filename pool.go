@@ -187,12 +187,12 @@ func (p *Pool) prepareStart(ctx context.Context) (starting []*replica, err error
 	return starting, nil
 }
 
-// checkConfiguredNames returns an error if the configuration names unknown workers.
-func (p *Pool) checkConfiguredNames() error {
+// checkConfiguredNames returns an error if the configuration names workers that are neither in the pool nor among others.
+func (p *Pool) checkConfiguredNames(others ...string) error {
 	if len(p.config.Workers) == 0 && len(p.config.Only) == 0 && len(p.config.Except) == 0 {
 		return nil
 	}
-	names := p.names()
+	names := append(p.names(), others...)
 	p.mu.Lock()
 	names = append(names, p.excluded...)
 	p.mu.Unlock()

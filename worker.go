@@ -87,6 +87,14 @@ func unwrapWorker(w Worker) (body Worker, opts []Option) {
 	return w, nil
 }
 
+// unwrapGroup returns the group inside of all wrappers, and the options of the wrappers with opts behind them.
+func unwrapGroup(g Group, opts []Option) (Group, []Option) {
+	for wrapped, ok := g.(*groupWithOptions); ok; wrapped, ok = g.(*groupWithOptions) {
+		g, opts = wrapped.Group, slices.Concat(wrapped.opts, opts)
+	}
+	return g, opts
+}
+
 var (
 	errNilWorker = errors.New("worker is nil")
 	errNilGroup  = errors.New("group is nil")
