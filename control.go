@@ -63,8 +63,9 @@ func (p *Pool) Trigger(name string) error {
 }
 
 // Reschedule gives a worker with a schedule another one, from its next wait on. The current runs go on. A replica that waits
-// for a tick waits for the next tick of the new schedule instead. Reschedule fails if the worker has no schedule, or if
-// the new one is nil, and for the reasons of all commands.
+// for a tick waits for the next tick of the new schedule instead. A worker that is done, such as after a panic of its
+// schedule, stays so until [Pool.Restart]. Reschedule fails if the worker has no schedule, or if the new one is nil, and for
+// the reasons of all commands.
 func (p *Pool) Reschedule(name string, schedule Schedule) error {
 	return command(p, "reschedule", name, func(e *entry) error {
 		switch {

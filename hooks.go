@@ -101,6 +101,10 @@ func (r *replica) ask() todo {
 // user's code runs.
 func (r *replica) plan(now time.Time, after *afterwards) {
 	s, q := r.current(), r.machine.Question(now)
+	if q.Rescheduled { // that the old schedule is broken says nothing about the new one
+		r.asked &^= hookSchedule
+		r.broken &^= hookSchedule
+	}
 	own := answersItself(s, &q)
 	if !own {
 		r.pool.mu.Unlock()

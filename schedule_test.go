@@ -3,6 +3,7 @@ package workerfx_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -324,6 +325,67 @@ func TestRescheduleIsFromTheNextWaitOn(t *testing.T) {
 			synctest.Wait()
 			require.NoError(t, pool.Stop(t.Context()))
 			require.Equal(t, test.want, at)
+		})
+	}
+}
+
+// flawed is a schedule that misbehaves from one of its calls on.
+type flawed struct {
+	calls, from int
+	how         func()
+}
+
+func (s *flawed) Next(after time.Time) time.Time {
+	if s.calls++; s.calls >= s.from {
+		s.how()
+	}
+	return after.Add(time.Minute)
+}
+
+func TestANewScheduleIsAskedAfterABrokenOne(t *testing.T) {
+	ways := map[string]func(){"panics": func() { panic("no idea") }, "exits": runtime.Goexit}
+	for name, how := range ways {
+		for _, from := range []int{1, 3} {
+			bubble(fmt.Sprintf("%s at call %d", name, from), t, func(t *testing.T) {
+				pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error { return nil },
+					workerfx.WithSchedule(&flawed{from: from, how: how})))
+				time.Sleep(time.Hour)
+				require.Equal(t, workerfx.StatusError, execution(t, pool, "w").Status)
+
+				hourly, err := workerfx.ParseCron("@every 1h")
+				require.NoError(t, err)
+				require.NoError(t, pool.Reschedule("w", hourly))
+				synctest.Wait()
+				require.Equal(t, workerfx.StatusError, execution(t, pool, "w").Status, "it is done until Restart")
+				require.NoError(t, pool.Restart("w"))
+				before := execution(t, pool, "w").Runs
+				time.Sleep(3 * time.Hour)
+				e := execution(t, pool, "w")
+				require.Equal(t, workerfx.StatusWaiting, e.Status)
+				require.Equal(t, before+3, e.Runs)
+
+				require.NoError(t, pool.Reschedule("w", &flawed{from: 1, how: how}))
+				synctest.Wait()
+				require.ErrorContains(t, execution(t, pool, "w").Err, "schedule is broken")
+			})
+		}
+	}
+}
+
+// A schedule may be replaced while it is asked. What it does then is not the fault of the new one.
+func TestANewScheduleIsAskedThoughTheOldOneBreaksMeanwhile(t *testing.T) {
+	for name, how := range map[string]func(){"panics": func() { panic("no idea") }, "exits": runtime.Goexit} {
+		bubble(name, t, func(t *testing.T) {
+			slow := &flawed{from: 1, how: func() { time.Sleep(time.Second); how() }}
+			pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error { return nil }, workerfx.WithSchedule(slow)))
+			synctest.Wait() // it is being asked
+			hourly, err := workerfx.ParseCron("@every 1h")
+			require.NoError(t, err)
+			require.NoError(t, pool.Reschedule("w", hourly))
+			time.Sleep(3*time.Hour + time.Minute)
+			e := execution(t, pool, "w")
+			require.Equal(t, workerfx.StatusWaiting, e.Status)
+			require.EqualValues(t, 3, e.Runs)
 		})
 	}
 }

@@ -56,7 +56,7 @@ func (m *Machine) Reschedule(policy *Policy, now time.Time) bool {
 	if !m.policy.Scheduled {
 		return false
 	}
-	m.policy = policy
+	m.policy, m.rescheduled = policy, true
 	if m.ticks != nil {
 		m.ticks = &ticks{origin: later(now, m.ticks.origin), counted: now, covered: now}
 	}

@@ -91,13 +91,14 @@ type Machine struct {
 	// Commands that hold until they are taken back or carried out.
 	stopping, paused, scaledDown, groupStopped, held, restart, trigger bool
 
-	running  bool
-	exited   bool // its goroutine has ended
-	deferred bool // its first run is deferred
-	entering bool // the next run waits for the workers that it comes after
-	anew     bool // it was held, and has not run since
-	failing  bool // its last failure stands: no run has succeeded since
-	retrying bool // the last run failed by itself
+	running     bool
+	exited      bool // its goroutine has ended
+	deferred    bool // its first run is deferred
+	entering    bool // the next run waits for the workers that it comes after
+	anew        bool // it was held, and has not run since
+	failing     bool // its last failure stands: no run has succeeded since
+	rescheduled bool // the schedule is a new one, which has not been asked yet
+	retrying    bool // the last run failed by itself
 }
 
 // plan is what the next run is for.

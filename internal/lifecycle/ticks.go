@@ -36,6 +36,8 @@ const (
 type Question struct {
 	// Failures is for how many failures in a row to ask the backoff. If it is 0, the schedule is to be asked.
 	Failures int
+	// Rescheduled tells that the schedule is a new one, which has not been asked yet.
+	Rescheduled bool
 	// Origin is where an interval's grid begins.
 	Origin time.Time
 	// From is the time after which the next tick comes.
@@ -60,7 +62,8 @@ func (m *Machine) Question(now time.Time) Question {
 		return Question{Failures: int(m.failures)}
 	}
 	t := m.schedule(now)
-	q := Question{Origin: t.origin, From: later(now, t.origin), MissedSince: later(t.last, t.counted)}
+	q := Question{Rescheduled: m.rescheduled, Origin: t.origin, From: later(now, t.origin), MissedSince: later(t.last, t.counted)}
+	m.rescheduled = false
 	if back := t.last.Round(0).Sub(now.Round(0)); m.policy.FollowsWallClock && !t.last.IsZero() && back > 0 && back <= maxSetBack {
 		q.From = t.last
 	}
