@@ -172,8 +172,9 @@ func (c *Config) validate() error {
 		errs = append(errs, fmt.Errorf("pool %q: %s %v: %s", c.Name, field, value, why))
 	}
 	if c.Name != "" {
-		if err := names.Check(c.Name); err != nil {
-			errs = append(errs, fmt.Errorf("pool %q: %w", text.Cut(c.Name, text.MaxName), err))
+		if flaw := names.Flaw(c.Name); flaw != "" {
+			shown := text.Cut(c.Name, text.MaxName)
+			errs = append(errs, fmt.Errorf("pool %q: name %q: %s", shown, shown, flaw))
 		}
 	}
 	if c.StopTimeout < 0 {

@@ -241,12 +241,13 @@ func TestConfigErrorsNameFieldAndValue(t *testing.T) {
 		`worker "mailer": max attempts -1`:                                     {Workers: map[string]workerfx.WorkerConfig{"mailer": {MaxAttempts: new(-1)}}},
 		`worker "defaults": run timeout -1s`:                                   {Defaults: workerfx.WorkerConfig{RunTimeout: new(-time.Second)}},
 		`defaults.disabled`:                                                    {Defaults: workerfx.WorkerConfig{Disabled: true}},
-		`metrics.buckets`:                                                      {Metrics: workerfx.MetricsConfig{Buckets: []time.Duration{2, 1}}},
-		`metrics.namespace "my-app"`:                                           {Metrics: workerfx.MetricsConfig{Namespace: "my-app"}},
-		`interval 1s: stands beside cron "@daily"`:                             {Workers: map[string]workerfx.WorkerConfig{"git": {Interval: new(time.Second), Cron: new("@daily")}}},
-		`cron "61 * * * *"`:                                                    {Workers: map[string]workerfx.WorkerConfig{"mailer": {Cron: new("61 * * * *")}}},
-		`replicas 3: is above max replicas 2`:                                  {Workers: map[string]workerfx.WorkerConfig{"mailer": {Replicas: new(3), MaxReplicas: new(2)}}},
-		`jitter 2`:                                                             {Workers: map[string]workerfx.WorkerConfig{"git": {Backoff: &workerfx.ExponentialBackoff{Jitter: 2}}}},
+		`pool "a?": name "a?": must not contain '?' (letters, digits and . _ - / # : @ space may be used)`: {Name: "a?"},
+		`metrics.buckets`:                          {Metrics: workerfx.MetricsConfig{Buckets: []time.Duration{2, 1}}},
+		`metrics.namespace "my-app"`:               {Metrics: workerfx.MetricsConfig{Namespace: "my-app"}},
+		`interval 1s: stands beside cron "@daily"`: {Workers: map[string]workerfx.WorkerConfig{"git": {Interval: new(time.Second), Cron: new("@daily")}}},
+		`cron "61 * * * *"`:                        {Workers: map[string]workerfx.WorkerConfig{"mailer": {Cron: new("61 * * * *")}}},
+		`replicas 3: is above max replicas 2`:      {Workers: map[string]workerfx.WorkerConfig{"mailer": {Replicas: new(3), MaxReplicas: new(2)}}},
+		`jitter 2`:                                 {Workers: map[string]workerfx.WorkerConfig{"git": {Backoff: &workerfx.ExponentialBackoff{Jitter: 2}}}},
 	}
 	for want, config := range tests {
 		_, err := configured(t, config)

@@ -437,6 +437,7 @@ func TestChildrenEndWithTheRunThatStartedThem(t *testing.T) {
 				})))
 			}
 			assert.Equal(t, []string{"0", "1", "2"}, workerfx.Children(ctx))
+			assert.ErrorContains(t, workerfx.AddChild(ctx, workerfx.NewWorker("a?", untilStopped)), `child of worker "parent": worker "a?": name "a?"`)
 			time.Sleep(time.Second)
 			return errBoom
 		}, workerfx.WithMaxAttempts(3), static))

@@ -127,7 +127,7 @@ func newEntry(p *Pool, from origin, w Worker, addOptions []Option) (*entry, erro
 	if err != nil {
 		return nil, fmt.Errorf("worker %q: %w", names.Join(from.name, givenName(body)), err)
 	}
-	name, err := nameIn(from.name, s, body)
+	name, err := nameIn(from, s, body)
 	if err != nil {
 		return nil, err
 	}
@@ -187,19 +187,22 @@ func finishSettings(p *Pool, name string, s *settings, from origin) (*settings, 
 }
 
 // nameIn returns the name of a worker or a group in its pool.
-func nameIn(group string, s *settings, v any) (name string, err error) {
+func nameIn(from origin, s *settings, v any) (name string, err error) {
 	if s != nil && s.name != nil {
 		name = *s.name
 	} else if name, err = nameOf(v); err != nil {
 		return "", err
 	}
 	if err := names.Check(name); err != nil {
-		if group != "" {
-			err = fmt.Errorf("group %q: %w", group, err)
+		switch {
+		case from.child:
+			err = fmt.Errorf("child of worker %q: %w", from.name, err)
+		case from.name != "":
+			err = fmt.Errorf("group %q: %w", from.name, err)
 		}
 		return "", err
 	}
-	name = names.Join(group, name)
+	name = names.Join(from.name, name)
 	return name, names.Check(name)
 }
 
@@ -207,7 +210,7 @@ func nameIn(group string, s *settings, v any) (name string, err error) {
 func intendedName[T any](v T, opts []Option) string {
 	var s settings
 	_ = s.apply(opts) // a nil option is reported elsewhere
-	name, _ := nameIn("", &s, v)
+	name, _ := nameIn(origin{}, &s, v)
 	return name
 }
 
@@ -237,7 +240,7 @@ func newGroup(p *Pool, g Group, opts []Option) ([]*entry, error) {
 	if err := s.apply(opts); err != nil {
 		return nil, fmt.Errorf("group %q: %w", names.OfType(g), err)
 	}
-	name, err := nameIn("", &s, g)
+	name, err := nameIn(origin{}, &s, g)
 	if err != nil {
 		return nil, err
 	}

@@ -194,7 +194,8 @@ func (s *settings) validateOrigin(worker string, from origin) error {
 	if from.child && len(s.after) > 0 {
 		return badValue(worker, "after", s.after, "a child cannot come after others: it comes and goes with its parent")
 	}
-	if inGroup := from.name != "" && !from.child; s.strategy != OneForOne && !inGroup {
+	inGroup := from.name != "" && !from.child
+	if !inGroup && (s.strategy == OneForAll || s.strategy == RestForOne) {
 		return badValue(worker, "strategy", s.strategy, "is for workers of a Group, and this one is in none")
 	}
 	return nil

@@ -197,7 +197,19 @@ func (s *settings) validateSchedule(worker string, errs *[]error) {
 	if s.missed != MissedSkip && s.missed != MissedRunOnce {
 		*errs = append(*errs, badValue(worker, "missed", fmt.Sprintf("%q", s.missed), fmt.Sprintf("must be %q or %q", MissedSkip, MissedRunOnce)))
 	}
-	if s.schedule == nil && s.scheduleErr == nil && (s.jitter != 0 || s.startImmediately || s.missed == MissedRunOnce) {
-		*errs = append(*errs, badValue(worker, "jitter, start immediately or missed", "", "needs a schedule: WithInterval, WithCron or WithSchedule"))
+	if s.schedule != nil || s.scheduleErr != nil {
+		return
+	}
+	needsSchedule := func(field string, value any) {
+		*errs = append(*errs, badValue(worker, field, value, "needs a schedule: WithInterval, WithCron or WithSchedule"))
+	}
+	if s.jitter > 0 && s.jitter <= 1 {
+		needsSchedule("jitter", s.jitter)
+	}
+	if s.startImmediately {
+		needsSchedule("start immediately", true)
+	}
+	if s.missed == MissedRunOnce {
+		needsSchedule("missed", fmt.Sprintf("%q", s.missed))
 	}
 }

@@ -152,7 +152,9 @@ func TestBadSchedulesAreErrorsThatNameThem(t *testing.T) {
 		`interval -1s`:                                            workerfx.WithInterval(-time.Second),
 		`schedule <nil>: is nil`:                                  workerfx.WithSchedule(nil),
 		`jitter 1.5`:                                              workerfx.WithJitter(1.5),
-		`needs a schedule`:                                        workerfx.WithStartImmediately(),
+		`jitter 0.5: needs a schedule`:                            workerfx.WithJitter(0.5),
+		`start immediately true: needs a schedule`:                workerfx.WithStartImmediately(),
+		`missed "runOnce": needs a schedule`:                      workerfx.WithMissed(workerfx.MissedRunOnce),
 	}
 	for want, option := range tests {
 		err := newPool(t).Add(workerfx.NewWorker("mailer", untilStopped, option))

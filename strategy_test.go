@@ -274,6 +274,8 @@ func TestAStrategyIsForAGroup(t *testing.T) {
 	for _, strategy := range []workerfx.Strategy{-1, 3} {
 		err := pool.AddGroup(newTestGroup("a"), workerfx.WithStrategy(strategy))
 		require.EqualError(t, err, fmt.Sprintf(`worker "g/a": strategy %d: must be OneForOne, OneForAll or RestForOne`, strategy))
+		err = pool.Add(workerfx.NewWorker("lonely", untilStopped, workerfx.WithStrategy(strategy)))
+		require.EqualError(t, err, fmt.Sprintf(`worker "lonely": strategy %d: must be OneForOne, OneForAll or RestForOne`, strategy))
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 
 // Check refuses a name that would not read well in logs, metrics and URLs.
 func Check(name string) error {
-	why := whyBad(name)
+	why := flaw(name, "; WithName sets another")
 	if why == "" {
 		return nil
 	}
@@ -26,7 +26,10 @@ func Check(name string) error {
 	return fmt.Errorf("worker %q: name %q: %s", shown, shown, why)
 }
 
-func whyBad(name string) string {
+// Flaw says what is wrong with the name of something else than a worker. It is empty for a good name.
+func Flaw(name string) string { return flaw(name, "") }
+
+func flaw(name, hint string) string {
 	switch {
 	case strings.TrimSpace(name) == "":
 		return "must not be empty"
@@ -42,7 +45,7 @@ func whyBad(name string) string {
 		return ""
 	}
 	r, _ := utf8.DecodeRuneInString(name[bad:])
-	return fmt.Sprintf("must not contain %q (letters, digits and . _ - / # : @ space may be used; WithName sets another)", r)
+	return fmt.Sprintf("must not contain %q (letters, digits and . _ - / # : @ space may be used%s)", r, hint)
 }
 
 // OfType returns the name of v's type as "pkg.Type", without pointers and type parameters.
