@@ -27,7 +27,7 @@ func Retry(attempts int, backoff workerfx.Backoff) workerfx.Middleware {
 				}
 				wait := backoffAfter(ctx, backoff, n)
 				workerfx.CtxLogger(ctx).Warn().Err(err).Int("try", n).Int("tries", attempts).
-					Dur("retryIn", wait).Msg("call failed, it is tried again")
+					Stringer("retryIn", wait).Msg("call failed, it is tried again")
 				workerfx.Wait(ctx, wait)
 				if ctx.Err() != nil {
 					return err
