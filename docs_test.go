@@ -147,6 +147,16 @@ func TestAlertsAndTheGrafanaDashboardUseMetricsThatExist(t *testing.T) {
 	}
 }
 
+func TestTheTableOfLogLinesIsComplete(t *testing.T) {
+	t.Parallel()
+	table := readFile(t, "docs/observability.md")
+	lines := regexp.MustCompile(`"((?:worker|essential|ID generator) [^"]+)"`).FindAllStringSubmatch(readFile(t, "logger.go"), -1)
+	require.NotEmpty(t, lines)
+	for _, line := range lines {
+		assert.Contains(t, table, "`"+line[1]+"`", "the table of log lines")
+	}
+}
+
 // blocks returns a page's code blocks in a language.
 func blocks(t *testing.T, page, language string) (blocks []string) {
 	t.Helper()

@@ -41,7 +41,7 @@ func NewGreeter() *Greeter { return &Greeter{} }
 
 // Handle does one job. Returning nil, it says that the job is done.
 func (*Greeter) Handle(ctx context.Context, job *queue.Job[Greeting]) error {
-	workerfx.CtxLogger(ctx).Info().Int("attempt", job.Attempt).Msg("greeting")
+	workerfx.CtxLogger(ctx).Info().Msg("greeting") // has the fields kind and attempt
 	fmt.Printf("Hello, %s!\n", job.Args.Name)
 	return nil
 }
