@@ -78,6 +78,11 @@ func (l line) parse() Log {
 	}
 	log.Message, _ = log.Fields[zerolog.MessageFieldName].(string)
 	delete(log.Fields, zerolog.MessageFieldName)
+	if written, ok := log.Fields[zerolog.TimestampFieldName].(string); ok { // log/slog adds it
+		if _, err := time.Parse(time.RFC3339Nano, written); err == nil {
+			delete(log.Fields, zerolog.TimestampFieldName)
+		}
+	}
 	delete(log.Fields, zerolog.LevelFieldName)
 	return log
 }

@@ -2,6 +2,7 @@ package fxtest_test
 
 import (
 	"context"
+	"log/slog"
 	"strconv"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
+	"go.uber.org/fx"
 
 	"github.com/workerfx/workerfx"
 	"github.com/workerfx/workerfx/fxtest"
@@ -34,13 +36,40 @@ func TestLogsCarryTheRunTheyAreOf(t *testing.T) {
 	})
 }
 
+func TestLogsOfAnAppWithSlogOnly(t *testing.T) {
+	inAndOutOfBubble(t, func(t *testing.T) {
+		elsewhere := slog.New(slog.NewTextHandler(panicWriter{}, nil)) // the test's logger takes its place
+		app := fxtest.New(t, fx.Supply(elsewhere), workerfx.ProvideWorker(func(l *slog.Logger) workerfx.Worker {
+			l.Warn("made by hand")
+			return workerfx.NewWorker("talker", func(ctx context.Context) error {
+				workerfx.CtxSlog(ctx).Error("disk full", "free", 3, slog.Group("disk", "name", "sda"))
+				return nil
+			})
+		})).RequireStart()
+		e := app.AwaitStatus("talker", workerfx.StatusSuccess)
+
+		logs := app.Logs("talker")
+		require.Equal(t, "disk full", logs[1].Message, "after the pool's own")
+		require.Equal(t, zerolog.ErrorLevel, logs[1].Level)
+		require.Equal(t, map[string]any{
+			"worker": "talker", "workerExecutionID": e.ID, "free": 3., "disk.name": "sda",
+		}, logs[1].Fields)
+		require.Equal(t, "made by hand", app.Logs()[0].Message)
+	})
+}
+
+// panicWriter is the output of a logger that must not be used.
+type panicWriter struct{}
+
+func (panicWriter) Write([]byte) (int, error) { panic("written to the logger of the app") }
+
 func TestLogsOfAllLevels(t *testing.T) {
 	app := fxtest.New(t, workerfx.ProvideWorker(func() workerfx.Worker {
 		return workerfx.NewWorker("talker", func(ctx context.Context) error {
 			logger := workerfx.CtxLogger(ctx)
 			logger.Trace().Int("n", 1).Msg("trace")
 			logger.Log().Dict("dict", zerolog.Dict().Bool("nested", true)).Msg("no level")
-			logger.Error().Send()
+			logger.Error().Int(zerolog.TimestampFieldName, 5).Send()
 			return nil
 		})
 	})).RequireStart()
@@ -55,7 +84,7 @@ func TestLogsOfAllLevels(t *testing.T) {
 	require.EqualValues(t, 1, levels[zerolog.TraceLevel].Fields["n"])
 	require.Equal(t, "no level", levels[zerolog.NoLevel].Message)
 	require.Equal(t, map[string]any{"nested": true}, levels[zerolog.NoLevel].Fields["dict"])
-	require.Contains(t, levels, zerolog.ErrorLevel)
+	require.EqualValues(t, 5, levels[zerolog.ErrorLevel].Fields["time"], "it is none")
 	require.Empty(t, app.Logs("nobody"))
 	require.Greater(t, len(app.Logs()), len(app.Logs("talker")), "the pool's own")
 }
