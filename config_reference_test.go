@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,13 +100,17 @@ func (r *reference) rows(out *strings.Builder, prefix string, of reflect.Type) {
 // optionOf has the options whose names differ from that of their field.
 var optionOf = map[string]string{"MinReplicas": "ReplicaLimits", "MaxReplicas": "ReplicaLimits"}
 
-// meaning is the documentation of a field. Fields of WorkerConfig have that of their option.
+// meaning is the documentation of a field. Fields of WorkerConfig have that of their option, and behind it the comment that
+// names the field.
 func (r *reference) meaning(name, documented string, of reflect.Type) string {
+	option := ""
 	if of == reflect.TypeFor[workerfx.WorkerConfig]() {
-		option := cmp.Or(optionOf[name], name)
-		documented = cmp.Or(r.options[option], documented)
+		option = r.options[cmp.Or(optionOf[name], name)]
 	}
-	paragraph, _, _ := strings.Cut(strings.TrimSpace(documented), "\n\n")
+	paragraph, _, _ := strings.Cut(strings.TrimSpace(cmp.Or(option, documented)), "\n\n")
+	if option != "" && slices.Contains(strings.Fields(documented), name) {
+		paragraph += " " + strings.TrimSpace(documented)
+	}
 	return regexp.MustCompile(`\[([\w.]+)\]`).ReplaceAllString(strings.ReplaceAll(paragraph, "\n", " "), "`$1`")
 }
 
