@@ -40,12 +40,8 @@ race: ## run the tests ten times with the race detector, in random order
 	go test -race -count=10 -shuffle=on -run '$(RUN)' $(PKG)
 
 .PHONY: bench
-bench: ## run the benchmarks (BENCH=pattern)
-	go test -run '^$$' -bench '$(BENCH)' -benchmem .
-
-.PHONY: bench-queue
-bench-queue: ## compare durable jobs with plain River and gue, on PostgreSQL (BENCH=pattern; takes minutes)
-	go test -run '^$$' -bench '$(BENCH)' -benchtime 5x -timeout 30m ./bench
+bench: ## compare with bare Go and with other libraries, and write the table of docs/performance.md (BENCH=pattern: some works, no table)
+	go run ./bench -run '$(BENCH)' $(if $(filter .,$(BENCH)),-write docs/performance.md)
 
 .PHONY: cover
 cover: ## run the tests and show which code they reach

@@ -84,3 +84,26 @@ func within(t testing.TB, d time.Duration) context.Context {
 	t.Cleanup(cancel)
 	return ctx
 }
+
+// must returns v, or panics if there is an error.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// inRun calls fn within a run of a worker, and waits until it returns.
+func inRun(tb testing.TB, fn func(ctx context.Context), opts ...workerfx.PoolOption) {
+	tb.Helper()
+	pool := must(workerfx.NewPool(append([]workerfx.PoolOption{silent}, opts...)...))
+	done := make(chan struct{})
+	err := pool.Add(workerfx.NewWorker("inner", func(ctx context.Context) error {
+		defer close(done)
+		fn(ctx)
+		return nil
+	}))
+	require.NoError(tb, errors.Join(err, pool.Start(context.Background())))
+	<-done
+	require.NoError(tb, pool.Stop(context.Background()))
+}

@@ -73,7 +73,6 @@ var (
 	workerType     = reflect.TypeFor[Worker]()
 	groupType      = reflect.TypeFor[Group]()
 	middlewareType = reflect.TypeFor[Middleware]()
-	errorType      = reflect.TypeFor[error]()
 )
 
 // inspectWorker looks into a constructor of a worker or a group.

@@ -1,20 +1,19 @@
-package workerfx_test
+package main
 
 import (
 	"syscall"
-	"testing"
 	"time"
 )
 
-// cpuTime is how long the process has computed.
-func cpuTime(tb testing.TB) time.Duration {
+// processTime is how long this process has computed.
+func processTime() time.Duration {
 	process, err := syscall.GetCurrentProcess()
 	if err != nil {
-		tb.Fatal(err)
+		panic(err)
 	}
 	var began, ended, kernel, user syscall.Filetime
 	if err := syscall.GetProcessTimes(process, &began, &ended, &kernel, &user); err != nil {
-		tb.Fatal(err)
+		panic(err)
 	}
 	return duration(kernel) + duration(user)
 }

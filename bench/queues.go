@@ -1,13 +1,10 @@
-//go:build unix
-
-package bench_test
+package main
 
 import (
 	"context"
 	"encoding/json"
 	"log/slog"
 	"strconv"
-	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -15,7 +12,6 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
-	"github.com/stretchr/testify/require"
 	"github.com/vgarvardt/gue/v5"
 	"github.com/vgarvardt/gue/v5/adapter/pgxv5"
 	"go.uber.org/fx"
@@ -32,23 +28,22 @@ type task struct {
 // Kind is that of task.
 func (task) Kind() string { return "task" }
 
-// contender is a queue under test.
-type contender struct {
+// jobQueue is a queue for jobs.
+type jobQueue struct {
 	name string
-	// jobs is how many it works in a turn, samples how many are enqueued one by one.
-	jobs, samples int
-	// poll is how often it looks for jobs if nobody tells it of new ones.
-	poll time.Duration
-	open func(t testing.TB, url string, workers int, handle func(task)) system
+	// jobs is how many it works in a round.
+	jobs int
+	// open opens it for as many workers, on a database of its own.
+	open func(url string, workers int, handle func(task)) openQueue
 }
 
-// system is a contender at work on a database of its own.
-type system interface {
+// openQueue is a queue on a database of its own.
+type openQueue interface {
 	enqueue(ctx context.Context, tasks ...task) error
 	// start makes it work, stop ends that, and close frees all that it has.
-	start(t testing.TB)
-	stop(t testing.TB)
-	close(t testing.TB)
+	start()
+	stop()
+	close()
 }
 
 const (
@@ -59,19 +54,20 @@ const (
 )
 
 var (
-	gueDefault   = contender{"gue", 2_000, 7, 5 * time.Second, openGue}
-	riverDefault = contender{"river", 500, 50, 0, func(t testing.TB, url string, workers int, handle func(task)) system {
-		return openRiver(t, url, workers, 0, handle)
+	gueDefault   = jobQueue{"gue", 2_000, openGue}
+	riverDefault = jobQueue{"river", 500, func(url string, workers int, handle func(task)) openQueue {
+		return openRiver(url, workers, 0, handle)
 	}}
-	riverFast = contender{"river-1ms", 20_000, 50, 0, func(t testing.TB, url string, workers int, handle func(task)) system {
-		return openRiver(t, url, workers, fastCooldown, handle)
+	riverFast = jobQueue{"river-1ms", 20_000, func(url string, workers int, handle func(task)) openQueue {
+		return openRiver(url, workers, fastCooldown, handle)
 	}}
-	ours = contender{"workerfx", 20_000, 50, 0, func(t testing.TB, url string, workers int, handle func(task)) system {
-		return openOurs(t, url, workers, handle)
+	ourQueue = jobQueue{"workerfx", 20_000, func(url string, workers int, handle func(task)) openQueue {
+		return openOurs(url, workers, handle)
 	}}
-	// oursLater is a queue whose jobs are all due at the same later moment.
-	oursLater = contender{"workerfx-later", 20_000, 50, 0, func(t testing.TB, url string, workers int, handle func(task)) system {
-		s := openOurs(t, url, workers, handle)
+	// dueAtOnce is the same, beside dueLater, whose jobs are all due at the same later moment.
+	dueAtOnce = jobQueue{"due at once", ourQueue.jobs, ourQueue.open}
+	dueLater  = jobQueue{"workerfx", ourQueue.jobs, func(url string, workers int, handle func(task)) openQueue {
+		s := openOurs(url, workers, handle)
 		s.options = []queue.EnqueueOption{queue.At(time.Now().Add(laterBy))}
 		return s
 	}}
@@ -80,17 +76,16 @@ var (
 // laterBy is longer than it takes to enqueue the jobs of a turn and to start the app that works them.
 const laterBy = 15 * time.Second
 
-// oursSystem is a queue of workerfx: one app that enqueues, another one that works.
-type oursSystem struct {
+// oursOpen is a queue of workerfx: one app that enqueues, another one that works.
+type oursOpen struct {
 	client         *queue.Client
 	options        []queue.EnqueueOption
 	sender, worker *fx.App
 }
 
-func openOurs(t testing.TB, url string, workers int, handle func(task)) *oursSystem {
-	t.Helper()
-	s := &oursSystem{}
-	db := queue.Postgres(withParameter(t, url, "pool_max_conns", strconv.Itoa(riverConns)))
+func openOurs(url string, workers int, handle func(task)) *oursOpen {
+	s := &oursOpen{}
+	db := queue.Postgres(withParameter(url, "pool_max_conns", strconv.Itoa(riverConns)))
 	s.sender = fx.New(fx.NopLogger, queue.Module(db), fx.Populate(&s.client))
 	var opts []queue.Option
 	if workers != queue.DefaultSlots {
@@ -103,11 +98,11 @@ func openOurs(t testing.TB, url string, workers int, handle func(task)) *oursSys
 				return nil
 			}
 		}))
-	require.NoError(t, s.sender.Start(context.Background()))
+	check(s.sender.Start(context.Background()))
 	return s
 }
 
-func (s *oursSystem) enqueue(ctx context.Context, tasks ...task) error {
+func (s *oursOpen) enqueue(ctx context.Context, tasks ...task) error {
 	entries := make([]queue.Entry, len(tasks))
 	for i, t := range tasks {
 		entries[i] = queue.NewEntry(t, s.options...)
@@ -116,12 +111,12 @@ func (s *oursSystem) enqueue(ctx context.Context, tasks ...task) error {
 	return err
 }
 
-func (s *oursSystem) start(t testing.TB) { require.NoError(t, s.worker.Start(context.Background())) }
-func (s *oursSystem) stop(t testing.TB)  { require.NoError(t, s.worker.Stop(context.Background())) }
-func (s *oursSystem) close(t testing.TB) { require.NoError(t, s.sender.Stop(context.Background())) }
+func (s *oursOpen) start() { check(s.worker.Start(context.Background())) }
+func (s *oursOpen) stop()  { check(s.worker.Stop(context.Background())) }
+func (s *oursOpen) close() { check(s.sender.Stop(context.Background())) }
 
-// riverSystem is River as its documentation shows it.
-type riverSystem struct {
+// riverOpen is River as its documentation shows it.
+type riverOpen struct {
 	sendPool, workPool *pgxpool.Pool
 	sender             *river.Client[pgx.Tx]
 	worker             *river.Client[pgx.Tx]
@@ -139,28 +134,27 @@ func (w *riverWorker) Work(_ context.Context, job *river.Job[task]) error {
 	return nil
 }
 
-func openRiver(t testing.TB, url string, workers int, cooldown time.Duration, handle func(task)) system {
-	t.Helper()
+func openRiver(url string, workers int, cooldown time.Duration, handle func(task)) openQueue {
 	ctx := context.Background()
-	s := &riverSystem{sendPool: newPool(t, url, riverConns), workPool: newPool(t, url, riverConns)}
+	s := &riverOpen{sendPool: newPgxPool(url, riverConns), workPool: newPgxPool(url, riverConns)}
 	log := slog.New(slog.DiscardHandler)
 	migrator, err := rivermigrate.New(riverpgxv5.New(s.sendPool), &rivermigrate.Config{Logger: log})
-	require.NoError(t, err)
+	check(err)
 	_, err = migrator.Migrate(ctx, rivermigrate.DirectionUp, nil)
-	require.NoError(t, err)
+	check(err)
 	s.sender, err = river.NewClient(riverpgxv5.New(s.sendPool), &river.Config{Logger: log, FetchCooldown: cooldown})
-	require.NoError(t, err)
+	check(err)
 	all := river.NewWorkers()
 	river.AddWorker(all, &riverWorker{handle: handle})
 	s.worker, err = river.NewClient(riverpgxv5.New(s.workPool), &river.Config{
 		Logger: log, Workers: all, FetchCooldown: cooldown,
 		Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: workers}},
 	})
-	require.NoError(t, err)
+	check(err)
 	return s
 }
 
-func (s *riverSystem) enqueue(ctx context.Context, tasks ...task) error {
+func (s *riverOpen) enqueue(ctx context.Context, tasks ...task) error {
 	params := make([]river.InsertManyParams, len(tasks))
 	for i, t := range tasks {
 		params[i] = river.InsertManyParams{Args: t}
@@ -169,10 +163,10 @@ func (s *riverSystem) enqueue(ctx context.Context, tasks ...task) error {
 	return err
 }
 
-func (s *riverSystem) start(t testing.TB) { require.NoError(t, s.worker.Start(context.Background())) }
-func (s *riverSystem) stop(t testing.TB)  { require.NoError(t, s.worker.Stop(context.Background())) }
+func (s *riverOpen) start() { check(s.worker.Start(context.Background())) }
+func (s *riverOpen) stop()  { check(s.worker.Stop(context.Background())) }
 
-func (s *riverSystem) close(testing.TB) {
+func (s *riverOpen) close() {
 	s.workPool.Close()
 	s.sendPool.Close()
 }
@@ -183,8 +177,8 @@ const gueSchema = `CREATE TABLE gue_jobs (job_id TEXT NOT NULL PRIMARY KEY, prio
 	last_error TEXT, queue TEXT NOT NULL, created_at TIMESTAMPTZ NOT NULL, updated_at TIMESTAMPTZ NOT NULL);
 	CREATE INDEX idx_gue_jobs_selector ON gue_jobs (queue, run_at, priority);`
 
-// gueSystem is gue with its defaults, and a connection for each worker: it holds one while it works.
-type gueSystem struct {
+// gueOpen is gue with its defaults, and a connection for each worker: it holds one while it works.
+type gueOpen struct {
 	pool    *pgxpool.Pool
 	client  *gue.Client
 	workers *gue.WorkerPool
@@ -192,13 +186,12 @@ type gueSystem struct {
 	ended   chan error
 }
 
-func openGue(t testing.TB, url string, workers int, handle func(task)) system {
-	t.Helper()
-	execute(t, url, gueSchema)
-	s := &gueSystem{pool: newPool(t, url, int32(workers)+2), ended: make(chan error, 1)}
+func openGue(url string, workers int, handle func(task)) openQueue {
+	execute(url, gueSchema)
+	s := &gueOpen{pool: newPgxPool(url, workers+2), ended: make(chan error, 1)}
 	var err error
 	s.client, err = gue.NewClient(pgxv5.NewConnPool(s.pool))
-	require.NoError(t, err)
+	check(err)
 	s.workers, err = gue.NewWorkerPool(s.client, gue.WorkMap{"task": func(_ context.Context, j *gue.Job) error {
 		var args task
 		if err := json.Unmarshal(j.Args, &args); err != nil {
@@ -207,11 +200,11 @@ func openGue(t testing.TB, url string, workers int, handle func(task)) system {
 		handle(args)
 		return nil
 	}}, workers)
-	require.NoError(t, err)
+	check(err)
 	return s
 }
 
-func (s *gueSystem) enqueue(ctx context.Context, tasks ...task) error {
+func (s *gueOpen) enqueue(ctx context.Context, tasks ...task) error {
 	jobs := make([]*gue.Job, len(tasks))
 	for i, t := range tasks {
 		args, err := json.Marshal(t)
@@ -223,15 +216,15 @@ func (s *gueSystem) enqueue(ctx context.Context, tasks ...task) error {
 	return s.client.EnqueueBatch(ctx, jobs)
 }
 
-func (s *gueSystem) start(testing.TB) {
+func (s *gueOpen) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	go func() { s.ended <- s.workers.Run(ctx) }()
 }
 
-func (s *gueSystem) stop(t testing.TB) {
+func (s *gueOpen) stop() {
 	s.cancel()
-	require.NoError(t, <-s.ended)
+	check(<-s.ended)
 }
 
-func (s *gueSystem) close(testing.TB) { s.pool.Close() }
+func (s *gueOpen) close() { s.pool.Close() }

@@ -1,18 +1,17 @@
 //go:build unix
 
-package workerfx_test
+package main
 
 import (
 	"syscall"
-	"testing"
 	"time"
 )
 
-// cpuTime is how long the process has computed.
-func cpuTime(tb testing.TB) time.Duration {
+// processTime is how long this process has computed.
+func processTime() time.Duration {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		tb.Fatal(err)
+		panic(err)
 	}
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
