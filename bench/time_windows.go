@@ -15,10 +15,10 @@ func processTime() time.Duration {
 	if err := syscall.GetProcessTimes(process, &began, &ended, &kernel, &user); err != nil {
 		panic(err)
 	}
-	return duration(kernel) + duration(user)
+	return filetime(kernel) + filetime(user)
 }
 
-// duration converts a length of time, which Windows counts in units of 100ns.
-func duration(length syscall.Filetime) time.Duration {
+// filetime converts a length of time, which Windows counts in units of 100ns.
+func filetime(length syscall.Filetime) time.Duration {
 	return 100 * time.Duration(int64(length.HighDateTime)<<32|int64(length.LowDateTime))
 }
