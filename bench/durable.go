@@ -90,7 +90,7 @@ func durableWorks(size func(n int) int) []work {
 		working("durable jobs, 10 workers, defaults", 1.6, 10, gueDefault, ourQueue, riverFast, riverDefault),
 		working("durable jobs, all due at one later moment", 0, 100, dueAtOnce, dueLater),
 		waiting("until an idle queue begins a job", 250*time.Millisecond, riverFast, ourQueue, riverDefault),
-		waiting("the same with a job every 30 ms", 20*time.Millisecond, riverFast, ourQueue, riverDefault),
+		waiting("until a queue with a job every 30 ms begins it", 20*time.Millisecond, riverFast, ourQueue, riverDefault),
 	}
 }
 
