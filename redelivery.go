@@ -83,17 +83,10 @@ func (k *kept[T]) take() (item T, ok bool) {
 }
 
 // handOver hands the items that a replica's last run did not handle to other replicas, if the replica was scaled
-// down. Else it logs them. The run may be nil.
+// down. Else it logs them.
 func handOver(last *run, scaledDown bool) {
-	if last == nil {
-		return
-	}
 	p := last.replica.pool
 	p.mu.Lock()
-	if last.parts == nil {
-		p.mu.Unlock()
-		return
-	}
 	unhandled, redelivery := last.parts.unhandled, last.parts.redelivery
 	p.mu.Unlock()
 	switch {

@@ -86,7 +86,7 @@ func (r *replica) loop(spare *run) {
 			next = r.ask()
 		case lifecycle.Exit:
 			exited = true
-			r.leave(next.end)
+			r.leave(next.run, next.end)
 			return
 		default:
 			<-r.timer.C
@@ -98,8 +98,8 @@ func (r *replica) loop(spare *run) {
 // todo is the next thing that the goroutine does.
 type todo struct {
 	do  lifecycle.Action
-	run *run    // the run that has begun; nil if the goroutine has to begin one
-	end *ending // how the replica ends, if it exits
+	run *run   // the run that has begun; nil if the goroutine has to begin one. If it exits, a run that left something
+	end ending // how the replica ends, if it exits
 }
 
 // next asks the machine what to do. If a run begins, it is spare, or a new one if spare is nil. If user code has ended the goroutine before this one, there may be a run to call or to
@@ -153,7 +153,7 @@ func (r *replica) look(now time.Time, spare *run, after *afterwards) todo {
 	case lifecycle.Wait:
 		r.setTimer(never)
 	case lifecycle.Exit:
-		next.end = r.end(after)
+		next = r.end(after)
 	}
 	return next
 }
@@ -205,15 +205,14 @@ func (r *replica) askToStop(now time.Time) {
 
 // ending is how a replica's goroutine ends.
 type ending struct {
-	byItself   bool // it was not asked to end
 	abandoned  bool // Stop does not wait for it any more
 	scaledDown bool
-	failure    Problem
-	run        *run // the last one; nil if there was none
+	essential  *Problem // the last failure of an essential worker that was not asked to end; nil for others
 }
 
 // end ends the replica's goroutine. From here on the replica may get a new goroutine.
-func (r *replica) end(after *afterwards) *ending {
+func (r *replica) end(after *afterwards) (next todo) {
+	next.do = lifecycle.Exit
 	if r.timer != nil {
 		r.timer.Stop()
 	}
@@ -225,19 +224,27 @@ func (r *replica) end(after *afterwards) *ending {
 	}
 	r.group.forget(r, after)
 	stopping, scaledDown := r.machine.IsStopping(), r.machine.IsScaledDown()
-	return &ending{
-		byItself: !stopping && !scaledDown, abandoned: r.abandoned, scaledDown: scaledDown && !stopping,
-		failure: r.record.failure(TroubleFailed), run: r.run,
+	next.end = ending{abandoned: r.abandoned, scaledDown: scaledDown && !stopping}
+	if r.isEssential() && !stopping && !scaledDown {
+		failure := r.record.failure(TroubleFailed)
+		next.end.essential = &failure
 	}
+	if r.run != nil && r.run.parts != nil {
+		next.run = r.run
+	}
+	return next
 }
 
-// leave tells others that the goroutine has ended, also if a log sink ends the goroutine in here.
-func (r *replica) leave(end *ending) {
+// leave tells others that the goroutine has ended, also if a log sink ends the goroutine in here. last is a run that may
+// have left something for others, or nil.
+func (r *replica) leave(last *run, end ending) {
 	defer left(r, end)
-	if end.byItself && r.isEssential() {
-		defer essentialEnded(r.entry, end.failure)
+	if end.essential != nil {
+		defer essentialEnded(r.entry, *end.essential)
 	}
-	handOver(end.run, end.scaledDown)
+	if last != nil {
+		handOver(last, end.scaledDown)
+	}
 }
 
 // hasEndedChan returns a channel that is closed when the goroutine has ended.

@@ -229,7 +229,7 @@ func stopTimeLeft(r *replica, now time.Time) time.Duration {
 }
 
 // left updates the pool when a replica's goroutine has ended. The replica may have a new goroutine already.
-func left(r *replica, end *ending) {
+func left(r *replica, end ending) {
 	e, p := r.entry, r.pool
 	var after afterwards
 	p.mu.Lock()
