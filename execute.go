@@ -114,7 +114,7 @@ func (r *replica) finish(o *outcome) (next todo) {
 	if !logged || !r.machine.Status().Done() {
 		next = r.look(now, spare, &after)
 	}
-	r.restartsAtOnce = next.run != nil // before another goroutine may follow
+	r.restartsAtOnce = next.do == lifecycle.Run // before another goroutine may follow
 	r.pool.mu.Unlock()
 	after.do()
 	if logged {

@@ -98,12 +98,12 @@ func (r *replica) loop(spare *run) {
 // todo is the next thing that the goroutine does.
 type todo struct {
 	do  lifecycle.Action
-	run *run   // the run that has begun; nil if the goroutine has to begin one. If it exits, a run that left something
+	run *run   // the run that has begun, or nil if the goroutine has to begin one; at an exit, see leave
 	end ending // how the replica ends, if it exits
 }
 
-// next asks the machine what to do. If a run begins, it is spare, or a new one if spare is nil. If user code has ended the goroutine before this one, there may be a run to call or to
-// finish.
+// next asks the machine what to do. If a run begins, it is spare, or a new one if spare is nil. If user code has ended the
+// goroutine before this one, there may be a run to call or to finish.
 func (r *replica) next(spare *run) todo {
 	now := time.Now()
 	var after afterwards
