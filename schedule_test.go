@@ -403,3 +403,25 @@ func TestRescheduleSaysWhatItCannotDo(t *testing.T) {
 		require.NoError(t, pool.Reschedule("tick", schedule))
 	})
 }
+
+func TestSchedulesDoNotDriftInAnHour(t *testing.T) {
+	for name, schedule := range map[string]workerfx.Option{
+		"interval": workerfx.WithInterval(time.Second), "cron": workerfx.WithCron("* * * * * *"),
+	} {
+		bubble(name, t, func(t *testing.T) {
+			begun := time.Now()
+			ticks := 0
+			pool := startPool(t, workerfx.NewWorker("w", func(ctx context.Context) error {
+				ticks++
+				if at := time.Since(begun); at != time.Duration(ticks)*time.Second {
+					t.Errorf("tick %d came after %v", ticks, at)
+				}
+				workerfx.Wait(ctx, time.Duration(ticks%900)*time.Millisecond) // the next one does not wait for that
+				return nil
+			}, schedule))
+			time.Sleep(time.Hour + time.Millisecond)
+			require.NoError(t, pool.Stop(context.Background()))
+			require.Equal(t, 3600, ticks)
+		})
+	}
+}
