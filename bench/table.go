@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -92,7 +94,9 @@ func row(r *result) string {
 	}
 	if r.figure.name != memory.name {
 		elapsed = fmt.Sprintf("%.2f", r.ratio(1, wallTime.of).median)
-		allocated = fmt.Sprintf("%.4g beside %.4g", r.median(1, allocations), r.median(0, allocations))
+	}
+	if r.figure.name == processorTime.name {
+		allocated = fmt.Sprintf("%s beside %s", tenths(r.median(1, allocations)), tenths(r.median(0, allocations)))
 	}
 	var others []string
 	for i := 2; i < len(r.sides); i++ {
@@ -102,6 +106,9 @@ func row(r *result) string {
 	return fmt.Sprintf("| %s | %s, %s | **%.2f** (%.2f to %.2f) | %s | %s | %s | %s |\n",
 		r.name, r.sides[0].name, r.amount(0), ratio.median, ratio.low, ratio.high, goal, elapsed, allocated, strings.Join(others, ", "))
 }
+
+// tenths shows a number with at most one digit after the point.
+func tenths(x float64) string { return strconv.FormatFloat(math.Round(x*10)/10, 'f', -1, 64) }
 
 // machine says what the processor is.
 func machine() string {
