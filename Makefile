@@ -29,7 +29,7 @@ run: ## run the example: find the duplicate files below DIR (default: the Go ins
 
 .PHONY: test
 test: ## run the tests with the race detector (RUN=pattern, PKG=packages)
-	go test -race -run '$(RUN)' $(PKG)
+	go test -race -timeout 30m -run '$(RUN)' $(PKG)
 
 .PHONY: quick
 quick: ## run the tests without the race detector
@@ -37,7 +37,7 @@ quick: ## run the tests without the race detector
 
 .PHONY: race
 race: ## run the tests ten times with the race detector, in random order
-	go test -race -count=10 -shuffle=on -run '$(RUN)' $(PKG)
+	go test -race -timeout 5h -count=10 -shuffle=on -run '$(RUN)' $(PKG)
 
 .PHONY: bench
 bench: ## compare with bare Go and with other libraries, and write the table of docs/performance.md (BENCH=pattern: some works, no table)
