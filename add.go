@@ -61,7 +61,7 @@ func addAll(p *Pool, entries []*entry) error {
 		e.publishWorker(EventAdded)
 		if p.phase != phaseNew {
 			for _, r := range e.prepareStart(nil) {
-				r.launch(r.firstRun(now))
+				r.launch(now)
 			}
 		}
 	}

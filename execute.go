@@ -109,7 +109,7 @@ func (r *replica) finish(o *outcome) (next todo) {
 		r.plan(now, &after)
 	}
 	pause := r.machine.Due().Sub(now)
-	level, _ := r.pool.log.endOfRun(run, o, v)
+	level, message := r.pool.log.endOfRun(run, o, v)
 	logged := debug || level > zerolog.DebugLevel
 	if !logged || !r.machine.Status().Done() {
 		next = r.look(now, spare, &after)
@@ -118,7 +118,7 @@ func (r *replica) finish(o *outcome) (next todo) {
 	r.pool.mu.Unlock()
 	after.do()
 	if logged {
-		r.pool.log.runEnded(run, o, v, pause)
+		r.pool.log.runEnded(level, message, run, o, v.Retry, pause)
 	}
 	return next
 }

@@ -85,9 +85,8 @@ func (l *poolLog) endOfRun(r *run, o *outcome, v lifecycle.Verdict) (level zerol
 	return level, message
 }
 
-// runEnded logs how a run ended and what follows. pause is the time until the next attempt.
-func (l *poolLog) runEnded(r *run, o *outcome, v lifecycle.Verdict, pause time.Duration) {
-	level, message := l.endOfRun(r, o, v)
+// runEnded logs how a run ended and what follows: see endOfRun. pause is the time until the next attempt, if there is one.
+func (l *poolLog) runEnded(level zerolog.Level, message string, r *run, o *outcome, retry bool, pause time.Duration) {
 	if !l.enabled(level) {
 		return
 	}
@@ -99,7 +98,7 @@ func (l *poolLog) runEnded(r *run, o *outcome, v lifecycle.Verdict, pause time.D
 		if o.panicked {
 			e.Bytes(fieldStack, stackOf(o.err))
 		}
-		if v.Retry {
+		if retry {
 			e.Stringer("retryIn", max(pause, 0))
 		}
 	})

@@ -154,7 +154,7 @@ func (p *Pool) Start(ctx context.Context) error {
 	}
 	workers := 0
 	for _, r := range starting { // without the lock: each goroutine wants it at once
-		r.launch(r.firstRun(p.startedAt))
+		r.launch(p.startedAt)
 		if r.index == 0 {
 			workers++
 		}

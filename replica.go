@@ -38,7 +38,7 @@ func newReplica(e *entry, index int32) *replica {
 // start gives the replica a goroutine. The pool's lock is held.
 func (r *replica) start() {
 	r.prepareStart()
-	r.launch(nil)
+	r.launch(time.Now())
 }
 
 // prepareStart prepares the replica for launch. The pool's lock is held.
@@ -47,8 +47,8 @@ func (r *replica) prepareStart() {
 	r.pool.goroutines++
 }
 
-// launch starts the replica's goroutine. Its first run will be spare, unless that is nil.
-func (r *replica) launch(spare *run) { go r.live(spare) }
+// launch starts the replica's goroutine.
+func (r *replica) launch(now time.Time) { go r.live(r.firstRun(now)) }
 
 // firstRun returns the run that follows at once when the replica starts, if one does. It is made here, so that the small
 // stack of the new goroutine need not grow for it: a process may have a hundred thousand that wait in their first run.

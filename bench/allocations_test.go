@@ -10,7 +10,7 @@ import (
 )
 
 // TestAllocationsDoNotGrow holds the allocations of workerfx in each work, for an operation. They do not depend on how fast
-// the machine is. Whoever needs one more changes the number here, and says why.
+// the machine is. If a change needs more, change the number here and say why.
 func TestAllocationsDoNotGrow(t *testing.T) {
 	most := map[string]float64{
 		"start and stop 10,000 workers":           15,

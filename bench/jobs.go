@@ -17,8 +17,8 @@ import (
 var errEnough = errors.New("enough")
 
 // inPool runs a body on some replicas of a worker, until it returns.
-func inPool(replicas int, body workerfx.RunFunc) {
-	p := newPool()
+func inPool(replicas int, body workerfx.RunFunc, opts ...workerfx.PoolOption) {
+	p := newPool(opts...)
 	var running sync.WaitGroup
 	running.Add(replicas)
 	check(p.Add(workerfx.NewWorker("jobs", func(ctx context.Context) error {

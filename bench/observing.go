@@ -50,15 +50,10 @@ func plainSpans(n int) side {
 // inRun measures something in a run of a worker.
 func inRun(measure func(ctx context.Context, m *meter), opts ...workerfx.PoolOption) func(m *meter) {
 	return func(m *meter) {
-		p, done := newPool(opts...), make(chan struct{})
-		check(p.Add(workerfx.NewWorker("inner", func(ctx context.Context) error {
-			defer close(done)
+		inPool(1, func(ctx context.Context) error {
 			measure(ctx, m)
 			return nil
-		})))
-		check(p.Start(context.Background()))
-		<-done
-		check(p.Stop(context.Background()))
+		}, opts...)
 	}
 }
 
@@ -113,15 +108,11 @@ func discarded() workerfx.PoolOption { return workerfx.WithLogger(zerolog.New(io
 // withWorkers measures something beside a pool of n workers that run.
 func withWorkers(n int, measure func(m *meter, p *workerfx.Pool), opts ...workerfx.PoolOption) func(m *meter) {
 	return func(m *meter) {
-		workerNames.make(n)
 		p := newPool(opts...)
-		for i := range n {
-			check(p.Add(workerfx.NewWorker(workerNames.of(i), func(ctx context.Context) error {
-				<-ctx.Done()
-				return nil
-			})))
-		}
-		check(p.Start(context.Background()))
+		startWorkers(p, n, func(ctx context.Context) error {
+			<-ctx.Done()
+			return nil
+		})
 		check(p.Ready(context.Background()))
 		measure(m, p)
 		check(p.Stop(context.Background()))
@@ -163,7 +154,6 @@ func executions(n, times int) side {
 // vectors are as many series of client_golang's own as a pool of n workers has.
 func vectors(n, times int) side {
 	return side{"client_golang", func(m *meter) {
-		workerNames.make(n)
 		registry, ours := prometheus.NewPedanticRegistry(), prometheus.NewPedanticRegistry()
 		withWorkers(n, func(*meter, *workerfx.Pool) {
 			for _, family := range must(ours.Gather()) {

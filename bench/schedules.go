@@ -48,14 +48,10 @@ func startOurCron(n int, job func()) (stop func()) {
 
 func startOurs(n int, job func(), schedule workerfx.Option) (stop func()) {
 	p := newPool()
-	workerNames.make(n)
-	for i := range n {
-		check(p.Add(workerfx.NewWorker(workerNames.of(i), func(context.Context) error {
-			job()
-			return nil
-		}, schedule)))
-	}
-	check(p.Start(context.Background()))
+	startWorkers(p, n, func(context.Context) error {
+		job()
+		return nil
+	}, schedule)
 	return func() { check(p.Stop(context.Background())) }
 }
 

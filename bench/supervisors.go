@@ -48,11 +48,17 @@ func startBare(n int, body func(context.Context) error) (stop func()) {
 
 func startPool(n int, body func(context.Context) error) (stop func()) {
 	pool := newPool()
+	startWorkers(pool, n, body)
+	return func() { check(pool.Stop(context.Background())) }
+}
+
+// startWorkers adds n workers to a pool, and starts it.
+func startWorkers(pool *workerfx.Pool, n int, body workerfx.RunFunc, opts ...workerfx.Option) {
+	workerNames.make(n)
 	for i := range n {
-		check(pool.Add(workerfx.NewWorker(workerNames.of(i), body)))
+		check(pool.Add(workerfx.NewWorker(workerNames.of(i), body, opts...)))
 	}
 	check(pool.Start(context.Background()))
-	return func() { check(pool.Stop(context.Background())) }
 }
 
 // newPool returns a pool that logs at level info.

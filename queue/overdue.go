@@ -24,8 +24,8 @@ type overdue struct {
 	told   map[string]time.Time // when the log told of a queue
 }
 
-// look returns the queues to warn about. Nobody works a queue if none of its jobs runs, and its oldest job is
-// still there, in two looks one after the other. So a queue that is only busy is none of them.
+// look returns the queues to warn about: those that had no running job in this look and in the one before, and still have
+// the same oldest job. A queue that is only busy has running jobs.
 func (o *overdue) look(now stats) (found []string) {
 	passed := now.at.Sub(o.before.at)
 	for name, queue := range now.queues {

@@ -87,7 +87,7 @@ func contextUntil(ctx context.Context, draining <-chan struct{}) (context.Contex
 	})
 }
 
-// handleAll handles records until one fails or the run is asked to finish, and commits those that were handled.
+// handleAll handles records, and commits the handled ones. It ends early if a record fails or the run has to finish.
 func (c *consumer) handleAll(ctx context.Context, draining <-chan struct{}, client *kgo.Client, records kgo.Fetches) (err error) {
 	var handled []*kgo.Record
 	for record := range records.RecordsAll() {

@@ -22,7 +22,7 @@ type Order struct {
 // database, and their jobs into a durable queue: see module queue.
 type Orders struct {
 	// toPack has no buffer, so an order is accepted when a packer has it. The pool promises that a worker handles the
-	// items that it has received before it stops. Nobody would handle the items that are in a buffer then.
+	// items that it has received before it stops. Items in a buffer would be lost.
 	toPack   chan int
 	packTime time.Duration
 
