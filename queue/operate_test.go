@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
 
@@ -41,6 +42,26 @@ func TestCancelledJobThatWaitsDoesNotRunUnlessItIsRequeued(t *testing.T) {
 		require.ErrorIs(t, err, queue.ErrNoJob)
 		require.ErrorContains(t, err, "completed")
 		require.ErrorIs(t, a.client.Cancel(t.Context(), 4711), queue.ErrNoJob)
+	})
+}
+
+// A message about a job that waits could come when the job runs again, after a requeue, and would end that run.
+func TestCancelTellsTheClientsOnlyOfAJobThatRuns(t *testing.T) {
+	onPostgres(t, func(t *testing.T, db testDB) {
+		begun := make(chan int64, 10)
+		a := startApp(t, db, slow(begun, nil))
+		waits, runs := a.enqueue(t, mail{}, queue.In(time.Hour)), a.enqueue(t, mail{})
+		require.Equal(t, runs, receive(t, begun))
+		db.onConn(t, func(conn *pgx.Conn) error {
+			_, err := conn.Exec(t.Context(), `LISTEN "public.river_control"`)
+			require.NoError(t, err)
+			require.NoError(t, a.client.Cancel(t.Context(), waits))
+			require.NoError(t, a.client.Cancel(t.Context(), runs))
+			heard, err := conn.WaitForNotification(within(t))
+			require.NoError(t, err)
+			require.JSONEq(t, fmt.Sprintf(`{"action":"cancel","job_id":%d,"queue":"default"}`, runs), heard.Payload, "the first message")
+			return nil
+		})
 	})
 }
 

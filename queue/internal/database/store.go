@@ -126,21 +126,24 @@ func (s *Store[TTx]) Requeue(ctx context.Context, id int64) error {
 	return notifyQueues(ctx, s.driver.GetExecutor(), row.Queue)
 }
 
-// Cancel gives a job up.
+// openStates are the states of jobs that are not over.
+var openStates = []string{
+	string(rivertype.JobStateAvailable), string(rivertype.JobStateScheduled), string(rivertype.JobStateRunning),
+	string(rivertype.JobStateRetryable), string(rivertype.JobStatePending),
+}
+
+// Cancel gives a job up. It does not use River's JobCancel, which tells the clients to end the job's run also if the job
+// waits. If such a job is requeued at once, the message can come when it runs again, and would end that run.
 func (s *Store[TTx]) Cancel(ctx context.Context, id int64) error {
-	row, err := s.Job(ctx, id)
-	if err != nil {
+	changed, err := s.changeBatch(ctx, Cancel, []int64{id}, openStates)
+	if err != nil || changed > 0 {
 		return err
 	}
-	if row.FinalizedAt == nil {
-		if row, err = s.inserter.JobCancel(ctx, id); err != nil {
-			return err
-		}
-	}
-	if row.FinalizedAt != nil && row.State != rivertype.JobStateCancelled {
+	row, err := s.Job(ctx, id)
+	if err == nil && row.State != rivertype.JobStateCancelled {
 		return fmt.Errorf("%w that could be cancelled: it is %s", ErrNoJob, row.State)
 	}
-	return nil
+	return err
 }
 
 // Counts returns the numbers of jobs by queue and state.
