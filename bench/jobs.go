@@ -114,6 +114,18 @@ func itemsBare(n int) side {
 	}}
 }
 
+// itemsUnstoppable only receives the items: nothing that takes them one by one can be faster.
+func itemsUnstoppable(n int) side {
+	return side{"receive only", func(m *meter) {
+		m.start()
+		sum := 0
+		for item := range produce(n) {
+			sum += item
+		}
+		m.stop(n)
+	}}
+}
+
 // itemsOf measures a body that handles n items.
 func itemsOf(n int, body func(ch <-chan int) workerfx.RunFunc) side {
 	return side{"workerfx", func(m *meter) {
@@ -192,9 +204,10 @@ func jobWorks(size func(n int) int) (works []work) {
 	return append(works, work{
 		name: "FromChannel", unit: "item", goal: 0.7, baseline: itemsBare(n),
 		contenders: []side{
-			itemsOf(n, fromChannel), tasks("pond", n, pondTasks), tasks("conc", n, concTasks), tasks("errgroup", n, errGroupTasks),
+			itemsOf(n, fromChannel), itemsUnstoppable(n), tasks("pond", n, pondTasks), tasks("conc", n, concTasks), tasks("errgroup", n, errGroupTasks),
 		},
 	}, work{
-		name: "Batch, 100 items each", unit: "item", goal: 0.5, baseline: itemsBare(n), contenders: []side{itemsOf(n, batches)},
+		name: "Batch, 100 items each", unit: "item", goal: 0.5, baseline: itemsBare(n),
+		contenders: []side{itemsOf(n, batches), itemsUnstoppable(n)},
 	})
 }

@@ -1,6 +1,6 @@
 // Command bench compares workerfx with bare Go and with other libraries, side by side.
 //
-//	go run . [-run PATTERN] [-rounds N] [-write FILE]
+//	go run . [-run PATTERN] [-rounds N] [-write FILE] [-cpuprofile FILE]
 //
 // Each work is done by all of its sides in turn, round by round, and by nothing else at the same time. A figure is that of
 // one operation. A ratio is that of two sides in the same round; shown are the median of all rounds, and the range of the
@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"os"
 	"regexp"
-	"runtime/pprof"
 )
 
 func main() {
@@ -22,11 +21,9 @@ func main() {
 	pattern := flag.String("run", ".", "do only works whose name matches this regular expression")
 	rounds := flag.Int("rounds", 15, "how often each work is repeated, after one round to warm up")
 	file := flag.String("write", "", "write the table into this Markdown file, between <!-- figures --> and <!-- /figures -->")
-	profile := flag.String("profile", "", "write a profile of the processor time into this file")
+	profiles := profileFlags()
 	flag.Parse()
-	if *profile != "" {
-		defer startProfile(*profile)()
-	}
+	defer profiles.start()()
 	wanted, err := regexp.Compile(*pattern)
 	check(err)
 	var results []*result
@@ -46,16 +43,6 @@ func main() {
 	}
 	if *file != "" {
 		check(writeTable(*file, results))
-	}
-}
-
-// startProfile begins a profile. The function that it returns ends it.
-func startProfile(path string) (stop func()) {
-	file := must(os.Create(path)) //nolint:gosec // the user names it
-	check(pprof.StartCPUProfile(file))
-	return func() {
-		pprof.StopCPUProfile()
-		check(file.Close())
 	}
 }
 
