@@ -38,7 +38,7 @@ func (b *buffer) String() string {
 	return b.text.String()
 }
 
-const waitLimit = 20 * time.Second
+const waitLimit = time.Minute
 
 func TestJobsOfGueAreWorkedOnceEach(t *testing.T) {
 	var out, log buffer

@@ -42,7 +42,7 @@ func onBoth(t *testing.T, test func(t *testing.T, db string)) {
 }
 
 // waitLimit bounds every wait of a test.
-const waitLimit = 30 * time.Second
+const waitLimit = time.Minute
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
