@@ -46,19 +46,6 @@ func callHook(r *replica, h hook, name string, call func()) (ok bool) {
 	return true
 }
 
-// answersItself tells whether the answer needs no user code, so that the pool's lock may be held.
-func answersItself(s *settings, q *lifecycle.Question) bool {
-	if q.Failures == 0 {
-		_, own := s.schedule.(interval)
-		return own
-	}
-	switch s.backoff.(type) {
-	case StaticBackoff, ExponentialBackoff:
-		return true
-	}
-	return false
-}
-
 // answer is the answer of a backoff or a schedule.
 type answer struct {
 	pause time.Duration  // of the backoff
@@ -66,23 +53,38 @@ type answer struct {
 	err   error          // the schedule is broken
 }
 
-// answerOf asks a worker's backoff or schedule. The default backoff replaces a broken one.
-func answerOf(r *replica, s *settings, q *lifecycle.Question) (a answer) {
+// builtInAnswer answers a question that needs no user code. ok is false for others.
+func builtInAnswer(s *settings, q *lifecycle.Question, a *answer) (ok bool) {
 	if q.Failures == 0 {
-		if !callHook(r, hookSchedule, "schedule", func() { a.tick = nextTick(s.schedule, s.jitter, q) }) {
+		if _, ok = s.schedule.(interval); ok {
+			nextTick(s.schedule, s.jitter, q, &a.tick)
+		}
+		return ok
+	}
+	switch s.backoff.(type) {
+	case StaticBackoff, ExponentialBackoff:
+		a.pause = s.backoff.Duration(q.Failures)
+		return true
+	}
+	return false
+}
+
+// usersAnswer asks the backoff or the schedule of the user. The default backoff replaces a broken one.
+func usersAnswer(r *replica, s *settings, q *lifecycle.Question, a *answer) {
+	if q.Failures == 0 {
+		if !callHook(r, hookSchedule, "schedule", func() { nextTick(s.schedule, s.jitter, q, &a.tick) }) {
 			a.err = errBrokenSchedule
 		}
-		return a
+		return
 	}
 	ok := callHook(r, hookBackoff, "backoff", func() {
-		if a.pause = r.backoff.Duration(q.Failures); a.pause < 0 {
+		if a.pause = s.backoff.Duration(q.Failures); a.pause < 0 {
 			panic(fmt.Sprintf("returned %v", a.pause))
 		}
 	})
 	if !ok {
 		a.pause = ExponentialBackoff{}.Duration(q.Failures)
 	}
-	return a
 }
 
 var errBrokenSchedule = errors.New("schedule is broken")
@@ -98,19 +100,19 @@ func (r *replica) ask() todo {
 }
 
 // plan asks the backoff or the schedule when the next run is due. The pool's lock is held, but it is free while the
-// user's code runs.
+// user's code runs. Question and answer are not copied from call to call, so that the small stack of the goroutine need not grow.
 func (r *replica) plan(now time.Time, after *afterwards) {
-	s, q := r.current(), r.machine.Question(now)
+	s := r.current()
+	var q lifecycle.Question
+	var a answer
+	r.machine.Question(now, &q)
 	if q.Rescheduled { // that the old schedule is broken says nothing about the new one
 		r.asked &^= hookSchedule
 		r.broken &^= hookSchedule
 	}
-	own := answersItself(s, &q)
-	if !own {
+	if !builtInAnswer(s, &q, &a) {
 		r.pool.mu.Unlock()
-	}
-	a := answerOf(r, s, &q)
-	if !own {
+		usersAnswer(r, s, &q, &a)
 		r.pool.mu.Lock()
 	}
 	if q.Failures > 0 || r.current() == s { // else the worker was rescheduled, and the machine asks again

@@ -127,7 +127,7 @@ func (i interval) Next(after time.Time) time.Time { return after.Add(time.Durati
 
 // nextTick asks a schedule for the next tick. An interval counts its ticks on the monotonic clock. Other schedules follow
 // the wall clock, also when it is set.
-func nextTick(schedule Schedule, jitter float64, q *lifecycle.Question) (tick lifecycle.Tick) {
+func nextTick(schedule Schedule, jitter float64, q *lifecycle.Question, tick *lifecycle.Tick) {
 	if d, ok := schedule.(interval); ok {
 		tick.At, tick.Missed = d.onGrid(q.Origin, q.From, q.MissedSince)
 	} else {
@@ -143,7 +143,6 @@ func nextTick(schedule Schedule, jitter float64, q *lifecycle.Question) (tick li
 	if since := q.MakeUpSince; !since.IsZero() && tick.Missed > 0 {
 		tick.MakeUp = hasTick(schedule, q, since)
 	}
-	return tick
 }
 
 // hasTick tells whether there was a tick after a time, up to that of the question.

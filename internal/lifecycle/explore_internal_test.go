@@ -264,7 +264,8 @@ func answers() (inputs []input) {
 			if !w.asking || !m.IsAsking() {
 				return false, nil
 			}
-			q := m.Question(w.now)
+			var q Question
+			m.Question(w.now, &q)
 			if backoff != (q.Failures > 0) {
 				return false, nil
 			}
@@ -379,7 +380,8 @@ func (w *world) follow(there func(m *Machine) bool) error {
 		case Run:
 			m.Began()
 		case Ask:
-			q := m.Question(w.now)
+			var q Question
+			m.Question(w.now, &q)
 			m.AnswerBackoff(w.now, time.Second)
 			if m.IsAsking() {
 				m.AnswerTick(&q, &Tick{At: q.From.Add(time.Second), Due: q.From.Add(time.Second)})

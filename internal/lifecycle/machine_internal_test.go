@@ -203,7 +203,9 @@ func TestClockThatIsSetDoesWhatCronDoes(t *testing.T) {
 	}
 	for name, test := range tests {
 		m := Machine{policy: &Policy{Scheduled: true, FollowsWallClock: true}, question: askSchedule, ticks: &ticks{last: at(test.last)}}
-		if q := m.Question(at(test.now)); !q.From.Equal(at(test.from)) || !q.MissedSince.Equal(at(test.last)) {
+		var q Question
+		m.Question(at(test.now), &q)
+		if !q.From.Equal(at(test.from)) || !q.MissedSince.Equal(at(test.last)) {
 			t.Errorf("%s: asked from %v, missed since %v", name, q.From, q.MissedSince)
 		}
 	}
@@ -216,7 +218,8 @@ func TestAMissedTickCountsOnceHoweverOftenTheScheduleIsAsked(t *testing.T) {
 		if m.Next(now, free).Do != Ask {
 			t.Fatal("nothing to ask")
 		}
-		q := m.Question(now)
+		var q Question
+		m.Question(now, &q)
 		n := int64(q.From.Sub(q.Origin) / time.Minute) // an interval of a minute
 		missed := int64(0)
 		if !q.MissedSince.IsZero() {

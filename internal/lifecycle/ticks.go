@@ -56,21 +56,27 @@ type Tick struct {
 	MakeUp bool      // there was a tick since MakeUpSince
 }
 
-// Question returns what to ask at now. It is for a machine that IsAsking.
-func (m *Machine) Question(now time.Time) Question {
+// Question stores in q, which is zero, what to ask at now. It is for a machine that IsAsking.
+func (m *Machine) Question(now time.Time, q *Question) {
 	if m.question == askBackoff {
-		return Question{Failures: int(m.failures)}
+		q.Failures = int(m.failures)
+		return
 	}
 	t := m.schedule(now)
-	q := Question{Rescheduled: m.rescheduled, Origin: t.origin, From: later(now, t.origin), MissedSince: later(t.last, t.counted)}
-	m.rescheduled = false
-	if back := t.last.Round(0).Sub(now.Round(0)); m.policy.FollowsWallClock && !t.last.IsZero() && back > 0 && back <= maxSetBack {
+	q.Rescheduled, m.rescheduled = m.rescheduled, false
+	q.Origin, q.From, q.MissedSince = t.origin, later(now, t.origin), later(t.last, t.counted)
+	if m.policy.FollowsWallClock && wasSetBack(t.last, now) {
 		q.From = t.last
 	}
 	if m.policy.MakesUp && !q.MissedSince.IsZero() {
 		q.MakeUpSince = later(q.MissedSince, t.covered)
 	}
-	return q
+}
+
+// wasSetBack tells whether the wall clock was set back since a tick, and not too far.
+func wasSetBack(last, now time.Time) bool {
+	back := last.Round(0).Sub(now.Round(0))
+	return !last.IsZero() && back > 0 && back <= maxSetBack
 }
 
 // AnswerBackoff takes the backoff's answer, counted from the end of the run.
