@@ -29,15 +29,18 @@ func slow(begun chan<- int64, goOn <-chan struct{}) fx.Option {
 func TestPausedQueueFinishesItsJobsAndBeginsNone(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		begun, goOn := make(chan int64, 10), make(chan struct{})
-		a := startApp(t, db, slow(begun, goOn))
+		a := newAppWith(t, db.module(queue.WithQueue("default", 2), queue.WithQueue("other", 1)), slow(begun, goOn))
+		a.RequireStart()
 		first := a.enqueue(t, mail{})
 		receive(t, begun)
 		require.NoError(t, a.Pool.Pause("queue/default"))
-		time.Sleep(50 * time.Millisecond) // the pause reaches River
-		second := a.enqueue(t, mail{})
 		close(goOn)
-		a.awaitState(t, first, queue.StateCompleted)
 		a.AwaitStatus("queue/default", workerfx.StatusPaused)
+		a.awaitState(t, first, queue.StateCompleted)
+		second := a.enqueue(t, mail{})
+		elsewhere := a.enqueue(t, mail{}, queue.Queue("other"))
+		require.Equal(t, elsewhere, receive(t, begun), "the other queue goes on")
+		a.awaitState(t, elsewhere, queue.StateCompleted)
 		require.Empty(t, begun)
 
 		require.NoError(t, a.Pool.Resume("queue/default"))
