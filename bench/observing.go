@@ -8,6 +8,7 @@ import (
 	"github.com/ankorstore/yokai/worker"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
+	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 
 	"github.com/workerfx/workerfx"
@@ -32,12 +33,15 @@ func newTracerProvider() *sdktrace.TracerProvider {
 	return sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(processor{}))
 }
 
-// spans starts and ends n spans.
-func spans(ctx context.Context, m *meter, provider *sdktrace.TracerProvider, n int) {
+// spans starts and ends n spans, with these attributes.
+func spans(ctx context.Context, m *meter, provider *sdktrace.TracerProvider, n int, attributes ...attribute.KeyValue) {
 	tracer := provider.Tracer("bench")
 	m.start()
 	for range n {
 		_, span := tracer.Start(ctx, "job")
+		if attributes != nil {
+			span.SetAttributes(attributes...)
+		}
 		span.End()
 	}
 	m.stop(n)
@@ -45,6 +49,13 @@ func spans(ctx context.Context, m *meter, provider *sdktrace.TracerProvider, n i
 
 func plainSpans(n int) side {
 	return side{"plain spans", func(m *meter) { spans(context.Background(), m, newTracerProvider(), n) }}
+}
+
+// spansWithAttributes have two attributes, as those of a run have, and nothing to do with a run.
+func spansWithAttributes(n int) side {
+	return side{"any two attributes", func(m *meter) {
+		spans(context.Background(), m, newTracerProvider(), n, attribute.String("Worker", "jobs"), attribute.String("WorkerExecutionID", "1"))
+	}}
 }
 
 // inRun measures something in a run of a worker.
@@ -194,7 +205,8 @@ func gather(m *meter, registry prometheus.Gatherer, n, times int) {
 func observingWorks(size func(n int) int) []work {
 	n, many := size(300_000), size(1_000)
 	works := []work{{
-		name: "span within a run", unit: "span", goal: 1.35, baseline: plainSpans(n), contenders: []side{ourSpans(n), yokaiSpans(n)},
+		name: "span within a run", unit: "span", goal: 1.35, baseline: plainSpans(n),
+		contenders: []side{ourSpans(n), spansWithAttributes(n), yokaiSpans(n)},
 	}, {
 		name: "log line through the context", unit: "line", goal: 1.1, baseline: loggerInHand(n), contenders: []side{loggerOfCtx(n)},
 	}, {
