@@ -165,16 +165,23 @@ func set[T any](field, value *T) {
 	}
 }
 
+// poolTitle names the pool in errors.
+func (c *Config) poolTitle() string {
+	if c.Name == "" {
+		return "pool"
+	}
+	return fmt.Sprintf("pool %q", text.Cut(c.Name, text.MaxName))
+}
+
 // validate returns an error about the pool's own settings. Those of workers are checked when a worker is added.
 func (c *Config) validate() error {
 	var errs []error
 	bad := func(field string, value any, why string) {
-		errs = append(errs, fmt.Errorf("pool %q: %s %v: %s", c.Name, field, value, why))
+		errs = append(errs, fmt.Errorf("%s: %s %v: %s", c.poolTitle(), field, value, why))
 	}
 	if c.Name != "" {
 		if flaw := names.Flaw(c.Name); flaw != "" {
-			shown := text.Cut(c.Name, text.MaxName)
-			errs = append(errs, fmt.Errorf("pool %q: name %q: %s", shown, shown, flaw))
+			errs = append(errs, fmt.Errorf("%s: name %q: %s", c.poolTitle(), text.Cut(c.Name, text.MaxName), flaw))
 		}
 	}
 	if c.StopTimeout < 0 {
@@ -246,7 +253,7 @@ func (c *Config) checkNames(workers []string) error {
 	check := func(field, name string) {
 		if !known[name] && !isUnder(name, workers) {
 			name = text.Cut(name, text.MaxName)
-			errs = append(errs, fmt.Errorf("pool %q: %s names worker %q: %w%s", c.Name, field, name, ErrUnknownWorker, names.DidYouMean(name, workers)))
+			errs = append(errs, fmt.Errorf("%s: %s names worker %q: %w%s", c.poolTitle(), field, name, ErrUnknownWorker, names.DidYouMean(name, workers)))
 		}
 	}
 	for name := range c.Workers {

@@ -169,7 +169,7 @@ func register(registerer prometheus.Registerer, c *collector, config Config) (*s
 		s, err = takeOver(taken.ExistingCollector, c)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("pool %q: register metrics: %w", config.Name, err)
+		return nil, fmt.Errorf("%s: register metrics: %w", config.poolTitle(), err)
 	}
 	return s, nil
 }

@@ -183,7 +183,7 @@ func TestARefusedWorkerIsReportedOnce(t *testing.T) {
 		}},
 		"an unknown name beside it": {workerfx.Config{Workers: workers{"mailer": bad, "mialer": {}}}, nil, []string{
 			`worker "mailer": max attempts -1: must not be negative`,
-			`pool "": config names worker "mialer": unknown worker; did you mean "mailer"?`,
+			`pool: config names worker "mialer": unknown worker; did you mean "mailer"?`,
 		}},
 	}
 	for name, test := range tests {

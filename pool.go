@@ -127,7 +127,7 @@ func (p *Pool) setDefaults() error {
 	complete.complete()
 	p.completeDefaults = &complete
 	if err := complete.validate("defaults"); err != nil {
-		return fmt.Errorf("pool %q: %w", p.config.Name, err)
+		return fmt.Errorf("%s: %w", p.config.poolTitle(), err)
 	}
 	return nil
 }
@@ -143,7 +143,7 @@ func (p *Pool) Name() string { return p.config.Name }
 // unknown worker, or if ctx has ended.
 func (p *Pool) Start(ctx context.Context) error {
 	if ctx.Err() != nil {
-		return fmt.Errorf("pool %q: start: %w", p.config.Name, context.Cause(ctx))
+		return fmt.Errorf("%s: start: %w", p.config.poolTitle(), context.Cause(ctx))
 	}
 	if err := p.checkConfiguredNames(); err != nil {
 		return err

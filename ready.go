@@ -54,7 +54,7 @@ func (p *Pool) startReady(ctx context.Context) error {
 	defer cancel()
 	err := p.awaitReady(early, saysSo)
 	if err != nil {
-		err = fmt.Errorf("pool %q: workers are not ready: %w", p.config.Name, errors.Join(err, p.Stop(ctx)))
+		err = fmt.Errorf("%s: workers are not ready: %w", p.config.poolTitle(), errors.Join(err, p.Stop(ctx)))
 	}
 	return err
 }
