@@ -160,7 +160,7 @@ func TestStopInterruptsJobsThatTakeTooLong(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		begun := make(chan int64, 10)
 		cause := make(chan error, 10)
-		a := startApp(t, db, fx.StopTimeout(2*time.Second), handle(func(ctx context.Context, job *queue.Job[mail]) error {
+		a := startApp(t, db, fx.StopTimeout(6*time.Second), handle(func(ctx context.Context, job *queue.Job[mail]) error {
 			begun <- job.ID
 			<-ctx.Done()
 			cause <- ctx.Err()

@@ -97,7 +97,7 @@ func TestUnreachableDatabaseIsTriedUntilTheStartTimeout(t *testing.T) {
 	require.NoError(t, silent.Close())
 	app := fx.New(fx.NopLogger, workerfx.Module, queue.Module(queue.Postgres(url)))
 	require.NoError(t, app.Err())
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 	defer cancel()
 	err = app.Start(ctx)
 	require.ErrorContains(t, err, "queue: PostgreSQL at "+silent.Addr().String()+"/jobs: cannot be used (")
