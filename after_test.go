@@ -699,7 +699,7 @@ func TestReplacedPredecessorIsForgottenByItsDependents(t *testing.T) {
 		default:
 			return false
 		}
-	}, 10*time.Second, 10*time.Millisecond)
+	}, time.Minute, 10*time.Millisecond)
 }
 
 func TestAddCostsTheSameBesideThousandsThatComeAfterOthers(t *testing.T) {

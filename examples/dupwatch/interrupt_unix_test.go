@@ -27,7 +27,7 @@ func TestASignalEndsThePassAtOnceAndWithoutATable(t *testing.T) {
 		var out, log buffer
 		code := make(chan int)
 		go func() { code <- run([]string{"-once", "-dir", dir, "-listen", "", "-hashers", "2"}, &out, &log) }()
-		require.Eventually(t, func() bool { return log.String() != "" }, 10*time.Second, time.Millisecond)
+		require.Eventually(t, func() bool { return log.String() != "" }, time.Minute, time.Millisecond)
 
 		began := time.Now()
 		require.Equal(t, exitInterrupted, signalUntilDone(t, sig, code))

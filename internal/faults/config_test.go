@@ -96,7 +96,7 @@ func TestABucketListAtTheEdgeScrapesWell(t *testing.T) {
 	pool := newPool(t, workerfx.WithConfig(workerfx.Config{StopTimeout: longest, Metrics: workerfx.MetricsConfig{Buckets: buckets}}))
 	registry := newRegistry(t, pool)
 	start(t, pool, workerfx.NewWorker("w", succeeds))
-	require.Eventually(t, func() bool { return pool.Executions()[0].Status == workerfx.StatusSuccess }, 5*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return pool.Executions()[0].Status == workerfx.StatusSuccess }, patience, time.Millisecond)
 	assert.Contains(t, scrape(t, registry), `worker_execution_duration_seconds_count{status="success",worker="w"} 1`)
 	stop(t, pool)
 }

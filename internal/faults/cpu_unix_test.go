@@ -172,7 +172,7 @@ func TestAThousandRunsThatHangAtOnceAreReportedQuickly(t *testing.T) {
 			workerfx.WithHeartbeat(100*time.Millisecond)))
 	}
 	start(t, pool)
-	assert.Eventually(t, func() bool { return lines.Load() == 1000 }, 10*time.Second, 10*time.Millisecond)
+	assert.Eventually(t, func() bool { return lines.Load() == 1000 }, patience, 10*time.Millisecond)
 	settle()
 	requireIdle(t)
 	close(release)

@@ -75,7 +75,7 @@ func FuzzCron(f *testing.F) {
 		begin := time.Now()
 		require.NoError(t, pool.Start(t.Context()))
 		defer stop(t, pool)
-		require.Eventually(t, func() bool { return pool.Executions()[0].Status != workerfx.StatusPending }, time.Minute, time.Microsecond)
+		require.Eventually(t, func() bool { return pool.Executions()[0].Status != workerfx.StatusPending }, patience, time.Microsecond)
 		if e := pool.Executions()[0]; e.Status == workerfx.StatusWaiting && e.Runs == 0 {
 			require.False(t, e.NextRunAt.Before(begin), "%v is in the past", e.NextRunAt)
 		}

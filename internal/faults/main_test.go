@@ -32,6 +32,9 @@ var (
 	endless = workerfx.WithMaxAttempts(0)
 )
 
+// patience limits every wait for something real. It is long, as a busy machine is slow.
+const patience = 10 * time.Minute
+
 // newPool makes a pool with these options. It is silent unless one of them is a logger.
 func newPool(t testing.TB, opts ...workerfx.PoolOption) *workerfx.Pool {
 	t.Helper()

@@ -71,7 +71,7 @@ func awaitDone(t *testing.T, pool *workerfx.Pool, name string) {
 	require.Eventually(t, func() bool {
 		e, err := pool.Execution(name)
 		return err == nil && e.Status >= workerfx.StatusSuccess
-	}, time.Minute, 10*time.Millisecond)
+	}, patience, 10*time.Millisecond)
 }
 
 func TestAMillionRestartsInFlatMemory(t *testing.T) {
@@ -155,7 +155,7 @@ func TestCommandsWithoutEndInFlatMemory(t *testing.T) {
 			pool := startPool(t, workerfx.NewWorker("w", untilStopped), workerfx.NewWorker("done", succeeds),
 				workerfx.NewWorker("ticking", succeeds, workerfx.WithInterval(time.Hour)))
 			awaitDone(t, pool, "done")
-			require.Eventually(t, func() bool { return pool.Trigger("ticking") == nil }, time.Minute, time.Millisecond)
+			require.Eventually(t, func() bool { return pool.Trigger("ticking") == nil }, patience, time.Millisecond)
 			for m.step() {
 				require.NoError(t, give(pool))
 			}

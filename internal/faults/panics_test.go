@@ -310,7 +310,7 @@ func TestAPanicOfAJobIsOneFailedAttempt(t *testing.T) {
 			require.Eventually(t, func() bool {
 				e, err := pool.Execution("w")
 				return err == nil && e.Status == workerfx.StatusError
-			}, 5*time.Second, time.Millisecond)
+			}, patience, time.Millisecond)
 			e, _ := pool.Execution("w")
 			assert.EqualValues(t, 1, e.FailedJobs)
 			assert.ErrorContains(t, e.Err, "in a job")

@@ -285,7 +285,7 @@ func (s *storm) anyName(r *rand.Rand) string {
 func (s *storm) requireCalm() {
 	s.t.Helper()
 	close(s.calm)
-	require.Eventually(s.t, func() bool { return s.giving.Load() == 0 }, 30*time.Second, time.Millisecond)
+	require.Eventually(s.t, func() bool { return s.giving.Load() == 0 }, patience, time.Millisecond)
 	for _, group := range strategyNames {
 		for _, member := range []string{"a", "b", "c", "d"} {
 			over := s.groupWatch.mayLeave(group + "/" + member)
@@ -293,7 +293,7 @@ func (s *storm) requireCalm() {
 			over()
 			require.NoError(s.t, s.pool.Resume(group+"/"+member))
 		}
-		if !assert.Eventually(s.t, func() bool { return allRunning(s.pool, group) }, 30*time.Second, time.Millisecond, "group %q", group) {
+		if !assert.Eventually(s.t, func() bool { return allRunning(s.pool, group) }, patience, time.Millisecond, "group %q", group) {
 			for _, e := range s.pool.Executions() {
 				s.t.Logf("%s#%d: %v, next at %v: %v", e.Worker, e.Replica, e.Status, e.NextRunAt, e.Events[max(0, len(e.Events)-8):])
 			}
@@ -419,7 +419,7 @@ func TestAChildStormLeavesNoChildBehind(t *testing.T) {
 	require.Eventually(t, func() bool {
 		e, _ := s.pool.Execution("parent")
 		return e.Status == workerfx.StatusSuccess
-	}, 20*time.Second, time.Millisecond)
+	}, patience, time.Millisecond)
 	assert.Greater(t, children.Load(), int64(50))
 	for _, name := range names(s.pool) {
 		assert.NotContains(t, name, "parent/")

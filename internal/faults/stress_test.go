@@ -61,7 +61,7 @@ func TestStressOfAllCommandsAtRandom(t *testing.T) {
 	s.finish()
 	requireConsistent(t, before, s.pool.Executions())
 	requireNoSeriesOfChildren(t, scrape(t, registry))
-	require.Eventually(t, func() bool { return runtime.NumGoroutine() < 50 }, 5*time.Second, 10*time.Millisecond)
+	require.Eventually(t, func() bool { return runtime.NumGoroutine() < 50 }, patience, 10*time.Millisecond)
 	t.Logf("%d commands, %d runs, %d after a failure of their group", given.Load(), s.runs.Load(), s.groupWatch.checked)
 	assert.Greater(t, s.runs.Load(), int64(100))
 }
