@@ -148,7 +148,7 @@ func TestAConfigurationForAHostileNameIsAnErrorAndQuick(t *testing.T) {
 			err := pool.Start(t.Context())
 			require.ErrorIs(t, err, workerfx.ErrUnknownWorker)
 			requireReadable(t, err.Error())
-			assert.Less(t, time.Since(begin), time.Second)
+			assert.Less(t, time.Since(begin), time.Minute)
 		})
 	}
 }

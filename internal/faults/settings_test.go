@@ -235,7 +235,7 @@ func TestACronWithAnEmptyListIsRefusedAtOnce(t *testing.T) {
 		t.Run(spec, func(t *testing.T) {
 			begin := time.Now()
 			assert.ErrorContains(t, newPool(t).Add(workerfx.NewWorker("mailer", succeeds, workerfx.WithCron(spec))), `"mailer": cron`)
-			assert.Less(t, time.Since(begin), time.Second)
+			assert.Less(t, time.Since(begin), time.Minute, "it does not look for a tick")
 		})
 	}
 }
