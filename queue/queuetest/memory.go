@@ -8,25 +8,37 @@ import (
 	"database/sql/driver"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"modernc.org/sqlite"
 )
 
-// openMemory returns a database in memory. It has one connection, and lives as long as this one.
-func openMemory() *sql.DB {
-	db := sql.OpenDB(memory{})
+// openMemory returns a database in memory. Close frees it.
+func openMemory() (*sql.DB, error) {
+	m := &memory{name: fmt.Sprintf("file:/queuetest-%d?vfs=memdb", opened.Add(1))}
+	var err error
+	if m.keeper, err = m.Driver().Open(m.name); err != nil {
+		return nil, err
+	}
+	db := sql.OpenDB(m)
 	db.SetMaxOpenConns(1)
-	return db
+	return db, nil
 }
 
-// memory opens connections to databases in memory. SQLite's clock is the system's, also inside of a bubble. So the clock is
-// asked here, for the only form in which River's statements and those of this package ask for it.
-type memory struct{}
+// opened counts the databases, so that each has a name of its own.
+var opened atomic.Int64
 
-// Connect opens a new database.
-func (m memory) Connect(context.Context) (driver.Conn, error) {
-	opened, err := m.Driver().Open(":memory:")
+// memory opens connections to a database in memory. SQLite's clock is the system's, also inside of a bubble. So the clock is
+// asked here, for the only form in which River's statements and those of this package ask for it.
+type memory struct {
+	name   string
+	keeper driver.Conn // keeps the database when database/sql drops its connection, as it may do after a context has ended
+}
+
+// Connect opens a connection.
+func (m *memory) Connect(context.Context) (driver.Conn, error) {
+	opened, err := m.Driver().Open(m.name)
 	if err != nil {
 		return nil, err
 	}
@@ -37,8 +49,11 @@ func (m memory) Connect(context.Context) (driver.Conn, error) {
 	return clockConn{conn}, nil
 }
 
+// Close ends the database.
+func (m *memory) Close() error { return m.keeper.Close() }
+
 // Driver is that of SQLite.
-func (memory) Driver() driver.Driver { return &sqlite.Driver{} }
+func (*memory) Driver() driver.Driver { return &sqlite.Driver{} }
 
 // conn is what a connection of the driver can do.
 type conn interface {

@@ -34,7 +34,11 @@ type Queue struct {
 // made or started, and if there is no handler. The app is stopped when the test is over.
 func New(tb fxtest.TB, handlers fx.Option, opts ...queue.Option) *Queue {
 	tb.Helper()
-	q := &Queue{tb: tb, DB: openMemory()}
+	db, err := openMemory()
+	if err != nil {
+		tb.Fatalf("queuetest: %v", err)
+	}
+	q := &Queue{tb: tb, DB: db}
 	tb.Cleanup(func() { _ = q.DB.Close() })
 	q.App = fxtest.New(tb, fx.Supply(q.DB), queue.Module(queue.UseSQLite(), opts...), handlers,
 		fx.Invoke(func(c *queue.Client) { q.Client = c }))

@@ -5,6 +5,7 @@ package queuetest_test
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"strings"
@@ -194,6 +195,18 @@ func TestTwoQueuesHaveNothingInCommon(t *testing.T) {
 	a.WorkAll()
 	require.Len(t, a.Jobs(), 1)
 	require.Empty(t, b.Jobs())
+}
+
+func TestJobsOutliveTheConnection(t *testing.T) {
+	inAndOutOfBubble(t, func(t *testing.T) {
+		q := queuetest.New(t, handling(succeeds))
+		q.Enqueue(Greeting{})
+		conn, err := q.DB.Conn(t.Context())
+		require.NoError(t, err)
+		_ = conn.Raw(func(any) error { return driver.ErrBadConn }) // so that database/sql drops it
+		q.WorkAll()
+		require.Len(t, q.Jobs(queue.StateCompleted), 1)
+	})
 }
 
 func TestFailuresTellWhatTheJobsDid(t *testing.T) {
