@@ -16,7 +16,7 @@ import (
 
 // openMemory returns a database in memory. Close frees it.
 func openMemory() (*sql.DB, error) {
-	m := &memory{name: fmt.Sprintf("file:/queuetest-%d?vfs=memdb", opened.Add(1))}
+	m := &memory{name: fmt.Sprintf("file:/queuetest-%d?vfs=memdb", databases.Add(1))}
 	var err error
 	if m.keeper, err = m.Driver().Open(m.name); err != nil {
 		return nil, err
@@ -26,8 +26,8 @@ func openMemory() (*sql.DB, error) {
 	return db, nil
 }
 
-// opened counts the databases, so that each has a name of its own.
-var opened atomic.Int64
+// databases counts the databases, so that each has a name of its own.
+var databases atomic.Int64
 
 // memory opens connections to a database in memory. SQLite's clock is the system's, also inside of a bubble. So the clock is
 // asked here, for the only form in which River's statements and those of this package ask for it.
