@@ -327,7 +327,9 @@ func TestProbesBesideAStormOfCommands(t *testing.T) {
 			}
 		})
 	}
-	time.Sleep(20 * time.Millisecond) // not started yet
+	require.Eventually(t, func() bool { // not started yet: live, but not ready
+		return answered[http.StatusOK].Load() > 0 && answered[http.StatusServiceUnavailable].Load() > 0
+	}, patience, time.Millisecond)
 	require.NoError(t, s.pool.Start(t.Context()))
 	time.Sleep(300 * time.Millisecond)
 	s.stopWatch.stop(t, s.pool)
