@@ -3,6 +3,7 @@ package workerfx
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel"
@@ -72,9 +73,7 @@ func JobContext(ctx context.Context, id string, attempt int) context.Context {
 	if run == nil {
 		return ctx
 	}
-	job := &jobContext{Context: ctx, id: id, attempt: attempt}
-	job.logger = run.replica.pool.logger.With().Str(fieldWorker, run.replica.name).Str(fieldExecutionID, id).Int(fieldAttempt, attempt).Logger()
-	return job
+	return &jobContext{Context: ctx, run: run, id: id, attempt: attempt}
 }
 
 // CountJob counts a job of the run that ctx belongs to, in the report and in worker_jobs_total. The job failed if
@@ -102,9 +101,10 @@ func CountJob(ctx context.Context, err error) {
 type jobContext struct {
 	context.Context
 
+	run     *run
 	id      string
 	attempt int
-	logger  zerolog.Logger
+	logger  atomic.Pointer[zerolog.Logger] // made when it is first needed
 }
 
 type jobKey struct{}
@@ -114,9 +114,20 @@ func (j *jobContext) Value(key any) any {
 	case jobKey{}:
 		return j
 	case loggerKey:
-		return &j.logger
+		return j.ownLogger()
 	}
 	return j.Context.Value(key)
+}
+
+// ownLogger returns the job's logger, and makes it if need be.
+func (j *jobContext) ownLogger() *zerolog.Logger {
+	if logger := j.logger.Load(); logger != nil {
+		return logger
+	}
+	r := j.run.replica
+	logger := r.pool.logger.With().Str(fieldWorker, r.name).Str(fieldExecutionID, j.id).Int(fieldAttempt, j.attempt).Logger()
+	j.logger.CompareAndSwap(nil, &logger)
+	return j.logger.Load()
 }
 
 // jobOf returns the job that ctx belongs to, or nil.

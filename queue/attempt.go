@@ -54,7 +54,7 @@ func (a *attempt) work(ctx context.Context) (err error) {
 	}
 	return a.goroutines.call(func() error {
 		return a.app.db.Work(ctx, a.handler.txType, a.row, func(tx any) error {
-			return handle(context.WithValue(ctx, currentKey{}, &current{info: a.info, tx: tx}), tx)
+			return handle(context.WithValue(ctx, currentKey{}, &current{info: &a.info, tx: tx}), tx)
 		})
 	})
 }

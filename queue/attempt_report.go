@@ -36,7 +36,7 @@ func (a *attempt) report(ctx context.Context, log *zerolog.Logger, err error, ho
 		if how == discarded {
 			given.State = StateCancelled
 		}
-		a.app.hooks.discarded(ctx, log, given, err)
+		a.app.hooks.discarded(ctx, log, &given, err)
 	}
 }
 
@@ -49,8 +49,10 @@ func logLine(how ending) (level zerolog.Level, message string) {
 		return zerolog.WarnLevel, "job failed, it will run again"
 	case exhausted, discarded:
 		return zerolog.ErrorLevel, "job discarded"
+	case rescheduled:
+		return zerolog.DebugLevel, "job rescheduled"
 	default:
-		return zerolog.DebugLevel, "job " + how.String()
+		return zerolog.DebugLevel, "job succeeded"
 	}
 }
 

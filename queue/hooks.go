@@ -30,34 +30,34 @@ type Hooks struct {
 // hookSet are all hooks of an app.
 type hookSet []Hooks
 
-func (s hookSet) locked(ctx context.Context, log *zerolog.Logger, job JobInfo) {
+func (s hookSet) locked(ctx context.Context, log *zerolog.Logger, job *JobInfo) {
 	for _, h := range s {
 		if h.OnLocked != nil {
-			callHook(log, "OnLocked", func() { h.OnLocked(ctx, job) })
+			callHook(log, "OnLocked", func() { h.OnLocked(ctx, *job) })
 		}
 	}
 }
 
-func (s hookSet) done(ctx context.Context, log *zerolog.Logger, job JobInfo, err error) {
+func (s hookSet) done(ctx context.Context, log *zerolog.Logger, job *JobInfo, err error) {
 	for _, h := range s {
 		if h.OnDone != nil {
-			callHook(log, "OnDone", func() { h.OnDone(ctx, job, err) })
+			callHook(log, "OnDone", func() { h.OnDone(ctx, *job, err) })
 		}
 	}
 }
 
-func (s hookSet) unknown(ctx context.Context, log *zerolog.Logger, job JobInfo) {
+func (s hookSet) unknown(ctx context.Context, log *zerolog.Logger, job *JobInfo) {
 	for _, h := range s {
 		if h.OnUnknownKind != nil {
-			callHook(log, "OnUnknownKind", func() { h.OnUnknownKind(ctx, job) })
+			callHook(log, "OnUnknownKind", func() { h.OnUnknownKind(ctx, *job) })
 		}
 	}
 }
 
-func (s hookSet) discarded(ctx context.Context, log *zerolog.Logger, job JobInfo, err error) {
+func (s hookSet) discarded(ctx context.Context, log *zerolog.Logger, job *JobInfo, err error) {
 	for _, h := range s {
 		if h.OnDiscard != nil {
-			callHook(log, "OnDiscard", func() { h.OnDiscard(ctx, job, err) })
+			callHook(log, "OnDiscard", func() { h.OnDiscard(ctx, *job, err) })
 		}
 	}
 }

@@ -78,12 +78,12 @@ func CtxJob(ctx context.Context) (job JobInfo, ok bool) {
 	if !ok {
 		return JobInfo{}, false
 	}
-	return current.info, true
+	return *current.info, true
 }
 
 // current is the job that a context belongs to.
 type current struct {
-	info JobInfo
+	info *JobInfo
 	tx   any // the handler's transaction, nil if it has none
 }
 

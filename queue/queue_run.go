@@ -63,15 +63,15 @@ func (r *queueRun) Work(ctx context.Context, row *rivertype.JobRow) error {
 	a := &attempt{queueRun: r, handler: r.app.handlers[row.Kind], row: row, info: infoOf(row)}
 	log := r.logger(a.info)
 	ctx = workerfx.JobContext(ctx, executionID(a.info), a.info.Attempt)
-	ctx = log.WithContext(context.WithValue(ctx, currentKey{}, &current{info: a.info}))
+	ctx = log.WithContext(context.WithValue(ctx, currentKey{}, &current{info: &a.info}))
 	ctx, span := a.startSpan(ctx)
-	r.app.hooks.locked(ctx, &log, a.info)
+	r.app.hooks.locked(ctx, &log, &a.info)
 	begun := time.Now()
 	err := a.work(ctx)
 	how := a.classify(ctx, err)
 	a.observe(ctx, time.Since(begun), how)
 	a.endSpan(span, err, how)
-	r.app.hooks.done(ctx, &log, a.info, err)
+	r.app.hooks.done(ctx, &log, &a.info, err)
 	a.report(ctx, &log, err, how)
 	return a.riverError(err, how)
 }
@@ -83,10 +83,10 @@ func (r *queueRun) Unknown(ctx context.Context, row *rivertype.JobRow, err error
 	log.Error().Str("queue", info.Queue).Msg("job has a kind that this process has no handler for: " +
 		"provide one, or keep the kind in a queue that only processes with its handler work")
 	workerfx.CountJob(r.ctx, err)
-	r.app.hooks.unknown(ctx, &log, info)
+	r.app.hooks.unknown(ctx, &log, &info)
 	if info.Attempt >= info.MaxAttempts {
 		info.State = StateDiscarded
-		r.app.hooks.discarded(ctx, &log, info, err)
+		r.app.hooks.discarded(ctx, &log, &info, err)
 	}
 }
 

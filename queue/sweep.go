@@ -54,7 +54,7 @@ func (a *appQueue) sweepNow(ctx context.Context, session *database.Session, log 
 			why = "it was cancelled"
 		}
 		log.Error().Func(jobFields(info)).Err(failed).Msg("job discarded, " + why)
-		a.hooks.discarded(ctx, log, info, failed)
+		a.hooks.discarded(ctx, log, &info, failed)
 	}
 }
 

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -33,6 +34,9 @@ func metadataOf(ctx context.Context) ([]byte, error) {
 
 // traceLinkOf returns the span that enqueued a job, or an invalid one.
 func traceLinkOf(metadata []byte) trace.SpanContext {
+	if !bytes.Contains(metadata, []byte(`"workerfx"`)) { // most jobs: no need to decode it
+		return trace.SpanContext{}
+	}
 	var o traceLink
 	if json.Unmarshal(metadata, &o) != nil || len(o.Workerfx) == 0 {
 		return trace.SpanContext{}
