@@ -68,7 +68,7 @@ const (
 // WorkerConfig sets options of a worker from configuration. A nil field does not set its option. In JSON, durations
 // may be strings such as "5s".
 type WorkerConfig struct {
-	// Disabled excludes the worker from this process. It has no effect in Config.Defaults.
+	// Disabled excludes the worker from this process. In Config.Defaults it is an error: use Only or Except there.
 	Disabled bool `json:"disabled,omitempty" yaml:"disabled,omitempty" mapstructure:"disabled,omitempty"`
 	// Each of these sets the option of the same name.
 	DeferredStart *time.Duration      `json:"deferredStart,omitempty" yaml:"deferredStart,omitempty" mapstructure:"deferredStart,omitempty"`

@@ -8,7 +8,7 @@ import (
 )
 
 // Draining returns a channel that is closed when the run that ctx belongs to should finish its current work and
-// begin nothing new: its worker stops, is paused or is scaled down. Call it at the begin of Run. A stop ends the
+// begin nothing new: its worker stops, is paused or is scaled down. Call it at the beginning of Run. A stop ends the
 // context of a run that called Draining only after three quarters of its time have passed. That time is the
 // worker's stop timeout, else what [Pool.Stop] was given, else [Config.StopTimeout]. The context of any other run
 // ends at once. Outside of a run Draining returns ctx.Done().

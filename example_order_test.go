@@ -101,7 +101,7 @@ func (*Pair) Workers() []workerfx.Worker {
 	}
 }
 
-// NewProbes serves the probes at /livez and /readyz.
+// NewProbes makes the server of the probes, at /livez and /readyz.
 func NewProbes(pool *workerfx.Pool) *http.Server {
 	return &http.Server{Addr: "127.0.0.1:8081", Handler: health.Handler(pool), ReadHeaderTimeout: time.Second}
 }

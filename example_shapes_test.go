@@ -29,7 +29,7 @@ func (*Importer) Name() string { return "importer" }
 func (im *Importer) Workers() []workerfx.Worker {
 	return []workerfx.Worker{
 		workerfx.NewWorker("clean", im.clean, workerfx.WithCron("30 4 * * *")), // every night at half past four
-		workerfx.NewWorker("look", im.look, // every minute, the first time at once
+		workerfx.NewWorker("look", im.look, // every minute, and once at the start
 			workerfx.WithInterval(time.Minute), workerfx.WithStartImmediately(), workerfx.WithJitter(0.1)),
 		workerfx.NewWorker("read", workerfx.FromChannel(im.files, im.read), // each file, four at a time
 			workerfx.WithReplicas(4), workerfx.WithReplicaLimits(1, 16)),

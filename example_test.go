@@ -51,7 +51,7 @@ func Example() {
 	shown := make(chan struct{})
 	app := fx.New(
 		fx.Decorate(func(zerolog.Logger) zerolog.Logger { return firstPoll(shown) }),
-		fx.NopLogger, // or Fx tells what it does
+		fx.NopLogger, // Fx says nothing, also not why an app does not start
 		fx.Provide(NewLogger),
 		workerfx.Module,
 		workerfx.ProvideWorker(NewPoller,
@@ -294,7 +294,7 @@ func NewConfig() (workerfx.Config, error) {
 	var file struct{ Worker workerfx.Config }
 	data, err := os.ReadFile("config.yaml")
 	if err == nil {
-		err = yaml.UnmarshalStrict(data, &file) // a typing error is an error
+		err = yaml.UnmarshalStrict(data, &file) // an unknown field is an error
 	}
 	return file.Worker, err
 }

@@ -27,7 +27,7 @@ func WithConfig(config Config) PoolOption {
 }
 
 // WithLogger sets the logger of the pool and of its workers' contexts. Without a logger, workers log nothing, and
-// the pool writes only failures, to stderr. See also [WithSlog].
+// the pool writes only panics and failures that are not tried again, to stderr. See also [WithSlog].
 func WithLogger(logger zerolog.Logger) PoolOption {
 	return func(o *poolOptions) { o.logger, o.slog = &logger, nil }
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // WithSlog sets the logger of the pool and of its workers' contexts, for apps that use [log/slog]. [CtxLogger] writes to it,
-// too. It and [WithLogger] replace each other. Without a logger, also for nil, the pool writes only failures, to stderr.
+// too. It and [WithLogger] replace each other. Nil is no logger.
 func WithSlog(logger *slog.Logger) PoolOption {
 	return func(o *poolOptions) {
 		o.logger, o.slog = nil, logger

@@ -1,4 +1,4 @@
-// Package dashboard serves a page that shows the workers of a pool, and lets those who may act on them.
+// Package dashboard serves a page that shows the workers of a pool, and lets users with permission act on them.
 //
 //	mux.Handle("/workers/", http.StripPrefix("/workers", dashboard.Handler(pool)))
 //

@@ -83,7 +83,7 @@ func TestAppImportsAtNight(t *testing.T) {
 
 		app.Trigger("importer")           // now, and returns when this run has ended
 		e := app.AwaitRuns("importer", 2) // at half past four
-		require.Equal(t, 4, e.StartedAt.UTC().Hour())
+		require.Equal(t, 4, e.StartedAt.Hour())
 
 		require.NoError(t, app.Pool.Health())
 		app.RequireStop()
