@@ -41,11 +41,17 @@ func addAll(p *Pool, entries []*entry) error {
 	}
 	for i, e := range entries {
 		same := func(o *entry) bool { return o.name == e.name }
-		if p.entries[e.name] != nil || slices.ContainsFunc(entries[:i], same) {
+		excludedTwice := p.excluded[e.name] && p.phase == phaseNew
+		if p.entries[e.name] != nil || excludedTwice || slices.ContainsFunc(entries[:i], same) {
 			return fmt.Errorf("worker %q: %w; WithName gives it another", e.name, ErrDuplicateWorker)
 		}
 	}
-	entries = slices.DeleteFunc(entries, leaveOut)
+	for _, e := range entries {
+		if isExcluded(e) {
+			p.excluded[e.name] = true
+		}
+	}
+	entries = slices.DeleteFunc(entries, isExcluded)
 	for _, e := range entries {
 		p.entries[e.name] = e
 	}
@@ -68,14 +74,8 @@ func addAll(p *Pool, entries []*entry) error {
 	return nil
 }
 
-// leaveOut tells whether the configuration excludes e from this process. The pool keeps the names of such workers.
-func leaveOut(e *entry) bool {
-	out := e.parent == nil && e.pool.config.excludes(e.name)
-	if out {
-		e.pool.excluded = append(e.pool.excluded, e.name)
-	}
-	return out
-}
+// isExcluded tells whether the configuration excludes e from this process.
+func isExcluded(e *entry) bool { return e.parent == nil && e.pool.config.excludes(e.name) }
 
 // drop takes entries out of the pool.
 func drop(p *Pool, entries []*entry) {

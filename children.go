@@ -21,11 +21,14 @@ func AddChild(ctx context.Context, w Worker, opts ...Option) error {
 		return fmt.Errorf("add child: %w", errNoRun)
 	}
 	pool := parent.replica.pool
-	child, err := newEntry(pool, origin{name: parent.displayName(), child: true}, w, opts)
+	child, err := newEntry(pool, origin{name: parent.displayName(), parent: parent}, w, opts)
 	if err != nil {
 		return err
 	}
 	child.parent = parent
+	if ctx.Err() != nil { // it may have ended before the run, such as when a lock was lost
+		return fmt.Errorf("worker %q: add child: the context has ended: %w", child.name, context.Cause(ctx))
+	}
 	for {
 		pool.mu.Lock()
 		older, err := parent.addChild(child)

@@ -126,6 +126,7 @@ func restart(r *replica, after *afterwards) (over <-chan struct{}) {
 	if r.machine.IsScaledDown() {
 		return nil
 	}
+	r.note(eventRestarted, "", time.Now())
 	if r.machine.HasExited() {
 		r.revive()
 		return nil

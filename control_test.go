@@ -501,3 +501,94 @@ func TestChildFunctionsOutsideOfARun(t *testing.T) {
 	assert.Error(t, workerfx.RemoveChild(t.Context(), "x"))
 	assert.Empty(t, workerfx.Children(t.Context()))
 }
+
+func TestARestartByHandIsAnEventInAnyStatus(t *testing.T) {
+	tests := map[workerfx.Status]workerfx.Worker{
+		workerfx.StatusRunning: workerfx.NewWorker("w", untilStopped),
+		workerfx.StatusWaiting: workerfx.NewWorker("w", untilStopped, workerfx.WithInterval(time.Hour)),
+		workerfx.StatusPaused:  workerfx.NewWorker("w", untilStopped, workerfx.WithInterval(time.Hour)),
+		workerfx.StatusSuccess: workerfx.NewWorker("w", func(context.Context) error { return nil }),
+		workerfx.StatusError:   workerfx.NewWorker("w", fails),
+	}
+	for status, w := range tests {
+		bubble(status.String(), t, func(t *testing.T) {
+			pool := startPool(t, w)
+			if status == workerfx.StatusPaused {
+				require.NoError(t, pool.Pause("w"))
+				synctest.Wait()
+			}
+			require.Equal(t, status, execution(t, pool, "w").Status)
+			require.NoError(t, pool.Restart("w"))
+			synctest.Wait()
+			restarts := 0
+			for _, e := range execution(t, pool, "w").Events {
+				if e.Message == workerfx.EventRestarted {
+					restarts++
+				}
+			}
+			require.Equal(t, 1, restarts)
+		})
+	}
+}
+
+func TestAChildIsNotAddedWithAContextThatHasEnded(t *testing.T) {
+	inRun(t, func(ctx context.Context) {
+		ended, end := context.WithCancelCause(ctx)
+		end(errBoom)
+		err := workerfx.AddChild(ended, workerfx.NewWorker("c", untilStopped))
+		assert.ErrorIs(t, err, errBoom)
+		assert.ErrorContains(t, err, `worker "inner/c": add child: the context has ended`)
+		assert.Empty(t, workerfx.Children(ctx))
+	})
+}
+
+func TestAnAutoscalerIsNotStuckBetweenTwoLooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := newPoolWith(t, workerfx.WithConfig(workerfx.Config{Defaults: workerfx.WorkerConfig{Heartbeat: new(5 * time.Second)}}))
+		require.NoError(t, pool.Add(workerfx.NewWorker("w", workerfx.Loop(func(ctx context.Context) error {
+			workerfx.Wait(ctx, time.Second)
+			return nil
+		}))))
+		require.NoError(t, pool.Add(&workerfx.Autoscaler{Worker: "w", Demand: func(context.Context) (float64, error) { return 1, nil }}))
+		require.NoError(t, pool.Start(t.Context()))
+		time.Sleep(time.Minute)
+		require.NoError(t, pool.Health())
+		require.NoError(t, pool.Stop(context.Background()))
+	})
+}
+
+func TestAWorkerThatIsExcludedTwiceIsADuplicate(t *testing.T) {
+	pool := newPoolWith(t, workerfx.WithConfig(workerfx.Config{Except: []string{"mailer"}}))
+	require.NoError(t, pool.Add(workerfx.NewWorker("mailer", untilStopped)))
+	require.ErrorIs(t, pool.Add(workerfx.NewWorker("mailer", untilStopped)), workerfx.ErrDuplicateWorker)
+	require.NoError(t, pool.Start(t.Context()))
+	for range 3 { // workers may come and go while the pool runs
+		require.NoError(t, pool.Add(workerfx.NewWorker("mailer", untilStopped)))
+	}
+	require.Equal(t, []string{"mailer"}, pool.Excluded())
+	require.NoError(t, pool.Stop(context.Background()))
+}
+
+func TestTheConfigurationOfAChildIsForThoseOfAllReplicas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := newPoolWith(t, workerfx.WithConfig(workerfx.Config{Workers: map[string]workerfx.WorkerConfig{
+			"parent/child":            {MaxAttempts: new(7)},
+			"parent/child/grandchild": {MaxAttempts: new(8)},
+		}}))
+		require.NoError(t, pool.Add(workerfx.NewWorker("parent", func(ctx context.Context) error {
+			assert.NoError(t, workerfx.AddChild(ctx, workerfx.NewWorker("child", func(ctx context.Context) error {
+				assert.NoError(t, workerfx.AddChild(ctx, workerfx.NewWorker("grandchild", untilStopped)))
+				return untilStopped(ctx)
+			})))
+			return untilStopped(ctx)
+		}, workerfx.WithReplicas(2))))
+		require.NoError(t, pool.Start(t.Context()))
+		synctest.Wait()
+		for name, attempts := range map[string]int{
+			"parent/child": 7, "parent#1/child": 7, "parent/child/grandchild": 8, "parent#1/child/grandchild": 8,
+		} {
+			require.Equal(t, attempts, execution(t, pool, name).MaxAttempts, name)
+		}
+		require.NoError(t, pool.Stop(context.Background()))
+	})
+}

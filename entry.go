@@ -109,8 +109,25 @@ func (e *entry) value(key any) any {
 // origin is where a worker comes from.
 type origin struct {
 	name    string   // of the group, or of the parent
-	child   bool     // name is that of a parent
+	parent  *run     // of a child
 	options []Option // of the group
+}
+
+// configuredName is the name by which the configuration knows a worker that comes from there. All replicas of a parent have
+// children of the same configuration.
+func (from *origin) configuredName(name string) string {
+	if from.parent == nil {
+		return name
+	}
+	return from.parent.replica.configuredName() + name[len(from.name):]
+}
+
+// configuredName is the name by which the configuration knows the worker.
+func (e *entry) configuredName() string {
+	if e.parent == nil {
+		return e.name
+	}
+	return e.parent.replica.configuredName() + "/" + childName(e)
 }
 
 // newEntry makes the entry of a worker. Settings come from the pool's defaults, the options of the group, those of
@@ -162,9 +179,9 @@ func newSettings(defaults settings, ofGroup, ofWorker []Option) (*settings, erro
 // without such a configuration share the pool's defaults.
 func finishSettings(p *Pool, name string, s *settings, from origin) (*settings, error) {
 	overrides := p.config.overrides(name)
-	if from.child { // the configuration of the parent is not for the child
+	if from.parent != nil { // the configuration of the parent is not for the child
 		overrides = nil
-		if override, ok := p.config.Workers[name]; ok {
+		if override, ok := p.config.Workers[from.configuredName(name)]; ok {
 			overrides = []WorkerConfig{override}
 		}
 	}
@@ -195,7 +212,7 @@ func nameIn(from origin, s *settings, v any) (name string, err error) {
 	}
 	if err := names.Check(name); err != nil {
 		switch {
-		case from.child:
+		case from.parent != nil:
 			err = fmt.Errorf("child of worker %q: %w", from.name, err)
 		case from.name != "":
 			err = fmt.Errorf("group %q: %w", from.name, err)

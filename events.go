@@ -42,10 +42,10 @@ const (
 	EventStopped   = "stopped"           // a run, or a wait, ended because it was asked to
 	EventSkipped   = "skipped"           // a run of a schedule returned ErrSkip
 	EventPaused    = "paused"            // by Pause, or because the replica was scaled down
-	EventResumed   = "resumed"           // by Resume, or because the replica was scaled up again
+	EventResumed   = "resumed"           // by Resume
 	EventRestarted = "restarted by hand" // by Restart
 	EventTriggered = "triggered by hand" // by Trigger
-	EventHeldUp    = "waits for "        // the first run waits for another worker, see [WithAfter]
+	EventHeldUp    = "waits for "        // the run waits for another worker, see [WithAfter], or for its group
 	EventReady     = "ready"             // the run called [Ready]
 	EventStuck     = "stuck: "           // the run missed its heartbeat or outlasted its timeout
 	EventRecovered = "no longer stuck"   // the run called [Heartbeat] again

@@ -183,7 +183,7 @@ func sortedEntries(p *Pool) []*entry {
 func (p *Pool) Excluded() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Sorted(slices.Values(p.excluded))
+	return slices.Sorted(maps.Keys(p.excluded))
 }
 
 func (p *Pool) names() []string {

@@ -2,11 +2,11 @@ package workerfx
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime/pprof"
 
 	"github.com/workerfx/workerfx/internal/lifecycle"
+	"github.com/workerfx/workerfx/internal/safecall"
 )
 
 // Go calls fn in a goroutine that belongs to the run of ctx. fn gets ctx, which ends with the run.
@@ -28,10 +28,19 @@ func Go(ctx context.Context, fn RunFunc) error {
 	case fn == nil:
 		return fmt.Errorf("worker %q: go: the function is nil", r.replica.name)
 	}
+	if !r.mayHaveGoroutine() { // the text of the cause may be the user's code: it is made without the lock
+		return fmt.Errorf("worker %q: go: the run has ended: %w", r.replica.name, context.Cause(r))
+	}
+	go r.goroutine(ctx, fn)
+	return nil
+}
+
+// mayHaveGoroutine counts one more goroutine, unless the run has ended.
+func (r *run) mayHaveGoroutine() bool {
 	r.replica.pool.mu.Lock()
 	defer r.replica.pool.mu.Unlock()
 	if r.over || r.Err() != nil {
-		return fmt.Errorf("worker %q: go: the run has ended: %w", r.replica.name, context.Cause(r))
+		return false
 	}
 	g := r.goroutines.Load()
 	if g == nil {
@@ -39,8 +48,7 @@ func Go(ctx context.Context, fn RunFunc) error {
 		r.goroutines.Store(g)
 	}
 	g.running++
-	go r.goroutine(ctx, fn)
-	return nil
+	return true
 }
 
 // runGoroutines are the goroutines of a run. The pool's lock guards the fields.
@@ -64,7 +72,7 @@ func (r *run) goroutine(ctx context.Context, fn RunFunc) {
 				o = failure(r, ErrGoexit, ErrGoexit.Error())
 			}
 		}
-		if o.kind != lifecycle.Succeeded && o.kind != lifecycle.Obeyed {
+		if o.kind != lifecycle.Succeeded && (o.kind != lifecycle.Obeyed || r.hasTimedOut()) {
 			r.goroutineFailed(o)
 		}
 	}()
@@ -137,7 +145,7 @@ func (o outcome) orGoroutine(failed *outcome) outcome {
 		return o
 	case o.kind == lifecycle.Succeeded, o.kind == lifecycle.Obeyed, o.kind == lifecycle.Skipped:
 		return *failed
-	case failed.err == nil, errors.Is(o.err, failed.err): // the error of the goroutine is in that of Run
+	case failed.err == nil, safecall.Is(o.err, failed.err): // the error of the goroutine is in that of Run
 		return o
 	}
 	o.text = fmt.Sprintf("%s; then it ended with: %s", failed.text, o.text)

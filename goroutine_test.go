@@ -240,3 +240,18 @@ func TestAGoroutineThatOutlastsTheRunTimeoutMakesTheRunStuck(t *testing.T) {
 		require.ErrorIs(t, execution(t, pool, "w").Err, context.DeadlineExceeded)
 	})
 }
+
+func TestARunTimeoutIsAFailureAlsoWhenOnlyGoroutinesWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", func(ctx context.Context) error {
+			return workerfx.Go(ctx, untilStopped) // Run itself returns at once
+		}, workerfx.WithMaxAttempts(0), workerfx.WithRunTimeout(time.Minute), static))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		e := execution(t, pool, "w")
+		require.Equal(t, workerfx.StatusWaiting, e.Status, "it is to be run again")
+		require.EqualValues(t, 1, e.Failures)
+		require.ErrorIs(t, e.Err, context.DeadlineExceeded)
+		require.ErrorContains(t, e.Err, "run timeout of 1m0s passed")
+	})
+}

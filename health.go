@@ -99,7 +99,7 @@ func (e *HealthError) Has(t Trouble) bool {
 func (p *Pool) Health() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.base == nil {
+	if p.phase == phaseNew {
 		return ErrNotStarted
 	}
 	problems := problemsOf(sortedEntries(p), healthOf)

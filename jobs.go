@@ -152,7 +152,7 @@ func (l *jobLoop) jobContext() context.Context {
 		hard, stopTimer = context.WithDeadlineCause(hard, end, runTimeoutError(r.runTimeout))
 	}
 	unlink := context.AfterFunc(l.ctx, func() {
-		if !errors.Is(context.Cause(l.ctx), ErrStopping) {
+		if context.Cause(l.ctx) != ErrStopping { //nolint:errorlint // errors.Is would call the user's code
 			cancel(context.Cause(l.ctx))
 			return
 		}

@@ -191,10 +191,10 @@ func (s *settings) validate(worker string) error {
 
 // validateOrigin returns an error about settings that a child, or a worker outside of a group, cannot have.
 func (s *settings) validateOrigin(worker string, from origin) error {
-	if from.child && len(s.after) > 0 {
+	if from.parent != nil && len(s.after) > 0 {
 		return badValue(worker, "after", s.after, "a child cannot come after others: it comes and goes with its parent")
 	}
-	inGroup := from.name != "" && !from.child
+	inGroup := from.name != "" && from.parent == nil
 	if !inGroup && (s.strategy == OneForAll || s.strategy == RestForOne) {
 		return badValue(worker, "strategy", s.strategy, "is for workers of a Group, and this one is in none")
 	}

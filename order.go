@@ -42,7 +42,12 @@ func orderNew(p *Pool, entries []*entry) error {
 			return nil
 		}
 		graph = order.New[*entry](ErrUnknownWorker, func(name string) bool {
-			return slices.ContainsFunc(p.excluded, func(worker string) bool { return names.IsIn(worker, name) })
+			for worker := range p.excluded {
+				if names.IsIn(worker, name) {
+					return true
+				}
+			}
+			return false
 		})
 		entries = sortedEntries(p) // a new order has all workers
 	}

@@ -71,7 +71,7 @@ func (o outcome) orStuck(r *run) outcome {
 		return o
 	}
 	cause := context.Cause(life)
-	if !errors.Is(cause, ErrStuck) {
+	if !safecall.Is(cause, ErrStuck) { // the cause may be the error of a goroutine
 		return o
 	}
 	o.ownError = o.kind == lifecycle.Failed

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,8 +53,8 @@ type Pool struct {
 	phase        phase
 	startedAt    time.Time
 	entries      map[string]*entry
-	byName       []*entry // the entries by name; nil after a change
-	excluded     []string // names of workers that the configuration excludes from this process
+	byName       []*entry        // the entries by name; nil after a change
+	excluded     map[string]bool // the names of workers that the configuration excludes from this process
 	order        *order.Graph[*entry]
 	goroutines   int      // of replicas, that Stop waits for
 	abandoned    bool     // a replica outlasted its stop timeout
@@ -99,6 +101,7 @@ func NewPool(opts ...PoolOption) (*Pool, error) {
 		premature:    make(chan struct{}),
 		stopReturned: make(chan struct{}),
 		entries:      make(map[string]*entry),
+		excluded:     make(map[string]bool),
 	}
 	p.useLoggers(&o)
 	if len(p.buckets) == 0 {
@@ -194,7 +197,7 @@ func (p *Pool) checkConfiguredNames(others ...string) error {
 	}
 	names := append(p.names(), others...)
 	p.mu.Lock()
-	names = append(names, p.excluded...)
+	names = slices.AppendSeq(names, maps.Keys(p.excluded))
 	p.mu.Unlock()
 	return p.config.checkNames(names)
 }
@@ -205,7 +208,7 @@ func (p *Pool) checkConfiguredNames(others ...string) error {
 // [Config.StopTimeout].
 func (p *Pool) Run(ctx context.Context) error {
 	if ctx.Err() != nil {
-		return p.Stop(context.WithoutCancel(ctx))
+		return p.stopInTime(ctx)
 	}
 	if err := p.Start(ctx); err != nil {
 		return err
@@ -216,9 +219,14 @@ func (p *Pool) Run(ctx context.Context) error {
 	case <-ctx.Done():
 	case <-p.premature:
 	}
+	return p.endOfRun(p.stopInTime(ctx))
+}
+
+// stopInTime stops the pool within [Config.StopTimeout], also if ctx has ended.
+func (p *Pool) stopInTime(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), p.config.stopTimeout())
 	defer cancel()
-	return p.endOfRun(p.Stop(bounded))
+	return p.Stop(bounded)
 }
 
 // endOfRun is the result of Run after a stop.

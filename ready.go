@@ -187,6 +187,6 @@ func (r *replica) hasFailed() bool {
 	case status == lifecycle.Pending:
 		return r.lost != nil && r.lost.hasFailed() // r.lost may have been restarted
 	default:
-		return status == lifecycle.Error
+		return r.machine.HasFailed()
 	}
 }

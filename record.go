@@ -141,10 +141,7 @@ func recordHold(r *replica, by lifecycle.HeldBy, predecessor *entry, now time.Ti
 // recordBegin records the begin of a run.
 func recordBegin(r *replica, run *run, begin lifecycle.Start, now time.Time) {
 	rec := &r.record
-	switch {
-	case begin.Restarted:
-		r.note(eventRestarted, "", now)
-	case begin.Triggered:
+	if begin.Triggered {
 		r.note(eventTriggered, "", now)
 	}
 	if rec.run != nil {

@@ -216,7 +216,7 @@ func (r *replica) end(after *afterwards) (next todo) {
 	if r.timer != nil {
 		r.timer.Stop()
 	}
-	if r.machine.Status() == lifecycle.Error {
+	if r.machine.HasFailed() {
 		r.pool.readiness.failures++
 	}
 	if r.ended != nil {

@@ -232,6 +232,12 @@ func labelsOf(worker, id string) any {
 	return pprof.WithLabels(context.Background(), pprof.Labels(fieldWorker, worker, fieldExecutionID, id)).Value(labelsKey)
 }
 
+// hasTimedOut tells whether the run's context ended because of [WithRunTimeout].
+func (r *run) hasTimedOut() bool {
+	_, timedOut := context.Cause(r).(runTimeoutError) //nolint:errorlint // errors.As would call the user's code
+	return timedOut
+}
+
 // runTimeoutError is the cause of a context that ended because of [WithRunTimeout].
 type runTimeoutError time.Duration
 

@@ -103,7 +103,7 @@ var settingTable = [settingCount]settingField{
 	usersOwn("backoff", func(s *settings) Backoff { return s.backoff }, backoffText),
 	{
 		"healthyAfter",
-		func(a, b *settings) bool { return a.healthyAfter == b.healthyAfter },
+		func(a, b *settings) bool { return equalValues(a.healthyAfter, b.healthyAfter) },
 		func(s *settings) string { return s.policy.HealthyAfter.String() },
 	},
 	plain("failureLimit", func(s *settings) FailureLimit { return s.failureLimit }, failureLimitText),
@@ -142,6 +142,11 @@ func usersOwn[T any](name string, value func(*settings) T, text func(T) string) 
 		same: func(a, b *settings) bool { return equal(value(a), value(b)) },
 		text: func(s *settings) string { return text(value(s)) },
 	}
+}
+
+// equalValues tells whether both values are the same, or neither is set.
+func equalValues[T comparable](a, b *T) bool {
+	return a == b || a != nil && b != nil && *a == *b
 }
 
 func equal(a, b any) (same bool) {

@@ -108,3 +108,19 @@ func TestTheLastOfTwoLoggersIsUsed(t *testing.T) {
 		require.Empty(t, out.String())
 	})
 }
+
+// brokenHandler panics when it is asked whether it writes a level.
+type brokenHandler struct{ slog.Handler }
+
+func (brokenHandler) Enabled(context.Context, slog.Level) bool { panic("no level") }
+
+func TestASlogHandlerThatPanicsDoesNotBreakThePool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := newPoolWith(t, workerfx.WithSlog(slog.New(brokenHandler{slog.DiscardHandler})))
+		require.NoError(t, pool.Add(workerfx.NewWorker("w", fails)))
+		require.NoError(t, pool.Start(t.Context()))
+		synctest.Wait()
+		require.Equal(t, workerfx.StatusError, execution(t, pool, "w").Status)
+		require.NoError(t, pool.Stop(context.Background()))
+	})
+}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
 
 	"github.com/workerfx/workerfx"
 )
@@ -308,5 +309,46 @@ func TestGroupsThatFailAtRandomNeverDoubleARun(t *testing.T) {
 		for _, name := range names {
 			require.Equal(t, workerfx.StatusRunning, execution(t, pool, "g/"+name).Status, name)
 		}
+	})
+}
+
+func TestARestartByHandRunsAWorkerThatStillStopsWithItsGroup(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newTestGroup("a", "b") // each takes a second to stop
+		pool := g.start(t, workerfx.WithStrategy(workerfx.OneForAll), workerfx.WithMaxAttempts(1))
+		g.fails["a"] <- errBoom // its only attempt
+		synctest.Wait()
+		require.NoError(t, pool.Restart("g/b"), "it waits for the old run")
+		synctest.Wait()
+		require.Equal(t, workerfx.StatusRunning, execution(t, pool, "g/b").Status)
+		require.NoError(t, pool.Stop(context.Background()))
+	})
+}
+
+func TestAWorkerThatStoppedWithItsGroupCannotBecomeReady(t *testing.T) {
+	group := func() *testGroup {
+		g := newTestGroup("a") // each takes a second to stop
+		g.add("b", workerfx.WithReadiness())
+		return g
+	}
+	bubble("the start of an app fails at once", t, func(t *testing.T) {
+		g := group()
+		app := fx.New(fx.NopLogger, workerfx.Module,
+			workerfx.ProvideWorker(func() workerfx.Group { return g }, workerfx.WithStrategy(workerfx.OneForAll)))
+		go func() { g.fails["a"] <- errBoom }()
+		begin := time.Now()
+		require.ErrorContains(t, app.Start(t.Context()), `worker "g/b" is not ready`)
+		require.Equal(t, time.Second, time.Since(begin))
+	})
+	bubble("a worker that comes after it does not start", t, func(t *testing.T) {
+		g := group()
+		pool := g.start(t, workerfx.WithStrategy(workerfx.OneForAll), workerfx.WithMaxAttempts(1))
+		require.NoError(t, pool.Add(workerfx.NewWorker("next", untilStopped, workerfx.WithAfter("g/b"))))
+		synctest.Wait()
+		g.fails["a"] <- errBoom
+		time.Sleep(time.Minute)
+		events := execution(t, pool, "next").Events
+		require.Equal(t, "waits for g/b, which failed", events[len(events)-1].Message)
+		require.NoError(t, pool.Stop(context.Background()))
 	})
 }

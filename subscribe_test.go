@@ -220,3 +220,28 @@ func TestExcludedNamesTheWorkersOfOtherProcesses(t *testing.T) {
 	require.Equal(t, []string{"a", "b"}, pool.Excluded())
 	require.Equal(t, "jobs", pool.Name())
 }
+
+func TestASubscriptionHearsThatAScheduleHasEnded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := newPool(t)
+		sub := pool.Subscribe(100)
+		defer sub.Close()
+		begin := time.Now()
+		require.NoError(t, pool.Add(workerfx.NewWorker("w", func(context.Context) error { return nil }, workerfx.WithSchedule(once(begin.Add(time.Second))))))
+		require.NoError(t, pool.Start(t.Context()))
+		time.Sleep(time.Minute)
+		changes := changesOf(sub)
+		require.Equal(t, workerfx.StatusSuccess, changes[len(changes)-1].Status)
+		require.Equal(t, workerfx.StatusSuccess, execution(t, pool, "w").Status)
+	})
+}
+
+// once is a schedule with one tick.
+type once time.Time
+
+func (o once) Next(t time.Time) time.Time {
+	if t.Before(time.Time(o)) {
+		return time.Time(o)
+	}
+	return time.Time{}
+}

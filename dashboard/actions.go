@@ -112,7 +112,7 @@ func (h *handler) actAPI(w http.ResponseWriter, r *http.Request) {
 	WriteJSON(w, status, actionJSON{Worker: a.worker, Action: a.name, User: a.user, Waits: waits})
 }
 
-// actOnPage answers the forms of the worker's page. It asks back before an action that ends runs.
+// actOnPage answers the forms of the worker's page. It asks back before a restart, and before a worker is scaled to 0.
 func (h *handler) actOnPage(w http.ResponseWriter, r *http.Request) {
 	a, err := newAction(r)
 	if err != nil {
@@ -135,7 +135,7 @@ func (h *handler) actOnPage(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// question is what the page asks before an action that ends runs.
+// question is what the page asks before an action that ends all runs.
 func (a action) question() (q Question, ok bool) {
 	q.Back = pageOf(a.worker, "")
 	switch {
@@ -163,7 +163,7 @@ type notice struct {
 }
 
 var doneTexts = map[string]string{
-	"pause": "Paused: no run begins until it is resumed.", "resume": "Resumed.", "trigger": "Triggered: it runs now.",
+	"pause": "Paused: no run begins until it is resumed.", "resume": "Resumed.", "trigger": "Triggered: it runs now, or after the current run.",
 	"restart": "Restarted.", "scale": "Scaled.", "waits": "The current run has not ended yet. The action goes on.",
 }
 

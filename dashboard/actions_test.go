@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -199,4 +200,18 @@ func TestALargeBodyIsRefused(t *testing.T) {
 	pool := newPool(t, workerfx.NewWorker("w", untilStopped))
 	w := post(dashboard.Handler(pool, dashboard.WithActions(alice)), "/worker", "name=w&action=pause&x="+strings.Repeat("x", 1<<20))
 	require.Equal(t, http.StatusBadRequest, w.Code)
+}
+
+func TestTheFormForReplicasShowsHowManyAreWanted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", untilStopped, workerfx.WithReplicas(3)))
+		synctest.Wait()
+		h := dashboard.Handler(pool, dashboard.WithActions(alice))
+		for _, wanted := range []int{3, 0, 1} {
+			require.NoError(t, pool.Scale("w", wanted))
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/worker?name=w", http.NoBody))
+			require.Contains(t, w.Body.String(), fmt.Sprintf(`name="replicas" min="0" value="%d"`, wanted))
+		}
+	})
 }

@@ -65,6 +65,7 @@ type workerView struct {
 	Timeline *timeline
 	Events   []eventJSON // the newest first
 	Replicas []reportJSON
+	Wanted   int // how many replicas, as the first value of the form
 	Settings []settingJSON
 	Logs     []string
 	HasLogs  bool
@@ -104,6 +105,10 @@ func (h *handler) workerPageWith(w http.ResponseWriter, r *http.Request, name st
 		Report: newReport(&e), Stack: stackOf(e.Err), Events: newEvents(e.Events), Settings: newSettings(settings),
 		Logs: h.logs.Lines(name), HasLogs: h.logs != nil, CanAct: h.authorize != nil, Notice: n,
 	}
+	if view.Wanted, _, err = h.pool.Replicas(name); err != nil {
+		h.fail(w, r, err)
+		return
+	}
 	view.addRuns(time.Now())
 	slices.Reverse(view.Events)
 	for i := range executions {
@@ -132,6 +137,3 @@ func (v workerView) Actions() []button {
 	}
 	return []button{{"pause", "Pause"}, {"resume", "Resume"}, {"trigger", "Run now"}, {"restart", "Restart"}}
 }
-
-// Wanted is how many replicas there are, as the form's first value.
-func (v workerView) Wanted() int { return len(v.Replicas) }

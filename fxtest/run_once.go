@@ -63,7 +63,7 @@ func (a *App) poolOf(w workerfx.Worker, opts []workerfx.Option) (*workerfx.Pool,
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range after {
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(after))) { // the option may name one twice
 		if err := pool.Add(workerfx.NewWorker(name, doNothing)); err != nil {
 			return nil, err
 		}

@@ -329,7 +329,7 @@ func (w *world) end(e End) error {
 		return fmt.Errorf("counted wrong: %+v after %+v", m.Counts, before)
 	case v.IsFinal() && m.plan != planNone, v.Retry && v.Tick:
 		return fmt.Errorf("done, and not: %+v", v)
-	case v.Retry && m.policy.MaxAttempts > 1 && m.FailedInARow() >= m.policy.MaxAttempts:
+	case v.Retry && m.policy.MaxAttempts > 1 && int(m.failures) >= m.policy.MaxAttempts:
 		return fmt.Errorf("attempt %d of %d", m.failures+1, m.policy.MaxAttempts)
 	}
 	return nil

@@ -231,15 +231,14 @@ func (m *Machine) endPause() bool {
 
 // Start tells how a run begins.
 type Start struct {
-	Attempt              int
-	Restarted, Triggered bool // Restart or Trigger was called for it
+	Attempt   int
+	Triggered bool // Trigger was called for it
 }
 
 // Began takes the begin of the run that Next has just called for. Nothing may come between the two.
 func (m *Machine) Began() (start Start) {
 	switch {
 	case m.restart:
-		start.Restarted = true
 		m.forgetFailures()
 	case m.trigger:
 		start.Triggered = true
@@ -283,11 +282,8 @@ func (m *Machine) IsEntering() bool { return m.entering }
 // IsAsking tells whether the user's schedule or backoff has to be asked: see Question.
 func (m *Machine) IsAsking() bool { return m.question != askNothing }
 
-// FailedInARow is how many runs have failed since the last success.
-func (m *Machine) FailedInARow() int { return int(m.failures) }
-
-// IsFailing tells whether no run has succeeded since the last failure.
-func (m *Machine) IsFailing() bool { return m.failing }
+// HasFailed tells whether no run follows as the last attempt failed, or as the group failed.
+func (m *Machine) HasFailed() bool { return m.status == Error || m.status == Stopped && !m.stopping }
 
 // IsReady tells whether the replica can do its work now, as far as anybody expects it to. saidSo tells whether its run
 // called Ready.

@@ -265,7 +265,7 @@ func FuzzEnded(f *testing.F) {
 			t.Errorf("a worker that is stopping goes on: %+v", v)
 		case m.failures < 0 || m.score != nil && (math.IsNaN(m.score.count) || m.score.count < 0):
 			t.Errorf("out of range: %+v", m)
-		case v.Retry && v.Outcome != Stuck && attempts > 0 && m.FailedInARow() >= attempts:
+		case v.Retry && v.Outcome != Stuck && attempts > 0 && int(m.failures) >= attempts:
 			t.Errorf("attempt %d of %d", m.failures+1, attempts)
 		}
 	})

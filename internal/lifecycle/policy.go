@@ -94,7 +94,7 @@ func (m *Machine) Ended(end End, now time.Time) Verdict {
 	m.running = false
 	asked := end.Asked || m.stopping || m.scaledDown || m.restart || m.held || m.groupStopped
 	if m.restart && !m.stopping { // the restart is the next run
-		m.restart = false
+		m.restart, m.groupStopped = false, false
 		m.forgetFailures()
 	}
 	outcome := end.Outcome

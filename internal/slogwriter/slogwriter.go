@@ -19,8 +19,13 @@ func New(to *slog.Logger) zerolog.Logger {
 	return zerolog.New(writer{to.Handler()}).Level(zerolog.TraceLevel)
 }
 
-// Enabled tells whether a slog logger writes lines of a level.
-func Enabled(logger *slog.Logger, level zerolog.Level) bool {
+// Enabled tells whether a slog logger writes lines of a level. If its handler panics, it is asked again for the line.
+func Enabled(logger *slog.Logger, level zerolog.Level) (enabled bool) {
+	defer func() {
+		if recover() != nil {
+			enabled = true
+		}
+	}()
 	return logger.Enabled(context.Background(), levels[level])
 }
 
