@@ -186,3 +186,16 @@ func TestAppHasStartedOnceItsQueuesAreWorked(t *testing.T) {
 		require.Equal(t, workerfx.StatusRunning, e.Status)
 	})
 }
+
+func TestAQueueWhoseRunTimeIsOverIsWorkedByTheNextRun(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		begun := make(chan int64, 10)
+		a := newAppWith(t, db.module(queue.WithQueue("default", 1, workerfx.WithRunTimeout(time.Second))), slow(begun, nil))
+		a.RequireStart()
+		id := a.enqueue(t, mail{})
+		require.Equal(t, id, receive(t, begun))
+		require.Equal(t, id, receive(t, begun), "the time of the run is over, and another one has the job")
+		require.NoError(t, a.client.Cancel(t.Context(), id))
+		a.awaitState(t, id, queue.StateCancelled)
+	})
+}

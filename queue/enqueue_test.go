@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -111,11 +112,13 @@ func TestArgumentsBringDefaults(t *testing.T) {
 type (
 	list       []string
 	badlyNamed struct{}
+	longNamed  struct{}
 	uncodable  map[string]any
 )
 
 func (list) Kind() string       { return "list" }
 func (badlyNamed) Kind() string { return "bad kind" }
+func (longNamed) Kind() string  { return strings.Repeat("k", 128) }
 func (uncodable) Kind() string  { return "uncodable" }
 
 func TestBadJobsAreRefusedWithAReason(t *testing.T) {
@@ -131,12 +134,15 @@ func TestBadJobsAreRefusedWithAReason(t *testing.T) {
 		{mail{}, queue.At(time.Time{}), `queue: enqueue "mail": at 0001-01-01 00:00:00 +0000 UTC: is the zero time`},
 		{mail{}, queue.MaxAttempts(0), `queue: enqueue "mail": max attempts 0: must be from 1 to 32767`},
 		{mail{}, queue.UniqueFor(time.Millisecond), `queue: enqueue "mail": unique for 1ms: must be at least a second`},
-		{mail{}, queue.Queue("no spaces"), `queue: enqueue "mail": queue name "no spaces": must be letters and digits with single - or _ between them, 64 at most`},
+		{mail{}, queue.Queue("no spaces"), `queue: enqueue "mail": queue name "no spaces": must be lower case letters and digits with single - or _ between them, 64 at most`},
+		{mail{}, queue.Queue("Reports"), `queue: enqueue "mail": queue name "Reports": must be lower case letters and digits with single - or _ between them, 64 at most`},
+		{mail{}, queue.Queue("a--b"), `queue: enqueue "mail": queue name "a--b": must be lower case letters and digits with single - or _ between them, 64 at most`},
 		{mail{}, nil, `queue: enqueue "mail": option 1 is nil`},
 		{nil, queue.Priority(1), `queue: enqueue: the arguments are nil`},
 		{(*report)(nil), queue.Priority(1), `queue: enqueue: the arguments are nil`},
 		{list{"a"}, queue.Priority(1), `queue: enqueue "list": arguments ["a"]: a queue_test.list must encode to a JSON object, put it into a struct`},
 		{uncodable{"x": func() {}}, queue.Priority(1), `queue: enqueue "uncodable": encode the arguments: json: unsupported type: func()`},
+		{longNamed{}, queue.Priority(1), `queue: enqueue: queue_test.longNamed: kind "` + strings.Repeat("k", 128) + `" has 128 characters: 127 at most`},
 		{badlyNamed{}, queue.Priority(1), `queue: enqueue: queue_test.badlyNamed: kind "bad kind" must have two or more letters, digits or -_<>[]/.:+ and begin with a letter, digit or _`},
 	} {
 		_, err := a.client.Enqueue(t.Context(), c.args, c.opt)

@@ -163,9 +163,15 @@ func kindOf[A Args]() (kind string, err error) {
 	return kind, checkKind(t, kind)
 }
 
+// maxKind is the longest kind that River's table takes.
+const maxKind = 127
+
 func checkKind(t reflect.Type, kind string) error {
 	if !validKind.MatchString(kind) {
 		return fmt.Errorf("%v: kind %q must have two or more letters, digits or -_<>[]/.:+ and begin with a letter, digit or _", t, kind)
+	}
+	if len(kind) > maxKind {
+		return fmt.Errorf("%v: kind %q has %d characters: %d at most", t, kind, len(kind), maxKind)
 	}
 	return nil
 }

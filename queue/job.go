@@ -64,7 +64,7 @@ const (
 	StateRetryable State = State(rivertype.JobStateRetryable) // failed, and waits for its next attempt
 	StateCompleted State = State(rivertype.JobStateCompleted) // done
 	StateDiscarded State = State(rivertype.JobStateDiscarded) // given up: its attempts are used up
-	StateCancelled State = State(rivertype.JobStateCancelled) // given up by its handler, see [Discard]
+	StateCancelled State = State(rivertype.JobStateCancelled) // given up by its handler, see [Discard], or by Cancel
 	StatePending   State = State(rivertype.JobStatePending)   // held back: it was enqueued so through River
 )
 

@@ -87,6 +87,8 @@ func TestHandlersNeedAPool(t *testing.T) {
 	file := queue.SQLite(filepath.Join(t.TempDir(), "jobs.db"))
 	err := fx.New(fx.NopLogger, queue.Module(file), handle(nothing)).Err()
 	require.ErrorContains(t, err, `there is a handler for kind "mail" and no pool to work its jobs: add workerfx.Module`)
+	err = fx.New(fx.NopLogger, queue.Module(file, queue.WithQueue("reports", 1))).Err()
+	require.ErrorContains(t, err, `WithQueue names queue "reports" and there is no pool to work it: add workerfx.Module`)
 	require.NoError(t, fx.New(fx.NopLogger, queue.Module(file)).Err(), "to enqueue needs none")
 }
 

@@ -245,7 +245,7 @@ func TestChangeOfManyJobsRefusesBadFilters(t *testing.T) {
 			"after ID -1: must not be negative":                                                {Kinds: []string{"mail"}, AfterID: -1},
 			`state "lost": must be one of ["available" `:                                       {States: []queue.State{"lost"}},
 			`kind "": no job can have it`:                                                      {Kinds: []string{""}},
-			`queue name "a b": must be letters`:                                                {Queues: []string{"a b"}},
+			`queue name "a b": must be lower case letters`:                                     {Queues: []string{"a b"}},
 		} {
 			n, err := change(t.Context(), filter)
 			require.ErrorContains(t, err, "queue: "+name+": "+want)

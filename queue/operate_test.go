@@ -200,7 +200,7 @@ func TestBadFilterIsAnErrorThatNamesItsFields(t *testing.T) {
 		"after ID -1: must not be negative":               {AfterID: -1},
 		`state "lost": must be one of ["available" `:      {States: []queue.State{queue.StateRunning, "lost"}},
 		`kind "": no job can have it`:                     {Kinds: []string{""}},
-		`queue name "a b": must be letters`:               {Queues: []string{"a b"}},
+		`queue name "a b": must be lower case letters`:    {Queues: []string{"a b"}},
 	} {
 		_, err := a.client.Jobs(t.Context(), filter)
 		require.ErrorContains(t, err, "queue: jobs: "+want)

@@ -96,7 +96,7 @@ const (
 	maxName  = 64
 )
 
-var validQueue = regexp.MustCompile(`\A[A-Za-z0-9]+([_-]+[A-Za-z0-9]+)*\z`)
+var validQueue = regexp.MustCompile(`\A[a-z0-9]+([_-][a-z0-9]+)*\z`) // River takes no others
 
 // validate returns an error about settings that are out of range.
 func (s *settings) validate() error {
@@ -130,7 +130,7 @@ func (s *settings) validate() error {
 
 func checkQueue(name string) error {
 	if len(name) > maxName || !validQueue.MatchString(name) {
-		return fmt.Errorf("queue name %q: must be letters and digits with single - or _ between them, %d at most", name, maxName)
+		return fmt.Errorf("queue name %q: must be lower case letters and digits with single - or _ between them, %d at most", name, maxName)
 	}
 	return nil
 }

@@ -68,7 +68,11 @@ func queryOf(values url.Values) (query, error) {
 		return q, err
 	}
 	filter := q.filter()
-	return q, filter.validate()
+	err = filter.validate()
+	if q.Limit == 0 {
+		q.Limit = pageSize
+	}
+	return q, err
 }
 
 // filter returns the query for the calls of the client.

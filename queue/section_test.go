@@ -95,7 +95,8 @@ func TestThePageShowsQueuesJobsAndTheirFailures(t *testing.T) {
 		for path, want := range map[string]int{
 			"/section/queue/job?id=4711": http.StatusNotFound, "/section/queue/job?id=x": http.StatusBadRequest,
 			"/section/queue/?state=odd": http.StatusBadRequest, "/api/queue/jobs?limit=-1": http.StatusBadRequest,
-			"/api/queue/job?id=4711": http.StatusNotFound,
+			"/api/queue/job?id=4711":              http.StatusNotFound,
+			"/api/queue/jobs?limit=0&kind=nosuch": http.StatusOK, "/section/queue/?limit=0&kind=nosuch": http.StatusOK,
 		} {
 			status, _ := p.get(t, path)
 			require.Equal(t, want, status, path)

@@ -16,7 +16,7 @@ const (
 	maxShare = 50
 	// statsTimeout limits a count.
 	statsTimeout = 5 * time.Second
-	// statsDrop is the age at which numbers mean nothing any more, if the database does not answer.
+	// statsDrop is the age at which numbers mean nothing any more, if the last count failed.
 	statsDrop = time.Minute
 )
 
@@ -39,6 +39,7 @@ type statsCache struct {
 	mu    sync.Mutex // guards the fields below
 	last  stats
 	next  time.Time       // the next count
+	fails bool            // the last count failed
 	known map[string]bool // queues that had jobs; they are reported also when they have none
 }
 
@@ -53,7 +54,7 @@ func (c *statsCache) get(ctx context.Context) stats {
 		c.mu.Lock()
 	}
 	defer c.mu.Unlock()
-	if time.Since(c.last.at) > statsDrop {
+	if c.fails && time.Since(c.last.at) > statsDrop {
 		return stats{}
 	}
 	return c.last
@@ -68,15 +69,17 @@ func (c *statsCache) expire() {
 
 func (c *statsCache) refresh(ctx context.Context) {
 	begun := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, statsTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statsTimeout) // the count is for others, too
 	defer cancel()
 	counts, err := c.count(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.next = time.Now().Add(max(statsAge, maxShare*time.Since(begun)))
-	if err != nil {
+	pause := max(statsAge, maxShare*time.Since(begun))
+	if c.fails = err != nil; c.fails {
+		c.next = time.Now().Add(min(pause, statsDrop)) // it may have recovered by then
 		return
 	}
+	c.next = time.Now().Add(pause)
 	for _, n := range counts {
 		c.known[n.Queue] = true
 	}

@@ -83,6 +83,8 @@ func (q *queueWorker) run(ctx context.Context) error {
 	select {
 	case <-finish:
 		waitForJobs(ctx, session.Alive, client)
+	case <-ctx.Done(): // such as after its run timeout: nobody asked it to finish
+		waitForJobs(ctx, session.Alive, client)
 	case <-session.Alive.Done():
 	}
 	if err := context.Cause(session.Alive); err != nil {
