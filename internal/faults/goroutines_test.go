@@ -2,7 +2,6 @@ package faults_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -86,7 +85,7 @@ func TestTheErrorOfAGoroutineMayAskThePool(t *testing.T) {
 		start(t, pool)
 		err := <-refused
 		require.ErrorContains(t, err, "the run has ended: asked: <nil>")
-		require.True(t, errors.As(err, new(askingError)))
+		require.ErrorAs(t, err, new(askingError))
 		stop(t, pool)
 	})
 }
