@@ -46,12 +46,7 @@ func addAll(p *Pool, entries []*entry) error {
 			return fmt.Errorf("worker %q: %w; WithName gives it another", e.name, ErrDuplicateWorker)
 		}
 	}
-	for _, e := range entries {
-		if isExcluded(e) {
-			p.excluded[e.name] = true
-		}
-	}
-	entries = slices.DeleteFunc(entries, isExcluded)
+	entries = withoutExcluded(p, entries)
 	for _, e := range entries {
 		p.entries[e.name] = e
 	}
@@ -74,8 +69,16 @@ func addAll(p *Pool, entries []*entry) error {
 	return nil
 }
 
-// isExcluded tells whether the configuration excludes e from this process.
-func isExcluded(e *entry) bool { return e.parent == nil && e.pool.config.excludes(e.name) }
+// withoutExcluded takes out the workers that the configuration excludes from this process. The pool keeps their names.
+func withoutExcluded(p *Pool, entries []*entry) []*entry {
+	return slices.DeleteFunc(entries, func(e *entry) bool {
+		excluded := e.parent == nil && p.config.excludes(e.name)
+		if excluded {
+			p.excluded[e.name] = true
+		}
+		return excluded
+	})
+}
 
 // drop takes entries out of the pool.
 func drop(p *Pool, entries []*entry) {

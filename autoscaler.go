@@ -45,9 +45,9 @@ func (a *Autoscaler) Run(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			CtxLogger(ctx).Warn().Err(err).Str("scaled", a.Worker).Msg("autoscaler left the worker as it is")
 		}
-		waited := Standby(ctx) // no heartbeat is expected until the next look
+		resume := Standby(ctx) // no heartbeat is expected until the next look
 		Wait(ctx, orDefault(a.Every, 10*time.Second))
-		waited()
+		resume()
 	}
 	return ctx.Err()
 }

@@ -69,11 +69,10 @@ func CtxAttempt(ctx context.Context) int {
 // id and attempt then, and the logger ([CtxLogger]) and spans have them, too. Attempts count from 1. The context
 // ends with ctx. Outside of a run JobContext returns ctx.
 func JobContext(ctx context.Context, id string, attempt int) context.Context {
-	run := runOf(ctx)
-	if run == nil {
+	if runOf(ctx) == nil {
 		return ctx
 	}
-	return &jobContext{Context: ctx, run: run, id: id, attempt: attempt}
+	return &jobContext{Context: ctx, id: id, attempt: attempt}
 }
 
 // CountJob counts a job of the run that ctx belongs to, in the report and in worker_jobs_total. The job failed if
@@ -101,7 +100,6 @@ func CountJob(ctx context.Context, err error) {
 type jobContext struct {
 	context.Context
 
-	run     *run
 	id      string
 	attempt int
 	logger  atomic.Pointer[zerolog.Logger] // made when it is first needed
@@ -124,8 +122,7 @@ func (j *jobContext) ownLogger() *zerolog.Logger {
 	if logger := j.logger.Load(); logger != nil {
 		return logger
 	}
-	r := j.run.replica
-	logger := r.pool.logger.With().Str(fieldWorker, r.name).Str(fieldExecutionID, j.id).Int(fieldAttempt, j.attempt).Logger()
+	logger := runOf(j.Context).replica.loggerOf(j.id).Int(fieldAttempt, j.attempt).Logger()
 	j.logger.CompareAndSwap(nil, &logger)
 	return j.logger.Load()
 }

@@ -113,21 +113,14 @@ type origin struct {
 	options []Option // of the group
 }
 
-// configuredName is the name by which the configuration knows a worker that comes from there. All replicas of a parent have
-// children of the same configuration.
-func (from *origin) configuredName(name string) string {
-	if from.parent == nil {
+// configuredName is the name by which the configuration knows a worker. parent is that of a child, else nil. All replicas of a
+// parent have children of the same configuration.
+func configuredName(parent *run, name string) string {
+	if parent == nil {
 		return name
 	}
-	return from.parent.replica.configuredName() + name[len(from.name):]
-}
-
-// configuredName is the name by which the configuration knows the worker.
-func (e *entry) configuredName() string {
-	if e.parent == nil {
-		return e.name
-	}
-	return e.parent.replica.configuredName() + "/" + childName(e)
+	of := parent.replica.entry
+	return configuredName(of.parent, of.name) + name[len(parent.displayName()):]
 }
 
 // newEntry makes the entry of a worker. Settings come from the pool's defaults, the options of the group, those of
@@ -181,7 +174,7 @@ func finishSettings(p *Pool, name string, s *settings, from origin) (*settings, 
 	overrides := p.config.overrides(name)
 	if from.parent != nil { // the configuration of the parent is not for the child
 		overrides = nil
-		if override, ok := p.config.Workers[from.configuredName(name)]; ok {
+		if override, ok := p.config.Workers[configuredName(from.parent, name)]; ok {
 			overrides = []WorkerConfig{override}
 		}
 	}

@@ -28,15 +28,15 @@ func Go(ctx context.Context, fn RunFunc) error {
 	case fn == nil:
 		return fmt.Errorf("worker %q: go: the function is nil", r.replica.name)
 	}
-	if !r.mayHaveGoroutine() { // the text of the cause may be the user's code: it is made without the lock
+	if !r.addGoroutine() { // the text of the cause may be the user's code: it is made without the lock
 		return fmt.Errorf("worker %q: go: the run has ended: %w", r.replica.name, context.Cause(r))
 	}
 	go r.goroutine(ctx, fn)
 	return nil
 }
 
-// mayHaveGoroutine counts one more goroutine, unless the run has ended.
-func (r *run) mayHaveGoroutine() bool {
+// addGoroutine counts one more goroutine. It does not, and tells so, if the run has ended.
+func (r *run) addGoroutine() (added bool) {
 	r.replica.pool.mu.Lock()
 	defer r.replica.pool.mu.Unlock()
 	if r.over || r.Err() != nil {

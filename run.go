@@ -194,10 +194,15 @@ func (r *run) ownTelemetry() *telemetry {
 		return t
 	}
 	r.telemetry.CompareAndSwap(nil, &telemetry{
-		logger:     r.replica.pool.logger.With().Str(fieldWorker, r.replica.name).Str(fieldExecutionID, r.id).Logger(),
+		logger:     r.replica.loggerOf(r.id).Logger(),
 		attributes: spanAttributes(r.replica.name, r.id),
 	})
 	return r.telemetry.Load()
+}
+
+// loggerOf returns the logger of a run or of a job with this execution ID.
+func (r *replica) loggerOf(id string) zerolog.Context {
+	return r.pool.logger.With().Str(fieldWorker, r.name).Str(fieldExecutionID, id)
 }
 
 // runOf returns the run that ctx belongs to, or nil.

@@ -192,12 +192,15 @@ type poolParams struct {
 
 // checkPool returns an error if there are handlers or queues to work, and no pool.
 func checkPool(p poolParams) error {
+	if p.Pool != nil {
+		return nil
+	}
 	for _, r := range p.Registrations {
-		if r.handler != nil && p.Pool == nil {
+		if r.handler != nil {
 			return fmt.Errorf("queue: there is a handler for kind %q and no pool to work its jobs: add workerfx.Module", r.handler.kind)
 		}
 	}
-	if queues := p.App.settings.queues; p.Pool == nil && len(queues) > 0 {
+	if queues := p.App.settings.queues; len(queues) > 0 {
 		return fmt.Errorf("queue: WithQueue names queue %q and there is no pool to work it: add workerfx.Module", queues[0].name)
 	}
 	return nil

@@ -41,8 +41,8 @@ func (c *Client) Job(ctx context.Context, id int64) (JobInfo, error) {
 	return job, err
 }
 
-// DeadLetters returns the jobs of all queues that were given up, the one that was enqueued last first. limit is their highest number,
-// from 1 to 10,000.
+// DeadLetters returns the jobs of all queues that were given up. The job that was enqueued last comes first. limit is
+// their highest number, from 1 to 10,000.
 func (c *Client) DeadLetters(ctx context.Context, limit int) ([]JobInfo, error) {
 	if limit < 1 || limit > maxLimit {
 		return nil, fmt.Errorf("queue: dead letters: limit %d: must be from 1 to %d", limit, maxLimit)
@@ -87,8 +87,8 @@ func (c *Client) Requeue(ctx context.Context, id int64) error {
 }
 
 // Cancel gives a job up. A job that waits becomes a dead letter at once, with [StateCancelled]. A job that runs is
-// not tried again if it fails, and its context ends, wherever it runs. Hooks are called for it if its context ended for that. Cancel fails with
-// [ErrNoJob] if there is no job with this ID, or if the job is over and was not cancelled.
+// not tried again if it fails, and its context ends, wherever it runs. Hooks are called for it if its context ended for
+// that. Cancel fails with [ErrNoJob] if there is no job with this ID, or if the job is over and was not cancelled.
 func (c *Client) Cancel(ctx context.Context, id int64) error {
 	return c.operateOn(ctx, "cancel job", id, func(db database.Database) error { return db.Cancel(ctx, id) })
 }

@@ -67,12 +67,11 @@ func queryOf(values url.Values) (query, error) {
 	if err := errors.Join(err, limitErr); err != nil {
 		return q, err
 	}
-	filter := q.filter()
-	err = filter.validate()
-	if q.Limit == 0 {
+	if q.Limit == 0 { // the default, as in a JobFilter
 		q.Limit = pageSize
 	}
-	return q, err
+	filter := q.filter()
+	return q, filter.validate()
 }
 
 // filter returns the query for the calls of the client.

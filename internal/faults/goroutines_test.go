@@ -61,20 +61,18 @@ func TestAHostileErrorOfAGoroutineIsOneFailedAttempt(t *testing.T) {
 }
 
 // askingError asks the pool for a report when its text is made.
-type askingError struct{ pool **workerfx.Pool }
+type askingError struct{ pool *workerfx.Pool }
 
 func (e askingError) Error() string {
-	_, err := (*e.pool).Execution("w")
+	_, err := e.pool.Execution("w")
 	return fmt.Sprint("asked: ", err)
 }
 
 func TestTheErrorOfAGoroutineMayAskThePool(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var pool *workerfx.Pool
-		refused := make(chan error, 1)
-		pool = newPool(t)
+		pool, refused := newPool(t), make(chan error, 1)
 		add(t, pool, workerfx.NewWorker("w", func(ctx context.Context) error {
-			fail := func(context.Context) error { return askingError{&pool} }
+			fail := func(context.Context) error { return askingError{pool} }
 			if err := workerfx.Go(ctx, fail); err != nil {
 				return err
 			}
