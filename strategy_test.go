@@ -335,10 +335,10 @@ func TestAWorkerThatStoppedWithItsGroupCannotBecomeReady(t *testing.T) {
 		g := group()
 		app := fx.New(fx.NopLogger, workerfx.Module,
 			workerfx.ProvideWorker(func() workerfx.Group { return g }, workerfx.WithStrategy(workerfx.OneForAll)))
-		go func() { g.fails["a"] <- errBoom }()
+		time.AfterFunc(time.Second, func() { g.fails["a"] <- errBoom }) // both have begun
 		begin := time.Now()
 		require.ErrorContains(t, app.Start(t.Context()), `worker "g/b" is not ready`)
-		require.Equal(t, time.Second, time.Since(begin))
+		require.Equal(t, 2*time.Second, time.Since(begin))
 	})
 	bubble("a worker that comes after it does not start", t, func(t *testing.T) {
 		g := group()
