@@ -2,13 +2,16 @@ package queue_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
 
 	"github.com/workerfx/workerfx"
 	"github.com/workerfx/workerfx/fxtest"
@@ -75,5 +78,55 @@ func TestADatabaseThatRefusesToWorkIsNamedAndLosesNoJob(t *testing.T) {
 		}
 		require.NoError(t, a.client.Drain(within(t)))
 		require.Equal(t, len(jobs), db.count(t, `SELECT count(*) FROM river_job WHERE state = 'completed'`))
+	})
+}
+
+// lockHolders are two ways in which somebody else holds a lock, so that the end of a job cannot be written.
+func lockHolders(t *testing.T, test func(t *testing.T, module fx.Option, lock func(job int64) (unlock func()))) {
+	t.Helper()
+	t.Run("SQLite with another writer", func(t *testing.T) {
+		t.Parallel()
+		db := newSQLite(t)
+		impatient, err := sql.Open("sqlite", "file:"+db.path+"?_pragma=busy_timeout(50)&_pragma=journal_mode(WAL)&_txlock=immediate")
+		require.NoError(t, err)
+		t.Cleanup(func() { impatient.Close() })
+		impatient.SetMaxOpenConns(1)
+		test(t, fx.Options(queue.Module(queue.UseSQLite()), fx.Supply(impatient)), func(int64) func() {
+			tx, err := db.openSQLite(t).Begin()
+			require.NoError(t, err)
+			return func() { require.NoError(t, tx.Rollback()) }
+		})
+	})
+	t.Run("PostgreSQL with a transaction of the app", func(t *testing.T) {
+		t.Parallel()
+		db := newPostgres(t)
+		test(t, db.module(queue.WithLease(testLease)), func(job int64) func() {
+			tx, err := db.openPostgres(t).Begin(t.Context())
+			require.NoError(t, err)
+			_, err = tx.Exec(t.Context(), `SELECT id FROM river_job WHERE id = $1 FOR UPDATE`, job)
+			require.NoError(t, err)
+			return func() { require.NoError(t, tx.Rollback(t.Context())) }
+		})
+	})
+}
+
+func TestALockThatSomebodyHoldsIsNoRefusal(t *testing.T) {
+	lockHolders(t, func(t *testing.T, module fx.Option, lock func(job int64) func()) {
+		begun, locked := make(chan int64, 2), make(chan struct{})
+		a := newAppWith(t, module, handle(func(_ context.Context, job *queue.Job[mail]) error {
+			begun <- job.ID
+			<-locked
+			return nil
+		}))
+		a.RequireStart()
+		id := a.enqueue(t, mail{To: "locked"})
+		unlock := lock(receive(t, begun))
+		close(locked)
+		time.Sleep(3 * testLease) // the database would be taken for one that refuses after 2s, or the lock for a lost one
+		unlock()
+		job := a.awaitState(t, id, queue.StateCompleted)
+		require.Equal(t, 1, job.Attempt)
+		execution, _ := a.Pool.Execution("queue/default")
+		require.EqualValues(t, 1, execution.Runs, "its worker went on")
 	})
 }

@@ -121,6 +121,36 @@ func TestBackoffsAndDelaysFollowTheClockOfTheBubble(t *testing.T) {
 	}
 }
 
+func TestTheAgeOfJobsFollowsTheClockOfTheBubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := queuetest.New(t, handling(succeeds))
+		q.Enqueue(Greeting{Name: "Ada"}, queue.In(time.Hour))
+		age := func() float64 { return q.Metric("worker_queue_oldest_due_seconds", "queue", "default") }
+		require.Zero(t, age())
+		time.Sleep(2 * time.Hour)
+		require.InDelta(t, time.Hour.Seconds(), age(), 1)
+	})
+}
+
+func TestARequeuedJobIsDueAtOnce(t *testing.T) {
+	inAndOutOfBubble(t, func(t *testing.T) {
+		fails := true
+		q := queuetest.New(t, handling(func(context.Context, *queue.Job[Greeting]) error {
+			if fails {
+				return errBusy
+			}
+			return nil
+		}))
+		job := q.Enqueue(Greeting{Name: "Ada"}, queue.MaxAttempts(1))
+		q.WorkAll()
+		require.Equal(t, queue.StateDiscarded, q.Job(job.ID).State)
+		fails = false
+		require.NoError(t, q.Client.Requeue(t.Context(), job.ID))
+		q.WorkAll()
+		require.Equal(t, queue.StateCompleted, q.Job(job.ID).State)
+	})
+}
+
 func TestARetryOutsideOfABubbleWaitsForItsBackoff(t *testing.T) {
 	q := queuetest.New(t, queue.ProvideHandler[Greeting](NewGreeter, queue.WithBackoff(workerfx.StaticBackoff{Sleep: 200 * time.Millisecond})))
 	job := q.Enqueue(Greeting{Name: "Ada"})

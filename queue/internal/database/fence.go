@@ -26,14 +26,23 @@ func (d fencedDriver[TTx]) GetExecutor() riverdriver.Executor { return d.executo
 type fencedExecutor struct {
 	riverdriver.Executor
 
+	dialect *Dialect
 	session *Session
 	stacks  *Stacks
+}
+
+// saw tells the session whether the database did something that the client needs. A lock that somebody else holds is no
+// refusal: the client tries again until it is free.
+func (e *fencedExecutor) saw(ctx context.Context, what string, err error) {
+	if !e.dialect.IsLocked(err) {
+		e.session.saw(ctx, what, err)
+	}
 }
 
 // JobGetAvailable fetches jobs.
 func (e *fencedExecutor) JobGetAvailable(ctx context.Context, params *riverdriver.JobGetAvailableParams) (*riverdriver.JobGetAvailableResult, error) {
 	fetched, err := e.Executor.JobGetAvailable(ctx, params)
-	e.session.saw(ctx, "fetch jobs", err)
+	e.saw(ctx, "fetch jobs", err)
 	return fetched, err
 }
 
@@ -41,7 +50,7 @@ func (e *fencedExecutor) JobGetAvailable(ctx context.Context, params *riverdrive
 func (e *fencedExecutor) LeaderAttemptReelect(ctx context.Context, params *riverdriver.LeaderReelectParams) (*riverdriver.Leader, error) {
 	leader, err := e.Executor.LeaderAttemptReelect(ctx, params)
 	if !errors.Is(err, rivertype.ErrNotFound) { // another one is the leader
-		e.session.saw(ctx, "keep its leader", err)
+		e.saw(ctx, "keep its leader", err)
 	}
 	return leader, err
 }
@@ -49,7 +58,7 @@ func (e *fencedExecutor) LeaderAttemptReelect(ctx context.Context, params *river
 // JobSetStateIfRunningMany writes the ends of attempts.
 func (e *fencedExecutor) JobSetStateIfRunningMany(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
 	rows, err := e.writeEnds(ctx, params)
-	e.session.saw(ctx, "write how jobs ended", err)
+	e.saw(ctx, "write how jobs ended", err)
 	if err != nil && e.session.IsOver() { // River does not try again
 		return nil, fmt.Errorf("%w: %w: %w", riverdriver.ErrClosedPool, context.Cause(e.session.Alive), err)
 	}

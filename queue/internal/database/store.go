@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -36,6 +37,8 @@ type Dialect struct {
 	IsDuplicate func(err error) bool
 	// IsDeadlock tells whether an error says that a transaction was rolled back as it waited for one that waited for it.
 	IsDeadlock func(err error) bool
+	// IsLocked tells whether an error says that somebody else holds a lock. The same call succeeds when the lock is free.
+	IsLocked func(err error) bool
 	// IsDoubled tells whether an error says that one statement inserts the same row twice.
 	IsDoubled func(err error) bool
 }
@@ -108,22 +111,23 @@ func (s *Store[TTx]) Jobs(ctx context.Context, params *river.JobListParams) ([]*
 	return list.Jobs, nil
 }
 
+// deadStates are the states of dead letters.
+var deadStates = []string{string(rivertype.JobStateDiscarded), string(rivertype.JobStateCancelled)}
+
 // Requeue makes a dead letter available at once.
 func (s *Store[TTx]) Requeue(ctx context.Context, id int64) error {
-	row, err := s.Job(ctx, id)
-	if err != nil {
+	changed, err := s.changeBatch(ctx, Requeue, []int64{id}, deadStates)
+	if err != nil || changed > 0 {
 		return err
 	}
-	if row.State != rivertype.JobStateDiscarded && row.State != rivertype.JobStateCancelled {
-		return fmt.Errorf("%w among the dead letters: it is %s", ErrNoJob, row.State)
-	}
-	if _, err = s.inserter.JobRetry(ctx, id); s.dialect.IsDuplicate(err) {
+	row, err := s.Job(ctx, id)
+	switch {
+	case err != nil:
+		return err
+	case slices.Contains(deadStates, string(row.State)):
 		return fmt.Errorf("%w that can be: one like it was enqueued meanwhile, and it is unique", ErrNoJob)
 	}
-	if err != nil {
-		return err
-	}
-	return notifyQueues(ctx, s.driver.GetExecutor(), row.Queue)
+	return fmt.Errorf("%w among the dead letters: it is %s", ErrNoJob, row.State)
 }
 
 // openStates are the states of jobs that are not over.
@@ -190,7 +194,7 @@ func (s *Store[TTx]) NewClient(config *river.Config, joined *Session, stacks *St
 	config.ID = joined.ClientID
 	return river.NewClient(fencedDriver[TTx]{
 		Driver:   driver,
-		executor: &fencedExecutor{Executor: driver.GetExecutor(), session: joined, stacks: stacks},
+		executor: &fencedExecutor{Executor: driver.GetExecutor(), dialect: s.dialect, session: joined, stacks: stacks},
 	}, config)
 }
 

@@ -34,8 +34,9 @@ type Lock struct {
 	done        chan struct{} // closed when watch has ended
 }
 
-// lockTimeout is the longest wait for a lock in one call. So a connection that was cut off does not wait for ever.
-const lockTimeout = 5 * time.Second
+// lockTimeout is the longest wait for a lock in one call on the connection of a Lock. So a connection that was cut off
+// does not wait for ever, and a row that somebody else has locked does not keep the holder from its queries.
+func lockTimeout(lease time.Duration) time.Duration { return min(lease/8, 5*time.Second) }
 
 // OpenLock waits until the lock of a name is free and takes it. The lock has a connection of its own to the
 // database of config.
@@ -50,7 +51,7 @@ func OpenLock(ctx context.Context, config *pgxpool.Config, name string, lease ti
 		if err == nil {
 			break
 		}
-		if !hasCode(err, "55P03") { // lock_timeout
+		if !hasCode(err, lockNotAvailable) {
 			own.close(pool)
 			return nil, err
 		}
@@ -95,7 +96,7 @@ func newLockPool(ctx context.Context, config *pgxpool.Config, lease time.Duratio
 
 // setTimeouts makes the server end the connection when it was silent for a lease.
 func setTimeouts(ctx context.Context, conn *pgx.Conn, lease time.Duration) error {
-	if _, err := conn.Exec(ctx, fmt.Sprintf(`SET lock_timeout = %d`, lockTimeout.Milliseconds())); err != nil {
+	if _, err := conn.Exec(ctx, fmt.Sprintf(`SET lock_timeout = %d`, lockTimeout(lease).Milliseconds())); err != nil {
 		return err
 	}
 	for _, setting := range []string{"idle_in_transaction_session_timeout", "idle_session_timeout"} {
@@ -165,6 +166,12 @@ func (l *Lock) Close() {
 	<-l.done
 	l.connections.close(l.pool)
 }
+
+// Codes of PostgreSQL's errors.
+const (
+	deadlockDetected = "40P01"
+	lockNotAvailable = "55P03" // such as after lock_timeout
+)
 
 // hasCode tells whether an error of PostgreSQL has a code.
 func hasCode(err error, code string) bool {

@@ -185,5 +185,6 @@ var dialect = database.Dialect{
 		FROM (SELECT queue, state, count(*) AS jobs, min(scheduled_at) AS first FROM river_job GROUP BY state, queue) AS c`,
 	IsDuplicate: func(err error) bool { return hasCode(err, "23505") }, // unique_violation
 	IsDoubled:   func(err error) bool { return hasCode(err, "21000") }, // cardinality_violation
-	IsDeadlock:  func(err error) bool { return hasCode(err, "40P01") }, // deadlock_detected
+	IsDeadlock:  func(err error) bool { return hasCode(err, deadlockDetected) },
+	IsLocked:    func(err error) bool { return hasCode(err, lockNotAvailable) || hasCode(err, deadlockDetected) },
 }

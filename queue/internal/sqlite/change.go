@@ -27,7 +27,7 @@ var changes = database.Changes[*sql.Tx]{
 		// It does what River's JobCancel does.
 		database.Cancel: `UPDATE river_job SET state = CASE WHEN state = 'running' THEN state ELSE 'cancelled' END,
 			finalized_at = CASE WHEN state = 'running' THEN NULL ELSE datetime('now', 'subsec') END,
-			metadata = jsonb_set(metadata, '$.cancel_attempted_at', strftime('%Y-%m-%dT%H:%M:%fZ', 'now'))` + wanted,
+			metadata = jsonb_set(metadata, '$.cancel_attempted_at', strftime('%Y-%m-%dT%H:%M:%fZ', datetime('now', 'subsec')))` + wanted,
 		database.Delete: `DELETE FROM river_job` + wanted,
 	},
 	List: func(list any) any {

@@ -115,6 +115,7 @@ func (d *Database) explain(err error) error {
 
 // Codes of SQLite's errors.
 const (
+	busy             = 5
 	cannotOpen       = 14
 	notADatabase     = 26
 	constraintUnique = 2067
@@ -184,12 +185,13 @@ var dialect = database.Dialect{
 	Fence: `SELECT true FROM river_job WHERE id = ? AND state = 'running' AND attempt = ?
 		AND json_extract(attempted_by, '$[#-1]') = ?`,
 	Counts: `SELECT json_group_array(json_object('Queue', queue, 'State', state, 'Jobs', jobs,
-			'Oldest', (julianday('now') - julianday(first)) * 86400))
+			'Oldest', (julianday(datetime('now', 'subsec')) - julianday(first)) * 86400))
 		FROM (SELECT queue, state, count(*) AS jobs, min(scheduled_at) AS first FROM river_job
 			GROUP BY state, queue ORDER BY queue, state)`,
 	IsDuplicate: func(err error) bool { return errorCode(err) == constraintUnique },
 	IsDoubled:   func(error) bool { return false }, // River's driver finds it before
 	IsDeadlock:  func(error) bool { return false }, // there is one writer
+	IsLocked:    func(err error) bool { return errorCode(err)&0xff == busy },
 }
 
 // Work calls do in a transaction, and completes the job in it.
