@@ -11,6 +11,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/workerfx/workerfx/internal/nilcheck"
 )
 
 const tracerName = "worker"
@@ -25,7 +27,7 @@ const (
 // a run. It adds an [Annotator] to an SDK provider, once, and returns that provider. It wraps any other provider. A
 // nil base is the global provider. It may be called again, and from many goroutines.
 func AnnotateTracerProvider(base trace.TracerProvider) trace.TracerProvider {
-	if isNil(base) {
+	if nilcheck.IsNil(base) {
 		base = otel.GetTracerProvider()
 	}
 	switch p := base.(type) {

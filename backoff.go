@@ -7,6 +7,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"time"
+
+	"github.com/workerfx/workerfx/internal/nilcheck"
 )
 
 // Backoff says how long to wait before the next attempt of a failed worker. Duration gets the number of attempts that
@@ -108,7 +110,7 @@ func (b StaticBackoff) Validate() error {
 
 // checkBackoff returns an error if a backoff is nil or not valid.
 func checkBackoff(b Backoff) error {
-	if isNil(b) {
+	if nilcheck.IsNil(b) {
 		return errors.New("backoff is nil")
 	}
 	if b, ok := b.(interface{ Validate() error }); ok {

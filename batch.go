@@ -47,7 +47,7 @@ func (b *batcher[T]) run(ctx context.Context) error {
 	defer func() {
 		if len(batch) > 0 {
 			b.again.put(batch)
-			l.leave(len(batch))
+			l.leaveUnhandled(len(batch))
 		}
 	}()
 	ctx = l.jobContext()

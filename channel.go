@@ -37,7 +37,7 @@ func (b *stream[T]) run(ctx context.Context) error {
 	defer func() {
 		if hasItem {
 			b.again.put(item)
-			l.leave(1)
+			l.leaveUnhandled(1)
 		}
 	}()
 	ctx = l.jobContext()

@@ -62,10 +62,8 @@ func CtxAttempt(ctx context.Context) int {
 	return 0
 }
 
-// JobContext and CountJob are for bodies with jobs of their own, such as a queue in a database. [Loop], [FromChannel] and
-// [Batch] need neither.
-
-// JobContext returns a context for one job of the run that ctx belongs to. [CtxExecutionID] and [CtxAttempt] return
+// JobContext returns a context for one job of the run that ctx belongs to. It is for bodies with jobs of their own, such as
+// those of a queue in a database; [Loop], [FromChannel] and [Batch] do not need it. [CtxExecutionID] and [CtxAttempt] return
 // id and attempt then, and the logger ([CtxLogger]) and spans have them, too. Attempts count from 1. The context
 // ends with ctx. Outside of a run JobContext returns ctx.
 func JobContext(ctx context.Context, id string, attempt int) context.Context {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/workerfx/workerfx/internal/names"
+	"github.com/workerfx/workerfx/internal/nilcheck"
 	"github.com/workerfx/workerfx/internal/text"
 )
 
@@ -69,7 +70,7 @@ func (p *Pool) Trigger(name string) error {
 func (p *Pool) Reschedule(name string, schedule Schedule) error {
 	return command(p, "reschedule", name, func(e *entry) error {
 		switch {
-		case isNil(schedule):
+		case nilcheck.IsNil(schedule):
 			return errors.New("the schedule is nil")
 		case !e.policy.Scheduled:
 			return errors.New("it has no schedule: begin with WithInterval, WithCron or WithSchedule")

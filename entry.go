@@ -9,6 +9,7 @@ import (
 
 	"github.com/workerfx/workerfx/internal/lifecycle"
 	"github.com/workerfx/workerfx/internal/names"
+	"github.com/workerfx/workerfx/internal/nilcheck"
 	"github.com/workerfx/workerfx/internal/order"
 )
 
@@ -243,7 +244,7 @@ func plainBody(w Worker) Worker {
 // newGroup makes the entries of a group's workers.
 func newGroup(p *Pool, g Group, opts []Option) ([]*entry, error) {
 	g, opts = unwrapGroup(g, opts)
-	if isNil(g) {
+	if nilcheck.IsNil(g) {
 		return nil, errNilGroup
 	}
 	var s settings

@@ -53,7 +53,8 @@ var (
 	ErrMaxReplicas = errors.New("above the worker's largest number of replicas")
 )
 
-// StopError has the replicas that did not stop in time. It is an error of [Pool.Stop], [Pool.Remove] and [Pool.Restart].
+// StopError has the replicas that did not stop in time. It is an error of all calls that stop workers and wait for that,
+// such as [Pool.Stop], [Pool.Run], [Pool.Remove], [Pool.Restart] and [RemoveChild].
 type StopError struct {
 	// Stragglers are sorted by worker, then by replica.
 	Stragglers []Straggler

@@ -35,3 +35,41 @@ func ExampleModule_group() {
 	}
 	// Output: made by hand
 }
+
+// background provides a second pool.
+type background struct {
+	fx.Out
+
+	Pool *workerfx.Pool `name:"background"`
+}
+
+func newBackground(lifecycle fx.Lifecycle, shutdowner fx.Shutdowner) (background, error) {
+	cleanup := func(context.Context) error {
+		fmt.Println("clean")
+		return nil
+	}
+	result, err := workerfx.New(workerfx.Params{
+		Lifecycle: lifecycle, Shutdowner: shutdowner,
+		Config:  workerfx.Config{Name: "background"}, // in its logs and metrics
+		Workers: []workerfx.Worker{workerfx.NewWorker("cleanup", cleanup, workerfx.WithEssential())},
+	})
+	return background{Pool: result.Pool}, err
+}
+
+// The app's first pool is that of Module.
+func ExampleNew() {
+	app := fx.New(
+		fx.NopLogger,
+		workerfx.Module,
+		fx.Provide(newBackground),
+		fx.Invoke(fx.Annotate(func(*workerfx.Pool) {}, fx.ParamTags(`name:"background"`))), // makes it
+	)
+	if err := app.Start(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	<-app.Wait()
+	if err := app.Stop(context.Background()); err != nil {
+		fmt.Println(err)
+	}
+	// Output: clean
+}

@@ -219,6 +219,45 @@ func ExampleFromChannel() {
 	// bye sent
 }
 
+// message is a message of a broker, which counts the attempts.
+type message struct {
+	id, text string
+	attempt  int
+}
+
+// A body with jobs of its own, such as a consumer of a broker: each message is a job in logs, traces and metrics.
+func ExampleJobContext() {
+	messages := make(chan message, 2)
+	messages <- message{"4711", "hello", 1}
+	messages <- message{"4712", "world", 3}
+	close(messages)
+	handle := func(ctx context.Context, m message) error {
+		fmt.Printf("%s, message %s, attempt %d\n", m.text, workerfx.CtxExecutionID(ctx), workerfx.CtxAttempt(ctx))
+		return nil
+	}
+
+	consume := func(ctx context.Context) error {
+		for m := range messages {
+			err := handle(workerfx.JobContext(ctx, m.id, m.attempt), m)
+			workerfx.CountJob(ctx, err)
+		}
+		return nil
+	}
+
+	pool, _ := workerfx.NewPool(workerfx.WithLogger(zerolog.Nop()))
+	_ = pool.Add(workerfx.NewWorker("consumer", consume))
+	_ = pool.Start(context.Background())
+	awaitStatus(pool, "consumer", workerfx.StatusSuccess)
+	_ = pool.Stop(context.Background())
+
+	e, _ := pool.Execution("consumer")
+	fmt.Println(e.Jobs, "jobs")
+	// Output:
+	// hello, message 4711, attempt 1
+	// world, message 4712, attempt 3
+	// 2 jobs
+}
+
 func ExampleBatch() {
 	rows := make(chan int, 5)
 	for row := range 5 {

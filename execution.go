@@ -55,7 +55,7 @@ type Execution struct {
 	NextRunAt time.Time
 	// Jobs and FailedJobs count the jobs of bodies that handle many jobs in one run, such as [Loop].
 	Jobs, FailedJobs int64
-	// MissedTicks counts the ticks of a schedule that passed during a run or a pause.
+	// MissedTicks counts the ticks of a schedule that passed without a run, such as during a run or a pause.
 	MissedTicks int64
 	// Essential tells whether the pool stops when the worker ends: see [WithEssential].
 	Essential bool

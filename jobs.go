@@ -129,8 +129,8 @@ func (l *jobLoop) keep(d redelivery) {
 	}
 }
 
-// leave notes that n items are left for the next attempt.
-func (l *jobLoop) leave(n int) {
+// leaveUnhandled notes that n items are left for the next attempt.
+func (l *jobLoop) leaveUnhandled(n int) {
 	if l.run != nil {
 		mu := &l.run.replica.pool.mu
 		mu.Lock()

@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/workerfx/workerfx/internal/nilcheck"
 	"github.com/workerfx/workerfx/internal/order"
 )
 
@@ -111,7 +112,7 @@ func NewPool(opts ...PoolOption) (*Pool, error) {
 		return nil, err
 	}
 	p.collector = newCollector(p, p.config.Metrics, p.config.Name)
-	if !isNil(o.registerer) {
+	if !nilcheck.IsNil(o.registerer) {
 		var err error
 		if p.slot, err = register(o.registerer, p.collector, p.config); err != nil {
 			return nil, err

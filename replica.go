@@ -86,7 +86,7 @@ func (r *replica) loop(spare *run) {
 			next = r.ask()
 		case lifecycle.Exit:
 			exited = true
-			r.leave(next.run, next.end)
+			r.reportExit(next.run, next.exit)
 			return
 		default:
 			<-r.timer.C
@@ -97,9 +97,9 @@ func (r *replica) loop(spare *run) {
 
 // todo is the next thing that the goroutine does.
 type todo struct {
-	do  lifecycle.Action
-	run *run   // the run that has begun, or nil if the goroutine has to begin one; at an exit, see leave
-	end ending // how the replica ends, if it exits
+	do   lifecycle.Action
+	run  *run // the run that has begun, or nil if the goroutine has to begin one; at an exit, see reportExit
+	exit exit // how the replica ends, if it exits
 }
 
 // next asks the machine what to do. If a run begins, it is spare, or a new one if spare is nil. If user code has ended the
@@ -203,8 +203,8 @@ func (r *replica) askToStop(now time.Time) {
 	}
 }
 
-// ending is how a replica's goroutine ends.
-type ending struct {
+// exit is how a replica's goroutine ends.
+type exit struct {
 	abandoned  bool // Stop does not wait for it any more
 	scaledDown bool
 	essential  *Problem // the last failure of an essential worker that was not asked to end; nil for others
@@ -224,10 +224,10 @@ func (r *replica) end(after *afterwards) (next todo) {
 	}
 	r.group.forget(r, after)
 	stopping, scaledDown := r.machine.IsStopping(), r.machine.IsScaledDown()
-	next.end = ending{abandoned: r.abandoned, scaledDown: scaledDown && !stopping}
+	next.exit = exit{abandoned: r.abandoned, scaledDown: scaledDown && !stopping}
 	if r.isEssential() && !stopping && !scaledDown {
 		failure := r.record.failure(TroubleFailed)
-		next.end.essential = &failure
+		next.exit.essential = &failure
 	}
 	if r.run != nil && r.run.parts != nil {
 		next.run = r.run
@@ -235,15 +235,15 @@ func (r *replica) end(after *afterwards) (next todo) {
 	return next
 }
 
-// leave tells others that the goroutine has ended, also if a log sink ends the goroutine in here. last is a run that may
-// have left something for others, or nil.
-func (r *replica) leave(last *run, end ending) {
-	defer left(r, end)
-	if end.essential != nil {
-		defer essentialEnded(r.entry, *end.essential)
+// reportExit tells others that the goroutine has ended, also if a log sink ends the goroutine in here. last is a run that
+// may have left something for others, or nil.
+func (r *replica) reportExit(last *run, how exit) {
+	defer goroutineEnded(r, how)
+	if how.essential != nil {
+		defer essentialEnded(r.entry, *how.essential)
 	}
 	if last != nil {
-		handOver(last, end.scaledDown)
+		handOver(last, how.scaledDown)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/workerfx/workerfx/internal/cron"
 	"github.com/workerfx/workerfx/internal/lifecycle"
+	"github.com/workerfx/workerfx/internal/nilcheck"
 	"github.com/workerfx/workerfx/internal/text"
 )
 
@@ -55,7 +56,7 @@ func WithCron(spec string) Option {
 func WithSchedule(schedule Schedule) Option {
 	return func(s *settings) {
 		s.schedule, s.scheduleErr = schedule, nil
-		if isNil(schedule) {
+		if nilcheck.IsNil(schedule) {
 			s.scheduleErr = scheduleError("schedule", schedule, errors.New("is nil"))
 		}
 	}

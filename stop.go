@@ -228,20 +228,20 @@ func stopTimeLeft(r *replica, now time.Time) time.Duration {
 	return r.stopAt.time().Add(r.stopTimeout).Sub(now)
 }
 
-// left updates the pool when a replica's goroutine has ended. The replica may have a new goroutine already.
-func left(r *replica, end ending) {
+// goroutineEnded updates the pool when a replica's goroutine has ended. The replica may have a new goroutine already.
+func goroutineEnded(r *replica, how exit) {
 	e, p := r.entry, r.pool
 	var after afterwards
 	p.mu.Lock()
 	switch {
-	case e.parent != nil && (!end.scaledDown || e.removed), e.removed:
+	case e.parent != nil && (!how.scaledDown || e.removed), e.removed:
 		forget(e)
 	case r.index > 0:
 		dropIfScaledDown(r)
 	}
 	r.changed()
 	e.stopPredecessors(&after)
-	if !end.abandoned {
+	if !how.abandoned {
 		p.goroutines--
 		p.closeIfStopped()
 	}

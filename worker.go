@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 
 	"github.com/workerfx/workerfx/internal/names"
+	"github.com/workerfx/workerfx/internal/nilcheck"
 	"github.com/workerfx/workerfx/internal/safecall"
 )
 
@@ -117,7 +117,7 @@ func checkBody(w Worker) error {
 		}
 		return errNilWorker
 	default:
-		if isNil(w) {
+		if nilcheck.IsNil(w) {
 			return errNilWorker
 		}
 		return nil
@@ -126,19 +126,6 @@ func checkBody(w Worker) error {
 		return errors.New("run function is nil")
 	}
 	return buildError(run)
-}
-
-// isNil tells whether v is nil or an interface around a nil.
-func isNil(v any) bool {
-	if v == nil {
-		return true
-	}
-	switch r := reflect.ValueOf(v); r.Kind() {
-	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Slice, reflect.Chan, reflect.Interface:
-		return r.IsNil()
-	default:
-		return false
-	}
 }
 
 // nameOf returns the result of v's Name method, else the name of its type. A Name method that panics is an error.

@@ -2,10 +2,10 @@ package middleware
 
 import (
 	"fmt"
-	"reflect"
 	"time"
 
 	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/internal/nilcheck"
 )
 
 // orRefuse returns mw, or middleware that panics with err when it is put around a worker. Middleware cannot return
@@ -44,14 +44,11 @@ func checkPositive(middleware, field string, d time.Duration) error {
 
 // checkNotNil returns an error for nil, and for an interface around a nil pointer, map or the like.
 func checkNotNil(middleware, field string, v any) error {
-	r := reflect.ValueOf(v)
-	switch r.Kind() {
-	case reflect.Invalid:
+	switch {
+	case v == nil:
 		return badValue(middleware, field, nil, mustNotBeNil)
-	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Slice, reflect.Chan:
-		if r.IsNil() {
-			return badValue(middleware, field, fmt.Sprintf("(%T)(nil)", v), mustNotBeNil)
-		}
+	case nilcheck.IsNil(v):
+		return badValue(middleware, field, fmt.Sprintf("(%T)(nil)", v), mustNotBeNil)
 	}
 	return nil
 }

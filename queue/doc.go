@@ -138,8 +138,14 @@
 // A handler's context carries the logger, with the fields "worker", "workerExecutionID" (the job's ID), "kind" and
 // "attempt", and the tracer, with the job's span: "job" and its kind, with a link to the span that enqueued it.
 // Jobs that fail are logged as warnings. Jobs that are given up are logged as errors with the reason. Other jobs
-// are logged at level debug. The metrics are those of the pool:
-// worker_jobs_total{worker="queue/default",status="success"} and so on. [Hooks] are for everything else.
+// are logged at level debug. The metrics are those of the pool, such as
+// worker_jobs_total{worker="queue/default",status="success"}, and with them:
+//
+//	worker_job_duration_seconds      how long attempts took, by worker, kind and status
+//	worker_queue_jobs                jobs in the database, by queue and state
+//	worker_queue_oldest_due_seconds  for how long the oldest job of a queue that waits has been due
+//
+// [Hooks] are for everything else.
 //
 // # Two databases
 //

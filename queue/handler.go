@@ -27,7 +27,8 @@ import (
 //
 // The context carries the logger, with the fields "worker", "workerExecutionID" (the job's ID), "kind" and
 // "attempt", the tracer with the job's span, and the job itself ([CtxJob]). It ends when the handler's timeout
-// passes, when the time for the worker's stop is nearly over, and when the liveness lock of the worker is lost.
+// passes, when the job is cancelled ([Client.Cancel]), when the time for the worker's stop is nearly over, when the
+// liveness lock of the worker is lost ([ErrLockLost]), and when the database refuses to work ([ErrDatabaseRefuses]).
 type Handler[A Args] interface {
 	Handle(ctx context.Context, job *Job[A]) error
 }

@@ -78,7 +78,7 @@ func UseSQLite() Database {
 // timeout is nearly over. The database closes after the pool has stopped.
 //
 // Module uses the app's zerolog.Logger or *zerolog.Logger, else its *slog.Logger. Without a logger, errors go to stderr.
-// The times of jobs are in the app's prometheus.Registerer or *prometheus.Registry, with the prefix of the pool's metrics.
+// The metrics of jobs are in the app's prometheus.Registerer or *prometheus.Registry, with the prefix of the pool's metrics.
 func Module(db Database, opts ...Option) fx.Option {
 	return fx.Module("queue",
 		fx.Provide(

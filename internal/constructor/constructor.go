@@ -9,6 +9,8 @@ import (
 	"reflect"
 	"runtime"
 	"slices"
+
+	"github.com/workerfx/workerfx/internal/nilcheck"
 )
 
 // Constructor is a function that makes one thing, and may fail.
@@ -53,7 +55,7 @@ func (c *Constructor) Errorf(format string, args ...any) error {
 
 // CheckMade returns an error if the constructor returned nil without an error.
 func (c *Constructor) CheckMade(made any) error {
-	if isNil(reflect.ValueOf(made)) {
+	if nilcheck.IsNil(made) {
 		return fmt.Errorf("%s: the constructor returned a nil %v", c.Name, c.Result)
 	}
 	return nil
@@ -119,18 +121,4 @@ func Locate(annotated, fn any) any {
 // isAnnotated tells whether fx.Annotate returned v.
 func isAnnotated(v reflect.Value) bool {
 	return v.Kind() == reflect.Struct && v.Type().PkgPath() == "go.uber.org/fx" && v.FieldByName("Target").IsValid()
-}
-
-// isNil tells whether v is nil or an interface around a nil.
-func isNil(v reflect.Value) bool {
-	switch v.Kind() {
-	case reflect.Invalid:
-		return true
-	case reflect.Interface:
-		return v.IsNil() || isNil(v.Elem())
-	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Slice, reflect.Chan:
-		return v.IsNil()
-	default:
-		return false
-	}
 }
