@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/rs/zerolog"
 
+	"github.com/workerfx/workerfx"
 	"github.com/workerfx/workerfx/queue/internal/database"
 	"github.com/workerfx/workerfx/queue/internal/riveradapter"
 )
@@ -19,6 +20,7 @@ type appQueue struct {
 	settings
 
 	db       database.Database
+	pool     *workerfx.Pool // nil in an app that only enqueues
 	log      zerolog.Logger
 	riverLog *slog.Logger
 	opened   atomic.Bool // the database is open
@@ -35,9 +37,9 @@ type appQueue struct {
 	endOverdue func() // ends the warnings about queues that nobody works
 }
 
-func newAppQueue(db database.Database, s settings, log zerolog.Logger) *appQueue {
+func newAppQueue(db database.Database, pool *workerfx.Pool, s settings, log zerolog.Logger) *appQueue {
 	return &appQueue{
-		settings: s, db: db, log: log, riverLog: riveradapter.NewLogger(log), handlers: make(map[string]*handler),
+		settings: s, db: db, pool: pool, log: log, riverLog: riveradapter.NewLogger(log), handlers: make(map[string]*handler),
 		stats: &statsCache{count: db.Counts, known: make(map[string]bool)},
 	}
 }
@@ -86,11 +88,17 @@ func (a *appQueue) makeRoom() {
 	}
 }
 
-// queueNames are the queues that this process works.
+// queueNames are the queues that this process works: those that the configuration does not exclude.
 func (a *appQueue) queueNames() []string {
-	names := make([]string, len(a.queues))
-	for i, q := range a.queues {
-		names[i] = q.name
+	if len(a.queues) == 0 {
+		return nil
+	}
+	excluded := a.pool.Excluded()
+	names := make([]string, 0, len(a.queues))
+	for _, q := range a.queues {
+		if !slices.Contains(excluded, groupName+"/"+q.name) {
+			names = append(names, q.name)
+		}
 	}
 	return names
 }

@@ -152,8 +152,16 @@ func TestDrainDoesNotWaitForTheHandlerThatCallsIt(t *testing.T) {
 }
 
 func TestDrainNeedsAQueue(t *testing.T) {
-	a := startApp(t, newSQLite(t))
-	require.EqualError(t, a.client.Drain(t.Context()), "queue: drain: this process works no queue")
+	for name, opts := range map[string]fx.Option{
+		"no handler": fx.Options(),
+		"excluded": fx.Options(fx.Supply(workerfx.Config{Except: []string{"queue"}}),
+			handle(func(context.Context, *queue.Job[mail]) error { return nil })),
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := startApp(t, newSQLite(t), opts)
+			require.EqualError(t, a.client.Drain(t.Context()), "queue: drain: this process works no queue")
+		})
+	}
 }
 
 func TestStopInterruptsJobsThatTakeTooLong(t *testing.T) {

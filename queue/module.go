@@ -134,7 +134,7 @@ func openAppQueue(p params, db Database, opts []Option) (*appQueue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
-	a := newAppQueue(opened, s, p.logger())
+	a := newAppQueue(opened, p.Workers, s, p.logger())
 	if err := p.measure(a); err != nil {
 		return nil, err
 	}

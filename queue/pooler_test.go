@@ -280,6 +280,9 @@ func TestProcessThatOnlyEnqueuesNeedsNoSession(t *testing.T) {
 	}
 	requireToldAtOnce(t, startErrorOf(t, module(pooler)), `the query mode "cache statement"`, useTheCure, "default_query_exec_mode=cache_describe")
 	require.NoError(t, startErrorOf(t, module(with(t, pooler, queryMode, "exec"))))
+	excluded := fx.Options(workerfx.Module, fx.Supply(workerfx.Config{Except: []string{"queue"}}),
+		handle(func(context.Context, *queue.Job[mail]) error { return nil }))
+	require.NoError(t, startErrorOf(t, module(with(t, pooler, queryMode, "exec")), excluded), "the configuration excludes its queue")
 	require.NoError(t, startErrorOf(t, module(pooler, queue.WithDirectURL("postgres://nobody@127.0.0.1:1/nowhere"))), "it is not used")
 	requireToldAtOnce(t, startErrorOf(t, queue.Module(queue.Postgres(pooler))), noSession)
 }

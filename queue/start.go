@@ -66,7 +66,7 @@ func (a *appQueue) prepare(ctx context.Context) error {
 }
 
 // needsSession tells whether this process takes locks or listens. A process that only enqueues does so to migrate.
-func (a *appQueue) needsSession() bool { return len(a.queues) > 0 || !a.noMigrations }
+func (a *appQueue) needsSession() bool { return len(a.queueNames()) > 0 || !a.noMigrations }
 
 // withReserve returns ctx with an earlier deadline. It is earlier by a tenth of the time that is left, at most by a
 // second. So the caller gets the error of the last try, and not only the error of the deadline.
