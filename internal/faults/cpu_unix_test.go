@@ -29,15 +29,22 @@ func cpuTime(t *testing.T) time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// requireIdle requires that the process computes a fifth of the time at most.
+// requireIdle requires that the process soon computes a fifth of the time at most. On a busy machine, it may take a while
+// until it has done what is left to do.
 func requireIdle(t *testing.T) {
 	t.Helper()
 	const interval = 900 * time.Millisecond
-	before := cpuTime(t)
-	time.Sleep(interval)
-	used := cpuTime(t) - before
-	t.Logf("%v of %v", used, interval)
-	assert.Less(t, used, interval/5)
+	var used time.Duration
+	for range 20 {
+		before := cpuTime(t)
+		time.Sleep(interval)
+		used = cpuTime(t) - before
+		t.Logf("%v of %v", used, interval)
+		if used < interval/5 {
+			return
+		}
+	}
+	assert.Fail(t, "it is not idle", "it computed %v of %v", used, interval)
 }
 
 // manyWaiting are a thousand workers that wait in every way there is.

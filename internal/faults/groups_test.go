@@ -175,7 +175,7 @@ func TestALogSinkThatMisbehavesDoesNotKeepAGroupTogetherThatDoesNotStop(t *testi
 			release := make(chan struct{})
 			pool := newPool(t, workerfx.WithLogger(zerolog.New(sink)))
 			require.NoError(t, pool.AddGroup(workersOf{
-				workerfx.NewWorker("failing", fails, endless, second),
+				workerfx.NewWorker("failing", fails, endless, second, workerfx.WithDeferredStart(time.Second)), // when all others run
 				workerfx.NewWorker("stubborn", func(context.Context) error { hangHere(release); return nil }, workerfx.WithStopTimeout(time.Minute)),
 				workerfx.NewWorker("peer", untilStopped),
 			}, workerfx.WithName("failing-group"), workerfx.WithStrategy(workerfx.OneForAll)))
