@@ -85,7 +85,6 @@ func TestADatabaseThatRefusesToWorkIsNamedAndLosesNoJob(t *testing.T) {
 func lockHolders(t *testing.T, test func(t *testing.T, module fx.Option, lock func(job int64) (unlock func()))) {
 	t.Helper()
 	t.Run("SQLite with another writer", func(t *testing.T) {
-		t.Parallel()
 		db := newSQLite(t)
 		impatient, err := sql.Open("sqlite", "file:"+db.path+"?_pragma=busy_timeout(50)&_pragma=journal_mode(WAL)&_txlock=immediate")
 		require.NoError(t, err)
@@ -98,7 +97,6 @@ func lockHolders(t *testing.T, test func(t *testing.T, module fx.Option, lock fu
 		})
 	})
 	t.Run("PostgreSQL with a transaction of the app", func(t *testing.T) {
-		t.Parallel()
 		db := newPostgres(t)
 		test(t, db.module(queue.WithLease(testLease)), func(job int64) func() {
 			tx, err := db.openPostgres(t).Begin(t.Context())
