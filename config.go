@@ -27,9 +27,9 @@ import (
 type Config struct {
 	// Name distinguishes several pools of one app, in logs and in the label "pool" of metrics.
 	Name string `json:"name,omitempty" yaml:"name,omitempty" mapstructure:"name,omitempty"`
-	// Only names the workers that this process runs; if it is empty, it runs all. Except names workers that it does
-	// not run. An entry is the name of a worker or a group, or a pattern of [path.Match] such as "report-*". A name
-	// that no worker has is an error.
+	// Only lists the workers that this process runs; an empty list means all. Except lists workers that it does not
+	// run. An entry is the name of a worker or a group, or a pattern of [path.Match] such as "report-*". A name that
+	// no worker has is an error.
 	Only   []string `json:"only,omitempty" yaml:"only,omitempty" mapstructure:"only,omitempty"`
 	Except []string `json:"except,omitempty" yaml:"except,omitempty" mapstructure:"except,omitempty"`
 	// StopTimeout limits the stop at the end of [Pool.Run]; 0 means 15s. Under Fx the app's stop timeout applies.

@@ -27,7 +27,8 @@
 // are named "group/worker". A run is one call of Run, and has its own execution ID. Attempt counts runs since the last
 // success; the first run is 1. A replica is one of several copies of a worker that run side by side. A child is a worker
 // that another worker started in one of its runs. It does not outlive that run, and is named "parent/child". A job is one
-// of many small tasks within a run. An [Execution] is a report on one replica of a worker. It is always a copy.
+// of many small tasks within a run. A body is the function that a worker runs, such as the result of [Loop]. An
+// [Execution] is a report on one replica of a worker, and always a copy. An execution ID names one run.
 //
 // # Shapes of work
 //
@@ -39,8 +40,8 @@
 //	starts workers of its own           AddChild
 //	wraps every run                     WithMiddleware, ProvideMiddleware, package middleware
 //
-// Each tick of a schedule is a run. A worker never runs twice at a time: ticks that pass during a run are skipped and
-// counted. A tick that fails is tried again, with the worker's attempts and backoff. Then the schedule goes on.
+// A schedule has ticks, the times at which the worker runs. Each tick is a run. A replica never has two runs at the same
+// time: ticks that pass during a run are skipped and counted. A tick that fails is tried again, with the worker's attempts and backoff. Then the schedule goes on.
 //
 // [Loop], [FromChannel] and [Batch] make bodies that handle many jobs within one run, and count them. When the worker is
 // paused or scaled down, they end after their current job. They lose no item of a channel: the next attempt gets an item
@@ -105,7 +106,7 @@
 //	ErrDoNotRestart
 //	ErrSkip, also wrapped,     this tick does not count;        stopped
 //	with a schedule            it waits for the next
-//	its context's error or     a failed attempt: nobody asked   stopped: to obey is no failure
+//	its context's error or     a failed attempt: nobody asked   stopped: it was asked to stop
 //	cause, also wrapped        it to stop (see the next line)
 //	any other error, a panic,  a failed attempt: backoff, then  error; it is not run again
 //	runtime.Goexit             the next one; after the last

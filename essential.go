@@ -20,8 +20,8 @@ const (
 )
 
 // WithEssential stops the pool when the worker ends. The pool's error is then [ErrExitedPrematurely]; under Fx the app
-// exits with code 1. The default of when is [OnExit]; with [OnFailure] only a failure stops the pool. All replicas must have
-// ended. A worker that was paused, removed, restarted or scaled down has not ended. By default a worker is not essential.
+// exits with code 1. Without a policy, or with [OnExit], any end of the worker does so; with [OnFailure] only a failure. All
+// replicas must have ended. A worker that was paused, removed, restarted or scaled down has not ended. By default a worker is not essential.
 func WithEssential(when ...EssentialPolicy) Option {
 	return func(s *settings) {
 		s.essential, s.essentialErr = OnExit, nil

@@ -32,9 +32,9 @@ func (im *Importer) Workers() []workerfx.Worker {
 		workerfx.NewWorker("look", im.look, // every minute, and once at the start
 			workerfx.WithInterval(time.Minute), workerfx.WithStartImmediately(), workerfx.WithJitter(0.1)),
 		workerfx.NewWorker("read", workerfx.FromChannel(im.files, im.read), // each file, four at a time
-			workerfx.WithReplicas(4), workerfx.WithReplicaLimits(1, 16)),
+			workerfx.WithMaxAttempts(0), workerfx.WithReplicas(4), workerfx.WithReplicaLimits(1, 16)),
 		workerfx.NewWorker("write", // up to 500 rows at once, none later than 10ms
-			workerfx.Batch(im.rows, 500, 10*time.Millisecond, im.write)),
+			workerfx.Batch(im.rows, 500, 10*time.Millisecond, im.write), workerfx.WithMaxAttempts(0)),
 		workerfx.NewWorker("sync", workerfx.Loop(im.sync)), // again and again
 	}
 }
@@ -237,11 +237,18 @@ func ExampleJobContext() {
 	}
 
 	consume := func(ctx context.Context) error {
-		for m := range messages {
-			err := handle(workerfx.JobContext(ctx, m.id, m.attempt), m)
-			workerfx.CountJob(ctx, err)
+		for {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case m, ok := <-messages:
+				if !ok {
+					return nil
+				}
+				err := handle(workerfx.JobContext(ctx, m.id, m.attempt), m)
+				workerfx.CountJob(ctx, err)
+			}
 		}
-		return nil
 	}
 
 	pool, _ := workerfx.NewPool(workerfx.WithLogger(zerolog.Nop()))

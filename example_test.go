@@ -38,7 +38,7 @@ func (p *Poller) Run(ctx context.Context) error {
 		workerfx.CtxLogger(ctx).Info().Int("poll", p.polls).Msg("no news")
 		workerfx.Wait(ctx, time.Second) // ends early when the worker is asked to stop
 	}
-	return ctx.Err() // to obey is no failure
+	return ctx.Err() // it was asked to stop, so this is no failure
 }
 
 // NewLogger makes the app's logger. The pool finds it by itself.
@@ -51,7 +51,6 @@ func Example() {
 	shown := make(chan struct{})
 	app := fx.New(
 		fx.Decorate(func(zerolog.Logger) zerolog.Logger { return firstPoll(shown) }),
-		fx.NopLogger, // Fx says nothing, also not why an app does not start
 		fx.Provide(NewLogger),
 		workerfx.Module,
 		workerfx.ProvideWorker(NewPoller,

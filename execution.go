@@ -53,7 +53,8 @@ type Execution struct {
 	SucceededAt time.Time
 	// NextRunAt is when a waiting replica runs. It is zero if the replica is not waiting.
 	NextRunAt time.Time
-	// Jobs and FailedJobs count the jobs of bodies that handle many jobs in one run, such as [Loop].
+	// Jobs counts the jobs that succeeded, and FailedJobs those that failed, of bodies that handle many jobs in one run, such
+	// as [Loop]. A job that is tried again counts each time.
 	Jobs, FailedJobs int64
 	// MissedTicks counts the ticks of a schedule that passed without a run, such as during a run or a pause.
 	MissedTicks int64

@@ -10,7 +10,8 @@ func WithReplicas(n int) Option {
 	return func(s *settings) { s.replicas = n }
 }
 
-// WithReplicaLimits sets the limits of [Pool.Scale]. The defaults are 0 and 0; most = 0 is no limit.
+// WithReplicaLimits sets the limits of [Pool.Scale]. The defaults are 0 and 0. A maximum of 0 means that there is
+// no limit.
 func WithReplicaLimits(least, most int) Option {
 	return func(s *settings) { s.minReplicas, s.maxReplicas = least, most }
 }

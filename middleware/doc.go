@@ -23,6 +23,6 @@
 //
 //	succeeded   nil, or workerfx.ErrDoNotRestart and nothing else
 //	neither     workerfx.ErrSkip; workerfx.ErrStopping, and the error or the cause of its context after that was
-//	            cancelled: to obey is no failure
+//	            cancelled: it was asked to stop
 //	failed      any other error, also that of a context whose deadline has passed; a panic; runtime.Goexit
 package middleware

@@ -86,7 +86,7 @@ func acquire(ctx context.Context, locker Locker, key string) (Lock, error) {
 	defer resume()
 	lock, err := locker.Lock(ctx, key)
 	if ended := ctx.Err(); err != nil && ended != nil {
-		return nil, ended // whatever error locker returned: to obey is no failure
+		return nil, ended // whatever error locker returned: it was asked to stop
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lock %q: %w", key, err)

@@ -79,11 +79,10 @@ func Example() {
 
 // example is an app with a queue in a new file, started.
 type example struct {
-	*queue.Client
-
-	pool *workerfx.Pool
-	path string
-	stop func()
+	client *queue.Client
+	pool   *workerfx.Pool
+	path   string
+	stop   func()
 }
 
 func newExample(opts ...fx.Option) *example {
@@ -91,7 +90,7 @@ func newExample(opts ...fx.Option) *example {
 	must(err)
 	e := &example{path: filepath.Join(dir, "jobs.db")}
 	app := fx.New(
-		fx.NopLogger, workerfx.Module, queue.Module(queue.SQLite(e.path)), fx.Populate(&e.Client, &e.pool), fx.Options(opts...),
+		fx.NopLogger, workerfx.Module, queue.Module(queue.SQLite(e.path)), fx.Populate(&e.client, &e.pool), fx.Options(opts...),
 	)
 	must(app.Start(context.Background()))
 	e.stop = func() { must(errors.Join(app.Stop(context.Background()), os.RemoveAll(dir))) }
@@ -131,15 +130,16 @@ func ExampleModule_enqueueOnly() {
 func ExampleClient_Enqueue() {
 	e := newExample()
 	defer e.stop()
+	client := e.client
 	ctx := context.Background()
 
-	_, err := e.Enqueue(ctx, Greeting{Name: "Ada"},
+	_, err := client.Enqueue(ctx, Greeting{Name: "Ada"},
 		queue.In(10*time.Minute), queue.Priority(2), queue.MaxAttempts(5), queue.Unique())
 	must(err)
-	again, err := e.Enqueue(ctx, Greeting{Name: "Ada"}, queue.Unique())
+	again, err := client.Enqueue(ctx, Greeting{Name: "Ada"}, queue.Unique())
 	must(err)
 	fmt.Println("duplicate:", again.Duplicate)
-	_, err = e.Enqueue(ctx, Greeting{Name: "Bob"}, queue.Priority(7))
+	_, err = client.Enqueue(ctx, Greeting{Name: "Bob"}, queue.Priority(7))
 	fmt.Println(err)
 	// Output:
 	// duplicate: true
@@ -175,6 +175,13 @@ func ExampleClient_EnqueueTx() {
 // Biller writes bills.
 type Biller struct{ fail atomic.Bool }
 
+// NewBiller makes a biller whose first bill fails.
+func NewBiller() *Biller {
+	b := &Biller{}
+	b.fail.Store(true)
+	return b
+}
+
 // HandleTx writes the bill in the transaction that ends its job: both are there, or neither.
 func (b *Biller) HandleTx(ctx context.Context, tx *sql.Tx, job *queue.Job[Greeting]) error {
 	if _, err := tx.ExecContext(ctx, `INSERT INTO bills (name) VALUES (?)`, job.Args.Name); err != nil {
@@ -188,10 +195,11 @@ func (b *Biller) HandleTx(ctx context.Context, tx *sql.Tx, job *queue.Job[Greeti
 
 // The writes of a HandlerTx happen exactly once, after any number of attempts.
 func ExampleHandlerTx() {
-	biller := &Biller{}
-	biller.fail.Store(true)
-	e := newExample(queue.ProvideHandler[Greeting](func() *Biller { return biller }, queue.WithBackoff(workerfx.StaticBackoff{})))
+	e := newExample(
+		queue.ProvideHandler[Greeting](NewBiller, queue.WithBackoff(workerfx.StaticBackoff{})),
+	)
 	defer e.stop()
+	client := e.client
 	db, err := sql.Open("sqlite", e.path+"?_pragma=busy_timeout(10000)")
 	must(err)
 	defer db.Close()
@@ -199,11 +207,11 @@ func ExampleHandlerTx() {
 	must(err)
 
 	ctx := context.Background()
-	added, err := e.Enqueue(ctx, Greeting{Name: "Ada"})
+	added, err := client.Enqueue(ctx, Greeting{Name: "Ada"})
 	must(err)
-	must(e.Drain(ctx))
+	must(client.Drain(ctx))
 
-	job, err := e.Job(ctx, added.ID)
+	job, err := client.Job(ctx, added.ID)
 	must(err)
 	var bills int
 	must(db.QueryRow(`SELECT count(*) FROM bills`).Scan(&bills))
@@ -213,10 +221,10 @@ func ExampleHandlerTx() {
 
 // The error of a handler says how its job goes on.
 func ExampleHandler() {
-	e := newExample(greet(func(_ context.Context, job *queue.Job[Greeting]) error {
+	handler := queue.HandlerFunc[Greeting](func(_ context.Context, job *queue.Job[Greeting]) error {
 		switch {
 		case job.Args.Name == "":
-			return queue.Discard(errors.New("there is no name")) // a dead letter, at once
+			return queue.Discard(errors.New("there is no name")) // a dead letter, at once, with the state cancelled
 		case job.Args.Name == "Bob" && time.Since(job.EnqueuedAt) < 50*time.Millisecond:
 			return queue.RescheduleIn(50 * time.Millisecond) // later, and the attempt does not count
 		case job.Attempt == 1:
@@ -224,12 +232,18 @@ func ExampleHandler() {
 		}
 		fmt.Printf("Hello, %s! (attempt %d)\n", job.Args.Name, job.Attempt)
 		return nil
-	}, queue.WithBackoff(workerfx.ExponentialBackoff{Initial: time.Millisecond, Max: time.Hour}), queue.WithTimeout(time.Minute)))
+	})
+	e := newExample(
+		queue.ProvideHandler[Greeting](func() queue.HandlerFunc[Greeting] { return handler },
+			queue.WithBackoff(workerfx.ExponentialBackoff{Initial: time.Millisecond, Max: time.Hour}),
+			queue.WithTimeout(time.Minute)),
+	)
 	defer e.stop()
+	client := e.client
 
 	ctx := context.Background()
 	for _, name := range []string{"", "Bob"} {
-		added, err := e.Enqueue(ctx, Greeting{Name: name})
+		added, err := client.Enqueue(ctx, Greeting{Name: name})
 		must(err)
 		fmt.Println(e.await(added.ID).State)
 	}
@@ -242,7 +256,7 @@ func ExampleHandler() {
 // await waits until a job is done or given up.
 func (e *example) await(id int64) queue.JobInfo {
 	for {
-		job, err := e.Job(context.Background(), id)
+		job, err := e.client.Job(context.Background(), id)
 		must(err)
 		if !job.FinishedAt.IsZero() {
 			return job
@@ -261,17 +275,18 @@ func ExampleClient_DeadLetters() {
 		return errors.New("the line is cut")
 	}))
 	defer e.stop()
+	client := e.client
 	ctx := context.Background()
-	added, err := e.Enqueue(ctx, Greeting{Name: "Ada"}, queue.MaxAttempts(1))
+	added, err := client.Enqueue(ctx, Greeting{Name: "Ada"}, queue.MaxAttempts(1))
 	must(err)
 	e.await(added.ID)
 
-	letters, err := e.DeadLetters(ctx, 100)
+	letters, err := client.DeadLetters(ctx, 100)
 	must(err)
 	repaired.Store(true)
 	for _, job := range letters {
 		fmt.Println(job.State, string(job.RawArgs), job.Errors[0].Error)
-		must(e.Requeue(ctx, job.ID))
+		must(client.Requeue(ctx, job.ID))
 		fmt.Println(e.await(job.ID).State)
 	}
 	// Output:
@@ -283,12 +298,13 @@ func ExampleClient_DeadLetters() {
 func ExampleClient_Cancel() {
 	e := newExample(greet(func(context.Context, *queue.Job[Greeting]) error { return nil }))
 	defer e.stop()
+	client := e.client
 	ctx := context.Background()
-	added, err := e.Enqueue(ctx, Greeting{Name: "Ada"}, queue.In(time.Hour))
+	added, err := client.Enqueue(ctx, Greeting{Name: "Ada"}, queue.In(time.Hour))
 	must(err)
 	id := added.ID
 
-	must(e.Cancel(ctx, id))
+	must(client.Cancel(ctx, id))
 	fmt.Println(e.await(id).State)
 	// Output: cancelled
 }
@@ -303,16 +319,17 @@ func ExampleClient_RequeueAll() {
 		return nil
 	}))
 	defer e.stop()
+	client := e.client
 	ctx := context.Background()
-	_, err := e.EnqueueBatch(ctx, queue.NewEntry(Greeting{Name: "Ada"}), queue.NewEntry(Greeting{Name: "Grace"}))
+	_, err := client.EnqueueBatch(ctx, queue.NewEntry(Greeting{Name: "Ada"}), queue.NewEntry(Greeting{Name: "Grace"}))
 	must(err)
-	must(e.Drain(ctx))
+	must(client.Drain(ctx))
 	repaired.Store(true)
 
 	failed := queue.JobFilter{States: []queue.State{queue.StateDiscarded, queue.StateCancelled}, Kinds: []string{"greeting"}}
-	page, err := e.Jobs(ctx, failed) // 100 jobs; for the next page set AfterID
+	page, err := client.Jobs(ctx, failed) // 100 jobs; for the next page set AfterID
 	must(err)
-	requeued, err := e.RequeueAll(ctx, failed)
+	requeued, err := client.RequeueAll(ctx, failed)
 	must(err)
 	fmt.Println(len(page), requeued)
 	// Output: 2 2
@@ -322,15 +339,16 @@ func ExampleClient_RequeueAll() {
 func ExampleClient_Counts() {
 	e := newExample(greet(func(context.Context, *queue.Job[Greeting]) error { return nil }))
 	defer e.stop()
+	client := e.client
 	ctx := context.Background()
-	_, err := e.EnqueueBatch(ctx,
+	_, err := client.EnqueueBatch(ctx,
 		queue.NewEntry(Greeting{Name: "Ada"}),
 		queue.NewEntry(Greeting{Name: "Grace"}),
 		queue.NewEntry(Greeting{Name: "Barbara"}, queue.In(time.Hour)))
 	must(err)
-	must(e.Drain(ctx))
+	must(client.Drain(ctx))
 
-	counts, err := e.Counts(ctx)
+	counts, err := client.Counts(ctx)
 	must(err)
 	for _, c := range counts {
 		fmt.Println(c.Queue, c.State, c.Jobs)
@@ -355,7 +373,8 @@ func ExampleProvideHooks() {
 		return errors.New("the line is cut")
 	}))
 	defer e.stop()
-	added, err := e.Enqueue(context.Background(), Greeting{Name: "Ada"}, queue.MaxAttempts(1))
+	client := e.client
+	added, err := client.Enqueue(context.Background(), Greeting{Name: "Ada"}, queue.MaxAttempts(1))
 	must(err)
 	e.await(added.ID)
 	// Output:
@@ -420,8 +439,8 @@ func ExamplePeriodic() {
 }
 
 // A worker that runs in one process at a time, with a lock in PostgreSQL.
-func singleton(e *example, locker middleware.Locker) error {
-	return e.pool.Add(workerfx.NewWorker("feed", untilStopped, workerfx.WithMiddleware(middleware.Singleton(locker))))
+func singleton(pool *workerfx.Pool, locker middleware.Locker) error {
+	return pool.Add(workerfx.NewWorker("feed", untilStopped, workerfx.WithMiddleware(middleware.Singleton(locker))))
 }
 
 func untilStopped(ctx context.Context) error {
@@ -455,7 +474,7 @@ func TestOrderAndItsJobAreOneCommit(t *testing.T) {
 func TestSingletonsLockIsInPostgreSQL(t *testing.T) {
 	db := newPostgres(t)
 	a := startApp(t, db)
-	require.NoError(t, singleton(&example{pool: a.Pool}, queue.PostgresLocker(db.openPostgres(t))))
+	require.NoError(t, singleton(a.Pool, queue.PostgresLocker(db.openPostgres(t))))
 	a.AwaitStatus("feed", workerfx.StatusRunning)
 }
 
