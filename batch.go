@@ -26,7 +26,7 @@ func Batch[T any](ch <-chan T, maxSize int, maxDelay time.Duration, fn func(ctx 
 	case maxDelay < 0:
 		return badBody(fmt.Errorf("Batch: max delay %v: must not be negative", maxDelay))
 	}
-	b := &batcher[T]{ch: ch, maxSize: maxSize, maxDelay: maxDelay, fn: fn, again: newKept[[]T]()}
+	b := &batcher[T]{ch: ch, maxSize: maxSize, maxDelay: maxDelay, fn: fn, again: newUnhandled[[]T]()}
 	return b.run
 }
 
@@ -36,7 +36,7 @@ type batcher[T any] struct {
 	maxSize  int
 	maxDelay time.Duration
 	fn       func(ctx context.Context, batch []T) error
-	again    kept[[]T]
+	again    unhandledItems[[]T]
 }
 
 func (b *batcher[T]) run(ctx context.Context) error {
@@ -68,7 +68,7 @@ func (b *batcher[T]) run(ctx context.Context) error {
 		case channelClosed:
 			return nil
 		case mustEnd:
-			b.again.tellIfAny()
+			b.again.wakeIfAny()
 			return l.why()
 		}
 	}
@@ -93,7 +93,7 @@ func (b *batcher[T]) flush(ctx context.Context, l *jobLoop, batch []T) (left []T
 
 // collect receives a batch into the memory of the one before it.
 func (b *batcher[T]) collect(l *jobLoop, before []T) (batch []T, how receipt) {
-	item, how := receive(l, b.ch, b.again.call)
+	item, how := receive(l, b.ch, b.again.wake)
 	if how != itemReceived {
 		return nil, how
 	}

@@ -17,7 +17,7 @@ func FromChannel[T any](ch <-chan T, fn func(ctx context.Context, item T) error)
 	case fn == nil:
 		return badBody(errors.New("FromChannel: function is nil"))
 	}
-	b := &stream[T]{ch: ch, fn: fn, again: newKept[T]()}
+	b := &stream[T]{ch: ch, fn: fn, again: newUnhandled[T]()}
 	return b.run
 }
 
@@ -25,7 +25,7 @@ func FromChannel[T any](ch <-chan T, fn func(ctx context.Context, item T) error)
 type stream[T any] struct {
 	ch    <-chan T
 	fn    func(ctx context.Context, item T) error
-	again kept[T]
+	again unhandledItems[T]
 }
 
 func (b *stream[T]) run(ctx context.Context) error {
@@ -44,11 +44,11 @@ func (b *stream[T]) run(ctx context.Context) error {
 	for first := true; ; first = false {
 		if item, hasItem = b.again.takeFor(l, first); !hasItem {
 			var how receipt
-			switch item, how = receive(l, b.ch, b.again.call); how {
+			switch item, how = receive(l, b.ch, b.again.wake); how {
 			case channelClosed:
 				return nil
 			case mustEnd:
-				b.again.tellIfAny()
+				b.again.wakeIfAny()
 				return l.why()
 			case itemHandedOver:
 				continue

@@ -20,7 +20,7 @@ func Draining(ctx context.Context) <-chan struct{} {
 	mu := &r.replica.pool.mu
 	mu.Lock()
 	defer mu.Unlock()
-	return r.listen(func(p *parts) { p.listens = true })
+	return r.listen(func(p *parts) { p.calledDraining = true })
 }
 
 // closedChannel is made when the program starts. A channel that is made in a synctest bubble cannot be used outside
@@ -70,17 +70,17 @@ func (r *run) drain() {
 // [Draining]. The pool's lock is held; the context ends when it is free.
 func (r *run) finish(grace time.Duration, after *afterwards) {
 	p := r.parts
-	if p == nil || !p.listens || r.over || grace <= 0 {
+	if p == nil || !p.calledDraining || r.over || grace <= 0 {
 		r.stop(after)
 		return
 	}
 	r.drain()
 	switch due := time.Now().Add(grace); {
-	case p.cut == nil:
-		p.cut, p.cutAt = time.AfterFunc(grace, r.cutOff), due
-	case due.Before(p.cutAt): // a second stop has less time
-		p.cut.Reset(grace)
-		p.cutAt = due
+	case p.drainTimer == nil:
+		p.drainTimer, p.drainDeadline = time.AfterFunc(grace, r.cutOff), due
+	case due.Before(p.drainDeadline): // a second stop has less time
+		p.drainTimer.Reset(grace)
+		p.drainDeadline = due
 	}
 }
 
@@ -101,14 +101,14 @@ func (r *run) cutOff() {
 	after.do()
 }
 
-// finishJob lets the run finish its current job. If neither the run nor its body listens, its context ends. The
+// finishJob lets the run finish its current job. If neither the run nor its body knows how to finish, its context ends. The
 // pool's lock is held.
 func (r *run) finishJob(after *afterwards) {
 	if r.over {
 		return
 	}
 	r.drain()
-	if p := r.parts; !p.endsByJob && !p.listens {
+	if p := r.parts; !p.endsByJob && !p.calledDraining {
 		r.stop(after)
 	}
 }
@@ -126,7 +126,7 @@ func (r *run) isDrained() bool {
 func (r *run) wasAsked(how lifecycle.Outcome) bool {
 	if p := r.parts; p != nil && p.drained.Load() {
 		obeyed := how == lifecycle.Obeyed
-		if obeyed || how == lifecycle.Succeeded && !r.replica.policy.Scheduled && p.listens {
+		if obeyed || how == lifecycle.Succeeded && !r.replica.policy.Scheduled && p.calledDraining {
 			return true
 		}
 	}

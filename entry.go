@@ -31,9 +31,9 @@ type entry struct {
 	removed bool       // it was removed, and leaves the pool when it has stopped
 	retired *totals    // of replicas that were scaled down and are gone, or nil
 
-	node  *order.Node[*entry] // in the start order; nil if no worker comes after another
-	group *groupMember        // nil unless the workers of its group share failures
-	lost  *entry              // a worker that it comes after and that failed for good, or nil
+	node              *order.Node[*entry] // in the start order; nil if no worker comes after another
+	group             *groupMember        // nil unless the workers of its group share failures
+	failedPredecessor *entry              // a worker that it comes after and that failed for good, or nil
 }
 
 // current are the settings with the schedule that is in force.

@@ -37,7 +37,7 @@ func (r *replica) beginWithID() (next todo) {
 	run := r.newRun(now)
 	var after afterwards
 	r.pool.mu.Lock()
-	next = r.look(now, run, &after) // again, as a command may have come since
+	next = r.askMachine(now, run, &after) // again, as a command may have come since
 	r.pool.mu.Unlock()
 	after.do()
 	return next
@@ -59,7 +59,7 @@ func (r *replica) begin(run *run, now time.Time) {
 }
 
 // call calls the worker's Run, and the methods of the error that it returns. If that code ends the goroutine, call
-// does not return: see pickUp.
+// does not return: see resumeRun.
 func (r *replica) call(run *run, o *outcome) {
 	returned := false
 	defer func() {
@@ -71,8 +71,8 @@ func (r *replica) call(run *run, o *outcome) {
 	returned = true
 }
 
-// pickUp goes on with a run whose goroutine was ended by user code.
-func (r *replica) pickUp(run *run) todo {
+// resumeRun goes on with a run whose goroutine was ended by user code.
+func (r *replica) resumeRun(run *run) todo {
 	if !run.called { // the log sink ended the goroutine
 		return todo{do: lifecycle.Run, run: run}
 	}
@@ -89,7 +89,7 @@ func (r *replica) finish(o *outcome) (next todo) {
 	run.cancelAs(endedLife, context.Canceled)
 	var after afterwards
 	now := time.Now()
-	spare := r.spareRun(now)
+	prepared := r.preparedRun(now)
 	debug := r.pool.log.enabled(zerolog.DebugLevel)
 	r.pool.mu.Lock()
 	for run.hasGoroutines() { // one began just before the context ended
@@ -99,7 +99,7 @@ func (r *replica) finish(o *outcome) (next todo) {
 	}
 	unhandled, waited := run.end()
 	if waited {
-		now, spare = time.Now(), nil
+		now, prepared = time.Now(), nil
 	}
 	if unhandled > 0 {
 		*o = o.withUnhandled(unhandled)
@@ -112,7 +112,7 @@ func (r *replica) finish(o *outcome) (next todo) {
 	level, message := r.pool.log.endOfRun(run, o, v)
 	logged := debug || level > zerolog.DebugLevel
 	if !logged || !r.machine.Status().Done() {
-		next = r.look(now, spare, &after)
+		next = r.askMachine(now, prepared, &after)
 	}
 	r.restartsAtOnce = next.do == lifecycle.Run // before another goroutine may follow
 	r.pool.mu.Unlock()
@@ -123,8 +123,8 @@ func (r *replica) finish(o *outcome) (next todo) {
 	return next
 }
 
-// spareRun returns the run that may follow at once, if the last one did. It is made without the pool's lock.
-func (r *replica) spareRun(now time.Time) *run {
+// preparedRun returns the run that may follow at once, if the last one did. It is made without the pool's lock.
+func (r *replica) preparedRun(now time.Time) *run {
 	if !r.restartsAtOnce || !r.pool.ids.isOwn() {
 		return nil
 	}

@@ -108,7 +108,7 @@ func (l *jobLoop) end() {
 		mu := &l.run.replica.pool.mu
 		mu.Lock()
 		l.parts.endsByJob = false
-		if l.parts.drained.Load() && !l.parts.listens && !l.run.over {
+		if l.parts.drained.Load() && !l.parts.calledDraining && !l.run.over {
 			l.run.stop(&after)
 		}
 		mu.Unlock()

@@ -23,8 +23,8 @@ const (
 	fieldStack       = "stack"
 )
 
-// lastResort is the logger of a pool that was given none. It writes errors to stderr.
-func lastResort() zerolog.Logger {
+// stderrLogger is the logger of a pool that was given none. It writes errors to stderr.
+func stderrLogger() zerolog.Logger {
 	return zerolog.New(os.Stderr).Level(zerolog.ErrorLevel).With().Timestamp().Logger()
 }
 
@@ -32,16 +32,16 @@ func lastResort() zerolog.Logger {
 type poolLog struct {
 	zerolog.Logger
 
-	slog   *slog.Logger // the lines go there; nil for others
-	sparse bool         // log only some of many failures in a row, as the app gave no logger
+	slog    *slog.Logger // the lines go there; nil for others
+	sampled bool         // log only some of many failures in a row, as the app gave no logger
 }
 
 func newPoolLog(logger *zerolog.Logger, pool string) poolLog {
-	l := poolLog{sparse: logger == nil}
+	l := poolLog{sampled: logger == nil}
 	if logger != nil {
 		l.Logger = *logger
 	} else {
-		l.Logger = lastResort()
+		l.Logger = stderrLogger()
 	}
 	if pool != "" {
 		l.Logger = l.With().Str(fieldPool, pool).Logger()
@@ -79,7 +79,7 @@ func (l *poolLog) endOfRun(r *run, o *outcome, v lifecycle.Verdict) (level zerol
 	case v.Status == lifecycle.Error:
 		level, message = zerolog.ErrorLevel, "worker failed"
 	}
-	if o.panicked && v.Retry && l.worthALine(r.attempt) {
+	if o.panicked && v.Retry && l.isLogged(r.attempt) {
 		level = zerolog.ErrorLevel
 	}
 	return level, message
@@ -117,9 +117,9 @@ func (l *poolLog) brokenHook(r *replica, hook string, why any) {
 	})
 }
 
-// worthALine picks the failures in a row that a sparse log shows: 1, 2, 4, 8 and so on.
-func (l *poolLog) worthALine(failures int) bool {
-	return !l.sparse || failures&(failures-1) == 0
+// isLogged picks the failures in a row that a sampled log shows: 1, 2, 4, 8 and so on.
+func (l *poolLog) isLogged(failures int) bool {
+	return !l.sampled || failures&(failures-1) == 0
 }
 
 func (l *poolLog) enabled(level zerolog.Level) bool {
@@ -157,8 +157,8 @@ func (l *poolLog) noted(worker, message string) {
 	})
 }
 
-// lost logs that a replica does not start, as a worker that it comes after has failed for good.
-func (l *poolLog) lost(r *replica, last *run, before *entry) {
+// doesNotStart logs that a replica does not start, as a worker that it comes after has failed for good.
+func (l *poolLog) doesNotStart(r *replica, last *run, before *entry) {
 	l.line(zerolog.ErrorLevel, "worker does not start: it comes after one that failed", func(e *zerolog.Event) {
 		logFields(e, r, last)
 		e.Str("after", before.name)

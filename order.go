@@ -74,30 +74,30 @@ func (e *entry) predecessors() []*order.Node[*entry] {
 // waitsFor returns a worker that r, a replica of e, has to wait for, or nil. If a worker has failed for good, it
 // returns that one, and logs it.
 func (e *entry) waitsFor(r *replica, after *afterwards) (found *entry) {
-	var lost *entry
+	var failed *entry
 	for _, node := range e.predecessors() {
 		switch before := node.Value; {
 		case before.removed || before.isReady():
 		case before.hasFailed():
-			lost = before
+			failed = before
 		case found == nil:
 			found = before
 		}
-		if lost != nil {
-			found = lost
+		if failed != nil {
+			found = failed
 			break
 		}
 	}
-	if lost != e.lost {
-		e.lost = lost
-		if lost != nil {
+	if failed != e.failedPredecessor {
+		e.failedPredecessor = failed
+		if failed != nil {
 			e.pool.readiness.failures++
 		}
 		run := r.run
 		after.log(func() {
 			defer r.announce() // after the line, so that the log has causes first
-			if lost != nil {
-				e.pool.log.lost(r, run, lost)
+			if failed != nil {
+				e.pool.log.doesNotStart(r, run, failed)
 			}
 		})
 	}

@@ -47,7 +47,7 @@ func classify(err error, r *run) outcome {
 }
 
 // panicked is the outcome of a run that panicked with a value. The deferred function that recovered the value must
-// call it. A run that ends its goroutine has this outcome, too, but it is not used: see pickUp.
+// call it. A run that ends its goroutine has this outcome, too, but it is not used: see resumeRun.
 func panicked(r *run, value any) outcome {
 	caught := catchPanic(value, 1)
 	o := failure(r, caught, caught.Error())

@@ -185,7 +185,7 @@ func (r *replica) hasFailed() bool {
 	case r.machine.IsScaledDown():
 		return false
 	case status == lifecycle.Pending:
-		return r.lost != nil && r.lost.hasFailed() // r.lost may have been restarted
+		return r.failedPredecessor != nil && r.failedPredecessor.hasFailed() // r.failedPredecessor may have been restarted
 	default:
 		return r.machine.HasFailed()
 	}

@@ -122,7 +122,7 @@ func recordHold(r *replica, by lifecycle.HeldBy, predecessor *entry, now time.Ti
 		text = "its group"
 	case lifecycle.Predecessor:
 		text = predecessor.name
-		if r.lost == predecessor {
+		if r.failedPredecessor == predecessor {
 			text += ", which failed"
 		}
 		r.needHistory().beginWait(now)

@@ -5,79 +5,79 @@ import (
 	"sync/atomic"
 )
 
-// redelivery is the part of a [kept] that does not depend on the type of its items.
+// redelivery is the part of a [unhandledItems] that does not depend on the type of its items.
 type redelivery interface {
-	handToOthers()
+	releaseToOthers()
 	hasForOthers() bool
 }
 
-// kept keeps the items that a failed attempt did not handle, for the next attempt of any replica.
-type kept[T any] struct {
-	call      chan struct{} // wakes a replica that waits for items
+// unhandledItems keeps the items that a failed attempt did not handle, for the next attempt of any replica.
+type unhandledItems[T any] struct {
+	wake      chan struct{} // wakes a replica that waits for items
 	n         atomic.Int64
 	forOthers atomic.Bool // the replica that left items is gone: another replica has to take them
 	mu        sync.Mutex  // guards items
 	items     []T
 }
 
-func newKept[T any]() kept[T] { return kept[T]{call: make(chan struct{}, 1)} }
+func newUnhandled[T any]() unhandledItems[T] { return unhandledItems[T]{wake: make(chan struct{}, 1)} }
 
-// tell wakes a replica that waits for items.
-func (k *kept[T]) tell() {
+// wakeOther wakes a replica that waits for items.
+func (u *unhandledItems[T]) wakeOther() {
 	select {
-	case k.call <- struct{}{}:
-	default: // a replica was told already, and will tell the next
+	case u.wake <- struct{}{}:
+	default: // a replica was woken already, and will wake the next
 	}
 }
 
-// tellIfAny wakes another replica if there are items. A replica that ends calls it, as it may have been told of them.
-func (k *kept[T]) tellIfAny() {
-	if k.n.Load() > 0 {
-		k.tell()
+// wakeIfAny wakes another replica if there are items. A replica that ends calls it, as it may have been woken for them.
+func (u *unhandledItems[T]) wakeIfAny() {
+	if u.n.Load() > 0 {
+		u.wakeOther()
 	}
 }
 
 // takeFor is take for a job loop. A loop that is over takes nothing, but for its first item.
-func (k *kept[T]) takeFor(l *jobLoop, first bool) (item T, ok bool) {
-	if !first && k.n.Load() > 0 && l.over() {
+func (u *unhandledItems[T]) takeFor(l *jobLoop, first bool) (item T, ok bool) {
+	if !first && u.n.Load() > 0 && l.over() {
 		return item, false
 	}
-	return k.take()
+	return u.take()
 }
 
-// handToOthers makes another replica take the items that the caller left.
-func (k *kept[T]) handToOthers() {
-	k.forOthers.Store(true)
-	k.tell()
+// releaseToOthers makes another replica take the items that the caller left.
+func (u *unhandledItems[T]) releaseToOthers() {
+	u.forOthers.Store(true)
+	u.wakeOther()
 }
 
 // hasForOthers tells whether there are items that another replica has to take.
-func (k *kept[T]) hasForOthers() bool { return k.forOthers.Load() && k.n.Load() > 0 }
+func (u *unhandledItems[T]) hasForOthers() bool { return u.forOthers.Load() && u.n.Load() > 0 }
 
-func (k *kept[T]) put(item T) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.items = append(k.items, item)
-	k.n.Store(int64(len(k.items)))
+func (u *unhandledItems[T]) put(item T) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.items = append(u.items, item)
+	u.n.Store(int64(len(u.items)))
 }
 
 // take returns the oldest item.
-func (k *kept[T]) take() (item T, ok bool) {
-	if k.n.Load() == 0 {
+func (u *unhandledItems[T]) take() (item T, ok bool) {
+	if u.n.Load() == 0 {
 		return item, false
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if len(k.items) == 0 {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.items) == 0 {
 		return item, false
 	}
-	item = k.items[0]
-	k.items = append([]T(nil), k.items[1:]...)
-	k.n.Store(int64(len(k.items)))
-	if len(k.items) > 0 {
-		k.tell()
+	item = u.items[0]
+	u.items = append([]T(nil), u.items[1:]...)
+	u.n.Store(int64(len(u.items)))
+	if len(u.items) > 0 {
+		u.wakeOther()
 	} else {
-		k.forOthers.Store(false)
+		u.forOthers.Store(false)
 	}
 	return item, true
 }
@@ -92,7 +92,7 @@ func handOver(last *run, scaledDown bool) {
 	switch {
 	case unhandled == 0:
 	case scaledDown:
-		redelivery.handToOthers()
+		redelivery.releaseToOthers()
 	default:
 		p.log.unhandled(last, unhandled)
 	}

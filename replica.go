@@ -10,7 +10,7 @@ import (
 )
 
 // replica is one of the copies of a worker. Its goroutine asks its machine what to do, and does it. The pool's lock
-// guards all fields but three.
+// guards all fields but asked, broken and restartsAtOnce.
 type replica struct {
 	*entry
 	record
@@ -60,13 +60,13 @@ func (r *replica) firstRun(now time.Time) *run {
 }
 
 // live is the replica's goroutine.
-func (r *replica) live(spare *run) {
+func (r *replica) live(prepared *run) {
 	pprof.SetGoroutineLabels(context.Background()) // remove the labels of the goroutine that started this one
-	r.loop(spare)
+	r.loop(prepared)
 }
 
 // loop does what the machine says, until it says exit.
-func (r *replica) loop(spare *run) {
+func (r *replica) loop(prepared *run) {
 	exited := false
 	defer func() {
 		if !exited { // the user's code ended this goroutine (Goexit)
@@ -74,7 +74,7 @@ func (r *replica) loop(spare *run) {
 		}
 	}()
 	var o outcome // of the last run
-	for next := r.next(spare); ; {
+	for next := r.next(prepared); ; {
 		switch next.do {
 		case lifecycle.Look:
 			next = r.next(nil)
@@ -102,25 +102,25 @@ type todo struct {
 	exit exit // how the replica ends, if it exits
 }
 
-// next asks the machine what to do. If a run begins, it is spare, or a new one if spare is nil. If user code has ended the
+// next asks the machine what to do. If a run begins, it is prepared, or a new one if prepared is nil. If user code has ended the
 // goroutine before this one, there may be a run to call or to finish.
-func (r *replica) next(spare *run) todo {
+func (r *replica) next(prepared *run) todo {
 	now := time.Now()
 	var after afterwards
 	r.pool.mu.Lock()
 	if r.machine.IsRunning() {
 		run := r.run
 		r.pool.mu.Unlock()
-		return r.pickUp(run)
+		return r.resumeRun(run)
 	}
-	next := r.look(now, spare, &after)
+	next := r.askMachine(now, prepared, &after)
 	r.pool.mu.Unlock()
 	after.do()
 	return next
 }
 
-// look does the work of next. The pool's lock is held.
-func (r *replica) look(now time.Time, spare *run, after *afterwards) todo {
+// askMachine does the work of next. The pool's lock is held.
+func (r *replica) askMachine(now time.Time, prepared *run, after *afterwards) todo {
 	if r.pool.phase == phaseStopped {
 		r.askToStop(now)
 	}
@@ -141,13 +141,13 @@ func (r *replica) look(now time.Time, spare *run, after *afterwards) todo {
 	next := todo{do: step.Do}
 	switch step.Do {
 	case lifecycle.Run:
-		if spare == nil && r.pool.ids.isOwn() {
-			spare = r.newRun(now)
+		if prepared == nil && r.pool.ids.isOwn() {
+			prepared = r.newRun(now)
 		}
-		if spare != nil {
-			r.begin(spare, now)
+		if prepared != nil {
+			r.begin(prepared, now)
 		}
-		next.run = spare
+		next.run = prepared
 	case lifecycle.Sleep:
 		r.setTimer(step.For)
 	case lifecycle.Wait:

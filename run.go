@@ -34,13 +34,13 @@ type run struct {
 type parts struct {
 	children map[string]*entry // by their short names
 
-	drain       chan struct{} // closed when the run has to finish, or is over; nil unless someone listens
-	drainClosed bool
-	drained     atomic.Bool // the run was asked to finish; jobs read it without the lock
-	endsByJob   bool        // the run's body handles jobs, and ends between two of them when it is drained
-	listens     bool        // the worker called Draining
-	cut         *time.Timer // ends the context of a run that has time to finish; nil if it has none
-	cutAt       time.Time   // when cut ends the context
+	drain          chan struct{} // closed when the run has to finish, or is over; nil unless someone listens
+	drainClosed    bool
+	drained        atomic.Bool // the run was asked to finish; jobs read it without the lock
+	endsByJob      bool        // the run's body handles jobs, and ends between two of them when it is drained
+	calledDraining bool        // the worker called Draining
+	drainTimer     *time.Timer // ends the context of a run that has time to finish; nil if it has none
+	drainDeadline  time.Time   // when drainTimer ends the context
 
 	ready   bool // the run called Ready
 	standby int  // how many calls of Standby have not ended
@@ -111,8 +111,8 @@ func (r *run) end() (unhandled int, waited bool) {
 	r.over = true
 	if p := r.parts; p != nil {
 		p.closeDrain()
-		if p.cut != nil {
-			p.cut.Stop()
+		if p.drainTimer != nil {
+			p.drainTimer.Stop()
 		}
 		if waited = len(p.children) > 0; waited {
 			r.endChildren()
