@@ -22,8 +22,8 @@ type action struct {
 
 // newAction reads an action from the request's path, query or form.
 func newAction(r *http.Request) (a action, err error) {
-	if err := r.ParseForm(); err != nil {
-		return a, &requestError{http.StatusBadRequest, "the form cannot be read: " + err.Error()}
+	if err := parseForm(r); err != nil {
+		return a, err
 	}
 	name := r.PathValue("action")
 	if name == "" {
@@ -49,9 +49,9 @@ func (a action) String() string {
 	return a.name + " by " + a.user
 }
 
-// perform carries out the action, and notes it or why the pool refused it. If it takes long, the answer does not wait for
-// its end: waits is true then.
-func (h *handler) perform(a action) (waits bool, err error) {
+// perform carries out the action, and notes it or why the pool refused it. If it takes long, or the server shuts down, the
+// answer does not wait for its end: waits is true then.
+func (h *handler) perform(r *http.Request, a action) (waits bool, err error) {
 	if err := h.pool.Note(a.worker, a.String()); err != nil {
 		return false, err
 	}
@@ -67,8 +67,10 @@ func (h *handler) perform(a action) (waits bool, err error) {
 	case err := <-done:
 		return false, err
 	case <-time.After(actionWait):
-		return true, nil
+	case <-h.shutdowns.of(r):
+	case <-r.Context().Done():
 	}
+	return true, nil
 }
 
 func (h *handler) command(a action) error {
@@ -99,7 +101,7 @@ func (h *handler) actAPI(w http.ResponseWriter, r *http.Request) {
 	a, err := newAction(r)
 	var waits bool
 	if err == nil {
-		waits, err = h.perform(a)
+		waits, err = h.perform(r, a)
 	}
 	if err != nil {
 		h.fail(w, r, err)
@@ -122,7 +124,7 @@ func (h *handler) actOnPage(w http.ResponseWriter, r *http.Request) {
 	if q, ok := a.question(); ok && !Confirmed(w, r, q) {
 		return
 	}
-	waits, err := h.perform(a)
+	waits, err := h.perform(r, a)
 	if err != nil {
 		h.workerPageWith(w, r, a.worker, &notice{Error: true, Text: err.Error()}, statusOf(err))
 		return

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -138,6 +139,32 @@ func TestARestartThatWaitsForARunIsAnsweredBeforeItsEnd(t *testing.T) {
 }
 
 // TestWithoutActionsNoRequestChangesAnything sends every method to every path.
+func TestAnActionThatWaitsDoesNotDelayTheEndOfTheServer(t *testing.T) {
+	begun, release := make(chan struct{}, 2), make(chan struct{})
+	pool := startPool(t, workerfx.NewWorker("slow", func(context.Context) error { begun <- struct{}{}; <-release; return nil }))
+	defer close(release)
+	<-begun
+	server := serve(t, dashboard.Handler(pool, dashboard.WithActions(alice)))
+	answered := make(chan int)
+	go func() {
+		answer, err := server.Client().Post(server.URL+"/api/worker/restart?name=slow", "application/x-www-form-urlencoded", http.NoBody)
+		if err != nil {
+			answered <- 0
+			return
+		}
+		_ = answer.Body.Close()
+		answered <- answer.StatusCode
+	}()
+	for noted := false; !noted; {
+		e, _ := pool.Execution("slow")
+		noted = slices.ContainsFunc(e.Events, func(e workerfx.Event) bool { return strings.Contains(e.Message, "restart by alice") })
+	}
+	begin := time.Now()
+	require.NoError(t, server.Config.Shutdown(t.Context()))
+	require.Equal(t, http.StatusAccepted, <-answered)
+	require.Less(t, time.Since(begin), 5*time.Second, "of the ten that an action may take")
+}
+
 func TestWithoutActionsNoRequestChangesAnything(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pool := startPool(t, workerfx.NewWorker("w", untilStopped), workerfx.NewWorker("tick", untilStopped, workerfx.WithInterval(time.Hour)))

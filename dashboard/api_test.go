@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -203,6 +204,73 @@ func TestChangesAreStreamedUntilThePoolHasStopped(t *testing.T) {
 	for lines.Scan() { // the stream ends, which is the promise
 	}
 	require.NoError(t, lines.Err())
+}
+
+func TestAStreamWithoutChangesLastsOverHTTP2(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seven seconds")
+	}
+	t.Parallel()
+	server := httptest.NewUnstartedServer(dashboard.Handler(startPool(t)))
+	server.EnableHTTP2 = true
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second) // a reader must take what was written within five
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, server.URL+"/api/events", http.NoBody)
+	require.NoError(t, err)
+	answer, err := server.Client().Do(request)
+	require.NoError(t, err)
+	defer answer.Body.Close()
+	require.Equal(t, 2, answer.ProtoMajor)
+	_, err = io.Copy(io.Discard, answer.Body)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+func TestAStreamThatBeginsDuringAShutdownEnds(t *testing.T) {
+	h := dashboard.Handler(startPool(t))
+	reached, goOn := make(chan struct{}), make(chan struct{})
+	server := serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/api/events" {
+			close(reached)
+			<-goOn // such as a slow login
+		}
+		h.ServeHTTP(w, r)
+	}))
+	page, err := server.Client().Get(server.URL)
+	require.NoError(t, err)
+	require.NoError(t, page.Body.Close())
+	go func() {
+		if answer, err := server.Client().Get(server.URL + "/api/events"); err == nil {
+			_, _ = io.Copy(io.Discard, answer.Body)
+			_ = answer.Body.Close()
+		}
+	}()
+	<-reached
+	server.Config.RegisterOnShutdown(func() { close(goOn) })
+	require.NoError(t, server.Config.Shutdown(t.Context()))
+}
+
+// unflushed is a writer that cannot send what was written, such as one of middleware.
+type unflushed struct{ http.ResponseWriter }
+
+func TestAWriterThatCannotFlushIsAnError(t *testing.T) {
+	w := httptest.NewRecorder()
+	dashboard.Handler(startPool(t)).ServeHTTP(unflushed{w}, httptest.NewRequest(http.MethodGet, "/api/events", http.NoBody))
+	require.Equal(t, http.StatusInternalServerError, w.Code)
+	require.Contains(t, w.Body.String(), "changes cannot be sent as they happen")
+	require.Contains(t, w.Header().Get("Content-Type"), "application/json")
+}
+
+func TestEverySourceOfASettingIsInTheOpenAPIFile(t *testing.T) {
+	pool := startPool(t, workerfx.NewWorker("w", untilStopped, workerfx.WithInterval(time.Hour)))
+	every, err := workerfx.ParseCron("@every 1m")
+	require.NoError(t, err)
+	require.NoError(t, pool.Reschedule("w", every))
+	h := dashboard.Handler(pool)
+	var answer any
+	require.NoError(t, json.Unmarshal(get(h, "/api/worker?name=w").Body.Bytes(), &answer))
+	readOpenAPI(t, h).check(t, schema{Ref: "#/components/schemas/Worker"}, answer, "w")
 }
 
 func TestOnlySoManyReadersAreAllowed(t *testing.T) {

@@ -49,7 +49,10 @@ func (h *handler) eventsAPI(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	defer func() { _ = s.control.SetWriteDeadline(time.Time{}) }() // the connection may serve others
+	if err := s.control.Flush(); err != nil { // such as within middleware that hides Flush
+		h.fail(w, r, &requestError{http.StatusInternalServerError, "changes cannot be sent as they happen: " + err.Error()})
+		return
+	}
 	s.serve(r, h.shutdowns.of(r))
 }
 
@@ -124,8 +127,10 @@ func (s *stream) deadline() {
 	_ = s.control.SetWriteDeadline(time.Now().Add(readerWait)) // not every writer has deadlines
 }
 
+// flush sends what was written. The deadline is for that only: HTTP/2 ends a stream whose deadline passes while it waits.
 func (s *stream) flush() {
 	if s.err == nil {
 		s.err = s.control.Flush()
 	}
+	_ = s.control.SetWriteDeadline(time.Time{})
 }

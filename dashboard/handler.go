@@ -83,18 +83,16 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "+
 		"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
-	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Referrer-Policy", "same-origin") // with "no-referrer", browsers hide the origin of forms
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-Frame-Options", "DENY")
 	header.Set("Cache-Control", "no-store")
-	if r.URL.Path == "" { // the prefix without its slash; the request's own path has the last part
-		asked, _, _ := strings.Cut(r.RequestURI, "?")
-		header.Set("Location", path.Base(asked)+"/")
-		w.WriteHeader(http.StatusMovedPermanently)
+	if r.URL.Path == "" && !h.atRoot(w, r) {
 		return
 	}
-	if path.Clean(r.URL.Path) != strings.TrimSuffix(r.URL.Path, "/") && r.URL.Path != "/" {
-		// The mux would redirect such a path, to a place outside of a prefix.
+	h.shutdowns.of(r) // now, as it is too late when the server shuts down already
+	r = r.WithContext(withInfo(r.Context(), &requestInfo{handler: h, root: rootOf(r.URL.EscapedPath())}))
+	if !isPlain(r.URL.Path) {
 		h.fail(w, r, &requestError{http.StatusNotFound, "there is no such page"})
 		return
 	}
@@ -102,17 +100,38 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.origins.Handler(http.HandlerFunc(h.checked)).ServeHTTP(w, r)
 }
 
+// atRoot makes a request for the prefix one for the first page. If its slash is missing, it redirects the request and
+// returns false.
+func (*handler) atRoot(w http.ResponseWriter, r *http.Request) bool {
+	asked, query, _ := strings.Cut(r.RequestURI, "?") // the request's own path has the last part of the prefix
+	if strings.HasSuffix(asked, "/") {
+		r.URL.Path = "/"
+		return true
+	}
+	to := path.Base(asked) + "/"
+	if query != "" {
+		to += "?" + query
+	}
+	w.Header().Set("Location", to)
+	w.WriteHeader(http.StatusMovedPermanently)
+	return false
+}
+
+// isPlain tells whether the mux takes a path as it is. It would redirect others, to a place outside of a prefix.
+func isPlain(urlPath string) bool {
+	clean := path.Clean(urlPath)
+	return strings.HasPrefix(urlPath, "/") && (clean == urlPath || clean != "/" && clean+"/" == urlPath)
+}
+
 // checked answers a request that does not come from another site. Whatever could change something needs a user.
 func (h *handler) checked(w http.ResponseWriter, r *http.Request) {
-	info := &requestInfo{handler: h, root: rootOf(r.URL.Path)}
-	r = r.WithContext(withInfo(r.Context(), info))
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		user, err := h.userOf(r)
 		if err != nil {
 			h.fail(w, r, err)
 			return
 		}
-		info.user = user
+		infoOf(r).user = user
 	}
 	h.mux.ServeHTTP(w, r)
 }
@@ -132,9 +151,9 @@ func (h *handler) userOf(r *http.Request) (string, error) {
 	return user, nil
 }
 
-// rootOf is the way from a path to the handler's root, for relative links.
-func rootOf(urlPath string) string {
-	depth := strings.Count(urlPath, "/") - 1
+// rootOf is the way from an escaped path to the handler's root, for relative links.
+func rootOf(escaped string) string {
+	depth := strings.Count(escaped, "/") - 1
 	if depth <= 0 {
 		return "./"
 	}

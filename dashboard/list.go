@@ -25,6 +25,7 @@ type query struct {
 	Status string // one of filters; empty for all
 	Page   int    // the first is 1
 	Size   int    // workers on a page
+	limit  int    // Size, if the request names it
 }
 
 func newQuery(values url.Values, size, largest int) query {
@@ -34,9 +35,10 @@ func newQuery(values url.Values, size, largest int) query {
 		}
 		return otherwise
 	}
+	limit := min(number("limit", 0), largest)
 	return query{
 		Search: values.Get("q"), Status: values.Get("status"),
-		Page: number("page", 1), Size: min(number("limit", size), largest),
+		Page: number("page", 1), Size: cmp.Or(limit, size), limit: limit,
 	}
 }
 
@@ -50,6 +52,9 @@ func (q query) link(status string, page int) string {
 	}
 	if page > 1 {
 		values.Set("page", strconv.Itoa(page))
+	}
+	if q.limit > 0 {
+		values.Set("limit", strconv.Itoa(q.limit))
 	}
 	return "?" + values.Encode()
 }
@@ -179,8 +184,11 @@ func (l *workerList) rows() []row {
 func (r row) Group() bool { return r.reportJSON == nil && !r.Disabled }
 
 func newRow(name string) row {
-	parent := names.Parent(name)
-	return row{Name: strings.TrimPrefix(name, parent+"/"), Full: name, Depth: strings.Count(name, "/")}
+	short := strings.TrimPrefix(name, names.Parent(name)+"/")
+	if short == "" { // such as of "a/"
+		short = name
+	}
+	return row{Name: short, Full: name, Depth: strings.Count(name, "/")}
 }
 
 // ancestors are the groups and parents in a name, the outermost first.

@@ -1,6 +1,7 @@
 package dashboard
 
 import (
+	"bytes"
 	"container/list"
 	"encoding/json"
 	"slices"
@@ -43,16 +44,42 @@ func NewLogs(lines int) *Logs {
 
 // Write keeps a line of JSON that has the field "worker". It ignores other lines, and never fails.
 func (l *Logs) Write(line []byte) (int, error) {
-	var fields struct {
-		Worker string `json:"worker"`
+	if l == nil {
+		return len(line), nil
 	}
-	if l == nil || json.Unmarshal(line, &fields) != nil || fields.Worker == "" {
+	worker := workerOf(line)
+	if worker == "" {
 		return len(line), nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.add(text.Cut(fields.Worker, text.MaxName), text.OneLine(text.Cut(string(line[:min(len(line), maxLine+1)]), maxLine)))
+	l.add(text.Cut(worker, text.MaxName), text.OneLine(text.Cut(string(line[:min(len(line), maxLine+1)]), maxLine)))
 	return len(line), nil
+}
+
+// workerOf returns the first field "worker" of a line of JSON, which is that of the pool. It is empty if there is none, or if
+// it is no text.
+func workerOf(line []byte) string {
+	decoder := json.NewDecoder(bytes.NewReader(line))
+	if begin, err := decoder.Token(); err != nil || begin != json.Delim('{') {
+		return ""
+	}
+	for decoder.More() {
+		key, err := decoder.Token()
+		if err != nil {
+			return ""
+		}
+		var value json.RawMessage
+		if decoder.Decode(&value) != nil {
+			return ""
+		}
+		if key == "worker" {
+			var worker string
+			_ = json.Unmarshal(value, &worker) // of another type: no worker
+			return worker
+		}
+	}
+	return ""
 }
 
 // Lines returns the last lines of a worker, the oldest first.

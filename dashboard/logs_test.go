@@ -35,6 +35,21 @@ func TestLogsKeepTheLastLinesOfEachWorker(t *testing.T) {
 	require.Empty(t, none.Lines("a"))
 }
 
+func TestALineIsThatOfItsFirstWorker(t *testing.T) {
+	logs := dashboard.NewLogs(9)
+	for _, line := range []string{
+		`{"level":"info","worker":"w","Worker":"other","message":"a"}`, `{"worker":"w","WORKER":5}`, `{"worker":"w","worker":7}`,
+		`{"n":{"worker":"other"},"worker":"w"}`,                  // kept
+		`{"worker":7}`, `{"worker":`, `["worker","w"]`, ``, `{}`, // not kept
+	} {
+		n, err := logs.Write([]byte(line))
+		require.NoError(t, err)
+		require.Len(t, line, n)
+	}
+	require.Len(t, logs.Lines("w"), 4)
+	require.Empty(t, logs.Lines("other"))
+}
+
 func TestLogsAreBounded(t *testing.T) {
 	logs := dashboard.NewLogs(1000)
 	long := strings.Repeat("x", 4200)

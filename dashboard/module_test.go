@@ -86,6 +86,13 @@ func TestAnAddressThatOthersCanReachHasToBeChosen(t *testing.T) {
 	require.ErrorContains(t, fx.New(fx.NopLogger, workerfx.Module, dashboard.Module, fx.Supply(dashboard.Config{Prefix: "x"})).Err(), "must begin with /")
 }
 
+func TestAPrefixMustBeAPath(t *testing.T) {
+	for _, prefix := range []string{"workers", "/a?b", "/a#b", "/a b", "/a%20b", "//a", "/a/../b"} {
+		app := fx.New(fx.NopLogger, workerfx.Module, dashboard.Module, fx.Supply(dashboard.Config{Prefix: prefix}))
+		require.ErrorContains(t, app.Err(), `prefix "`+prefix+`"`)
+	}
+}
+
 func TestAnAddressThatIsTakenFailsTheStart(t *testing.T) {
 	var first *dashboard.Server
 	fxtest.New(t, dashboard.Module, fx.Supply(dashboard.Config{Listen: "127.0.0.1:0"}), fx.Populate(&first)).RequireStart()

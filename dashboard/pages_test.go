@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
@@ -81,6 +82,7 @@ func TestManyWorkersComePageByPage(t *testing.T) {
 		require.Equal(t, want, [2]string{names[0][1], names[len(names)-1][1]}, target)
 	}
 	require.Contains(t, get(h, "/?page=2").Body.String(), `<a id="next" rel="next" href="?page=3">`)
+	require.Contains(t, get(h, "/?limit=10").Body.String(), `<a id="next" rel="next" href="?limit=10&amp;page=2">`)
 }
 
 func TestAWorkersPageShowsWhatHappenedAndWhy(t *testing.T) {
@@ -167,6 +169,37 @@ func TestThePageWorksUnderAPrefix(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, get(h, "/a/b/assets/layout.html").Code)
 }
 
+func TestAPathLeadsNowhereOutsideOfThePrefix(t *testing.T) {
+	h := dashboard.Handler(newPool(t, workerfx.NewWorker("w", untilStopped)))
+	mounted := http.StripPrefix("/workers", h)
+	for _, target := range []string{"/workersapi/workers", "/workersx", "/workers..", "/workers//"} {
+		w := get(mounted, target)
+		require.Equal(t, http.StatusNotFound, w.Code, target)
+		require.Empty(t, w.Header().Get("Location"), target)
+	}
+	require.Equal(t, "workers/?status=error", get(mounted, "/workers?status=error").Header().Get("Location"))
+	require.Equal(t, http.StatusOK, get(http.StripPrefix("/workers/", h), "/workers/").Code, "the first page")
+}
+
+func TestLinksOfErrorsLeadToTheRoot(t *testing.T) {
+	h := dashboard.Handler(newPool(t), dashboard.WithActions(alice))
+	require.Contains(t, get(h, "/section/nope/x").Body.String(), `href="../../assets/style.css"`)
+	require.Contains(t, get(h, "/section//x").Body.String(), `href="../../assets/style.css"`)
+	r := httptest.NewRequest(http.MethodPost, "/section/reports/delete", http.NoBody)
+	r.Header.Set("Sec-Fetch-Site", "cross-site")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	require.Equal(t, http.StatusForbidden, w.Code)
+	require.Contains(t, w.Body.String(), `href="../../assets/style.css"`)
+}
+
+func TestEveryWorkerHasALinkWithText(t *testing.T) {
+	h := dashboard.Handler(newPool(t, workerfx.NewWorker("a/", untilStopped), workerfx.NewWorker("/", untilStopped)))
+	page := get(h, "/").Body.String()
+	require.Contains(t, page, ">a/</a>")
+	require.Contains(t, page, ">/</a>")
+}
+
 func TestEveryAnswerIsSafe(t *testing.T) {
 	h := dashboard.Handler(newPool(t, workerfx.NewWorker("w", untilStopped)))
 	for _, target := range []string{"/", "/worker?name=w", "/worker?name=%3Cscript%3E", "/api/workers", "/assets/page.js", "/nothing"} {
@@ -175,7 +208,7 @@ func TestEveryAnswerIsSafe(t *testing.T) {
 		require.Contains(t, policy, "default-src 'none'", target)
 		require.NotContains(t, policy, "unsafe", target)
 		require.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"), target)
-		require.Equal(t, "no-referrer", w.Header().Get("Referrer-Policy"), target)
+		require.Equal(t, "same-origin", w.Header().Get("Referrer-Policy"), target)
 		require.Regexp(t, "^no-", w.Header().Get("Cache-Control"), target)
 		if strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") {
 			require.NotRegexp(t, `(?i)<script>|<style|style=|\son\w+=|javascript:`, w.Body.String(), target)

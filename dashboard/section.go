@@ -5,7 +5,6 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
-	"net/url"
 	"strings"
 )
 
@@ -135,8 +134,13 @@ type confirmView struct {
 const confirmField = "confirm"
 
 // Confirmed tells whether the user has confirmed a form. If not, it answers with a page that asks, and sends the form's
-// fields again for a yes. The caller then does nothing more. It is for forms of pages, not for the API.
+// fields again for a yes. If the form cannot be read, such as one that is too large, it answers with an error. The caller
+// then does nothing more. It is for forms of pages, not for the API.
 func Confirmed(w http.ResponseWriter, r *http.Request, q Question) bool {
+	if err := parseForm(r); err != nil {
+		Fail(w, r, statusOf(err), err)
+		return false
+	}
 	if r.PostFormValue(confirmField) == "yes" {
 		return true
 	}
@@ -153,9 +157,22 @@ func Confirmed(w http.ResponseWriter, r *http.Request, q Question) bool {
 	return false
 }
 
+// parseForm reads the form of a request, of either encoding.
+func parseForm(r *http.Request) error {
+	err := r.ParseForm()
+	if err == nil {
+		err = r.ParseMultipartForm(maxBody)
+	}
+	if err == nil || errors.Is(err, http.ErrNotMultipart) {
+		return nil
+	}
+	return &requestError{http.StatusBadRequest, "the form cannot be read: " + err.Error()}
+}
+
 // ownPath is the relative link to the request's own path.
 func ownPath(r *http.Request) string {
-	own := "./" + url.PathEscape(r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:])
+	escaped := r.URL.EscapedPath()
+	own := "./" + escaped[strings.LastIndexByte(escaped, '/')+1:]
 	if r.URL.RawQuery != "" {
 		own += "?" + r.URL.RawQuery
 	}

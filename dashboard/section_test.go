@@ -123,6 +123,36 @@ func TestASectionIsAPartOfThePage(t *testing.T) {
 	require.Equal(t, http.StatusBadRequest, post(h, "/admin/section/notes/delete", "").Code)
 }
 
+func TestLinksOfASectionKeepAnEncodedSlash(t *testing.T) {
+	pages := http.NewServeMux()
+	empty := template.Must(template.New("").Parse(""))
+	pages.HandleFunc("GET /report/{name}", func(w http.ResponseWriter, r *http.Request) {
+		dashboard.Render(w, r, http.StatusOK, "", empty, nil)
+	})
+	pages.HandleFunc("POST /report/{name}", func(w http.ResponseWriter, r *http.Request) {
+		dashboard.Confirmed(w, r, dashboard.Question{Text: "Delete " + r.PathValue("name") + "?"})
+	})
+	h := dashboard.Handler(newPool(t), dashboard.WithActions(alice), dashboard.WithSection(dashboard.Section{Name: "reports", Title: "R", Pages: pages}))
+	require.Contains(t, get(h, "/section/reports/report/a%2Fb").Body.String(), `href="../../../assets/style.css"`)
+	asked := post(h, "/section/reports/report/a%2Fb", "").Body.String()
+	require.Contains(t, asked, "Delete a/b?")
+	require.Contains(t, asked, `action="./a%2Fb"`)
+}
+
+func TestAFormThatCannotBeReadIsNotConfirmed(t *testing.T) {
+	pages := http.NewServeMux()
+	pages.HandleFunc("POST /delete", func(w http.ResponseWriter, r *http.Request) {
+		require.False(t, dashboard.Confirmed(w, r, dashboard.Question{Text: "Delete?"}))
+	})
+	h := dashboard.Handler(newPool(t), dashboard.WithActions(alice), dashboard.WithSection(dashboard.Section{Name: "reports", Title: "R", Pages: pages}))
+	for _, form := range []string{strings.Repeat("keep=aaaaaaaa&", 10_000), "keep=%zz"} {
+		w := post(h, "/section/reports/delete", form)
+		require.Equal(t, http.StatusBadRequest, w.Code)
+		require.Contains(t, w.Body.String(), "the form cannot be read")
+		require.NotContains(t, w.Body.String(), "Delete?")
+	}
+}
+
 func TestASectionNeedNotCareWhoMayAct(t *testing.T) {
 	for name, opts := range map[string][]dashboard.Option{
 		"read-only": nil,

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"strings"
 	"time"
 
@@ -44,8 +45,8 @@ func (c *Config) complete() error {
 		c.Listen = defaultListen
 	}
 	c.Prefix = strings.TrimSuffix(c.Prefix, "/")
-	if c.Prefix != "" && !strings.HasPrefix(c.Prefix, "/") {
-		return fmt.Errorf("dashboard: prefix %q: must begin with /", c.Prefix)
+	if c.Prefix != "" && (!isPlain(c.Prefix) || (&url.URL{Path: c.Prefix}).EscapedPath() != c.Prefix) {
+		return fmt.Errorf("dashboard: prefix %q: must begin with /, and be a path as in a URL, such as /workers", c.Prefix)
 	}
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
@@ -84,27 +85,33 @@ func newServer(pool *workerfx.Pool, config Config, opts []Option, logger zerolog
 		return nil, err
 	}
 	s := &Server{config: config, logger: logger, served: make(chan struct{})}
+	page := http.StripPrefix(config.Prefix, h)
+	if !config.Public {
+		page = LocalOnly(page)
+	}
 	s.http = &http.Server{
-		Handler:           s.guard(http.StripPrefix(config.Prefix, h)),
+		Handler:           page,
 		ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: maxBody,
 	}
+	h.shutdowns.register(s.http)
 	return s, nil
 }
 
 // URL returns the address of the page, such as "http://127.0.0.1:8090/". It is empty before the start.
 func (s *Server) URL() string { return s.url }
 
-// guard refuses requests for other hosts. A web site can give its own name this machine's address, and then read what
-// is here.
-func (s *Server) guard(next http.Handler) http.Handler {
+// LocalOnly refuses requests for other hosts than this machine, such as localhost and 127.0.0.1. Put it around [Handler] on
+// a server that only this machine can reach: a web site can give its own name this machine's address, and then read what
+// is here through the user's browser. [Module] does so by itself.
+func LocalOnly(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.Host)
 		if err != nil {
 			host = r.Host
 		}
-		if !s.config.Public && !isLoopback(host) {
-			http.Error(w, "this page is for its own machine; Config.Public opens it", http.StatusMisdirectedRequest)
+		if !isLoopback(host) {
+			http.Error(w, "this page is for its own machine (Config.Public of the dashboard opens it)", http.StatusMisdirectedRequest)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -14,10 +14,15 @@ type shutdowns struct {
 
 // of returns a channel that is closed when the server of a request shuts down, or nil if the server is not known.
 func (s *shutdowns) of(r *http.Request) <-chan struct{} {
-	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
-	if !ok {
-		return nil
+	if server, ok := r.Context().Value(http.ServerContextKey).(*http.Server); ok {
+		return s.register(server)
 	}
+	return nil
+}
+
+// register returns a channel that is closed when a server shuts down. It must be called before that: a server calls only
+// functions that it knows then.
+func (s *shutdowns) register(server *http.Server) <-chan struct{} {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	shutdown := s.servers[server]

@@ -42,17 +42,43 @@ async function refresh() {
   pause = Math.max(shortest, 10 * (refreshed - begin)); // a slow page is asked for less often
 }
 
-// replace puts the live parts of a fresh page in place of those on this one. The focus stays where it is.
+// replace puts the live parts of a fresh page in place of those on this one. The focus, what is open and where one has
+// scrolled to stay as they are. A part with selected text stays until the selection ends.
 function replace(fresh) {
   for (const part of document.querySelectorAll("[data-live]")) {
     const successor = fresh.getElementById(part.id);
-    if (!successor || successor.innerHTML === shown.get(part.id)) continue;
-    const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
+    if (!successor || successor.innerHTML === shown.get(part.id) || hasSelection(part)) continue;
+    const restore = [keepFocus(part), keepEach(part, "details", "open"), keepEach(part, "pre", "scrollTop")];
     shown.set(part.id, successor.innerHTML);
     part.innerHTML = successor.innerHTML;
-    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+    for (const put of restore) put();
   }
   tick();
+}
+
+function hasSelection(part) {
+  const selection = getSelection();
+  return !selection.isCollapsed && part.contains(selection.anchorNode);
+}
+
+// keepFocus returns a function that sets the focus again: by ID, else on the element with the same text or place.
+function keepFocus(part) {
+  const focused = document.activeElement;
+  if (!part.contains(focused)) return () => {};
+  const alike = () => [...part.querySelectorAll(focused.tagName)];
+  const place = alike().indexOf(focused);
+  return () => {
+    const successor = focused.id
+      ? document.getElementById(focused.id)
+      : alike().find((e) => e.href && e.href === focused.href) ?? alike()[place];
+    successor?.focus({ preventScroll: true });
+  };
+}
+
+// keepEach returns a function that sets a property of each element again.
+function keepEach(part, tag, property) {
+  const values = [...part.querySelectorAll(tag)].map((e) => e[property]);
+  return () => [...part.querySelectorAll(tag)].slice(0, values.length).forEach((e, i) => (e[property] = values[i]));
 }
 
 // soon plans a refresh, unless one is planned.

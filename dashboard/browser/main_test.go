@@ -50,6 +50,7 @@ func visit(t *testing.T, pool *workerfx.Pool, opts ...dashboard.Option) (ctx con
 		chromedp.UserDataDir(t.TempDir()),
 		chromedp.DisableGPU,
 		chromedp.Flag("disable-component-update", true),
+		chromedp.Flag("host-resolver-rules", "MAP intranet 127.0.0.1"),
 		chromedp.WSURLReadTimeout(patience),
 	)
 	if os.Geteuid() == 0 {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
 	"github.com/workerfx/workerfx"
@@ -81,6 +83,59 @@ func TestAnActionGoesFromTheButtonToTheWorkerAndBack(t *testing.T) {
 		until(`document.querySelectorAll("#live .filters li").length === 2`),
 	)
 	require.Len(t, pool.Executions(), 2)
+}
+
+func TestAnActionAlsoWorksOverPlainHTTPOnAnotherHost(t *testing.T) {
+	pool := newPool(t, workerfx.NewWorker("w", untilStopped, workerfx.WithInterval(time.Hour)))
+	ctx, address := visit(t, pool, dashboard.WithActions(alice))
+	do(ctx, t,
+		chromedp.Navigate(strings.Replace(address, "127.0.0.1", "intranet", 1)+"worker?name=w"),
+		click("#act-pause"),
+		visible(".notice.good"),
+	)
+	e, err := pool.Execution("w")
+	require.NoError(t, err)
+	require.Equal(t, workerfx.StatusPaused, e.Status)
+}
+
+func TestThePageAfterARefusedActionFollowsTheChanges(t *testing.T) {
+	pool := newPool(t, workerfx.NewWorker("w", untilStopped))
+	ctx, address := visit(t, pool, dashboard.WithActions(alice))
+	do(ctx, t,
+		chromedp.Navigate(address+"worker?name=w"),
+		click("#act-trigger"), // it runs already
+		visible(".notice.bad"),
+		visible("#connection.live"),
+	)
+	require.NoError(t, pool.Note("w", "a new event"))
+	do(ctx, t, until(`document.querySelector("#live").textContent.includes("a new event")`))
+}
+
+func TestAnUpdateLeavesFocusAndScrollAndWhatIsOpen(t *testing.T) {
+	logs := dashboard.NewLogs(200)
+	logger := zerolog.New(logs)
+	pool, err := workerfx.NewPool(workerfx.WithLogger(logger))
+	require.NoError(t, err)
+	require.NoError(t, pool.Add(workerfx.NewWorker("w", func(ctx context.Context) error {
+		for range 100 {
+			workerfx.CtxLogger(ctx).Info().Msg("a line")
+		}
+		panic("boom")
+	}, workerfx.WithReplicas(2))))
+	require.NoError(t, pool.Start(context.Background()))
+	t.Cleanup(func() { _ = pool.Stop(context.Background()) })
+	ctx, address := visit(t, pool, dashboard.WithLogs(logs))
+	do(ctx, t, chromedp.Navigate(address+"worker?name=w"), visible("#connection.live"), visible("details[open]"))
+	do(ctx, t, chromedp.Evaluate[chromedp.Void](`
+		document.querySelector("details").open = false;
+		document.querySelector("pre.log").scrollTop = 100;
+		document.querySelectorAll("#live .filters a")[1].focus();
+		true`))
+	require.NoError(t, pool.Note("w", "a new event"))
+	do(ctx, t, until(`document.querySelector("#live").textContent.includes("a new event")`))
+	require.True(t, value[bool](ctx, t, `document.activeElement === document.querySelectorAll("#live .filters a")[1]`), "the focus")
+	require.False(t, value[bool](ctx, t, `document.querySelector("details").open`), "what is open")
+	require.InDelta(t, 100, value[float64](ctx, t, `document.querySelector("pre.log").scrollTop`), 1)
 }
 
 func TestHostileNamesAndTextsAreOnlyText(t *testing.T) {
