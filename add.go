@@ -69,15 +69,22 @@ func addAll(p *Pool, entries []*entry) error {
 	return nil
 }
 
-// withoutExcluded takes out the workers that the configuration excludes from this process. The pool keeps their names.
+// withoutExcluded returns the workers that the configuration does not exclude from this process. The pool keeps the names of
+// the others.
 func withoutExcluded(p *Pool, entries []*entry) []*entry {
-	return slices.DeleteFunc(entries, func(e *entry) bool {
-		excluded := e.parent == nil && p.config.excludes(e.name)
-		if excluded {
+	excluded := func(e *entry) bool { return p.config.excludes(configuredName(e.parent, e.name)) }
+	if !slices.ContainsFunc(entries, excluded) {
+		return entries
+	}
+	var left []*entry
+	for _, e := range entries {
+		if excluded(e) {
 			p.excluded[e.name] = true
+		} else {
+			left = append(left, e)
 		}
-		return excluded
-	})
+	}
+	return left
 }
 
 // drop takes entries out of the pool.

@@ -27,7 +27,7 @@ type Autoscaler struct {
 // Name returns "autoscaler:" and the name of the worker to scale.
 func (a *Autoscaler) Name() string { return "autoscaler:" + a.Worker }
 
-// Run scales the worker until ctx ends.
+// Run scales the worker until ctx ends, or until the Autoscaler is paused.
 func (a *Autoscaler) Run(ctx context.Context) error {
 	run := runOf(ctx)
 	if run == nil {
@@ -37,7 +37,8 @@ func (a *Autoscaler) Run(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrDoNotRestart, err)
 	}
 	var changed time.Time
-	for ctx.Err() == nil {
+	finish := Draining(ctx)
+	for {
 		demand, err := a.Demand(ctx)
 		if err == nil {
 			changed, err = a.scale(run.replica.pool, demand, changed)
@@ -45,11 +46,25 @@ func (a *Autoscaler) Run(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			CtxLogger(ctx).Warn().Err(err).Str("scaled", a.Worker).Msg("autoscaler left the worker as it is")
 		}
-		resume := Standby(ctx) // no heartbeat is expected until the next look
-		Wait(ctx, orDefault(a.Every, 10*time.Second))
-		resume()
+		if isOver(ctx, finish, orDefault(a.Every, 10*time.Second)) {
+			return ErrStopping
+		}
 	}
-	return ctx.Err()
+}
+
+// isOver waits for d, without heartbeats. It tells whether the run has to end.
+func isOver(ctx context.Context, finish <-chan struct{}, d time.Duration) bool {
+	resume := Standby(ctx)
+	defer resume()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return false
+	case <-finish:
+	case <-ctx.Done():
+	}
+	return true
 }
 
 // scale sets the number of replicas that meets the demand, and returns when the number last changed.

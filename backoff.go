@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/workerfx/workerfx/internal/nilcheck"
+	"github.com/workerfx/workerfx/internal/safecall"
 )
 
 // Backoff says how long to wait before the next attempt of a failed worker. Duration gets the number of attempts that
@@ -109,11 +110,16 @@ func (b StaticBackoff) Validate() error {
 }
 
 // checkBackoff returns an error if a backoff is nil or not valid.
-func checkBackoff(b Backoff) error {
+func checkBackoff(b Backoff) (err error) {
 	if nilcheck.IsNil(b) {
 		return errors.New("backoff is nil")
 	}
 	if b, ok := b.(interface{ Validate() error }); ok {
+		defer func() {
+			if value := recover(); value != nil {
+				err = errors.New("its method Validate: " + safecall.PanicText(value))
+			}
+		}()
 		return b.Validate()
 	}
 	return nil

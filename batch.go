@@ -26,7 +26,7 @@ func Batch[T any](ch <-chan T, maxSize int, maxDelay time.Duration, fn func(ctx 
 	case maxDelay < 0:
 		return badBody(fmt.Errorf("Batch: max delay %v: must not be negative", maxDelay))
 	}
-	b := &batcher[T]{ch: ch, maxSize: maxSize, maxDelay: maxDelay, fn: fn, again: newUnhandled[[]T]()}
+	b := &batcher[T]{ch: ch, maxSize: maxSize, maxDelay: maxDelay, fn: fn, again: newUnhandled(func(batch []T) int { return len(batch) })}
 	return b.run
 }
 

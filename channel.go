@@ -17,7 +17,7 @@ func FromChannel[T any](ch <-chan T, fn func(ctx context.Context, item T) error)
 	case fn == nil:
 		return badBody(errors.New("FromChannel: function is nil"))
 	}
-	b := &stream[T]{ch: ch, fn: fn, again: newUnhandled[T]()}
+	b := &stream[T]{ch: ch, fn: fn, again: newUnhandled(func(T) int { return 1 })}
 	return b.run
 }
 

@@ -13,7 +13,7 @@ import (
 
 // AddChild starts w as a child of the run that ctx belongs to. A child is a worker of the pool, with the name
 // "parent/child". It never outlives the run: the run ends after all its children have ended. An older child of the
-// same name is stopped first. AddChild fails outside of a run, after the end of the run or of ctx, and for the
+// same name is stopped first. If the configuration excludes the child ([Config]), it is not started: see [Pool.Excluded]. AddChild fails outside of a run, after the end of the run or of ctx, and for the
 // reasons of [Pool.Add].
 func AddChild(ctx context.Context, w Worker, opts ...Option) error {
 	parent := runOf(ctx)
@@ -111,7 +111,8 @@ func (r *run) addChild(e *entry) (older *entry, err error) {
 	if older := r.child(name); older != nil {
 		return older, nil
 	}
-	if err := addAll(r.replica.pool, []*entry{e}); err != nil {
+	pool := r.replica.pool
+	if err := addAll(pool, []*entry{e}); err != nil || pool.entries[e.name] != e { // the configuration excludes it
 		return nil, err
 	}
 	p := r.part()

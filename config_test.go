@@ -3,6 +3,7 @@ package workerfx_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"reflect"
 	"strings"
@@ -275,4 +276,48 @@ func TestNameMissingAtStartIsAnError(t *testing.T) {
 	require.NoError(t, pool.Add(workerfx.NewWorker("w", untilStopped)))
 	require.NoError(t, pool.Start(t.Context()))
 	require.NoError(t, pool.Stop(t.Context()))
+}
+
+func TestTheConfigurationExcludesChildrenToo(t *testing.T) {
+	for name, config := range map[string]workerfx.Config{
+		"except":   {Except: []string{"p/c"}},
+		"pattern":  {Except: []string{"p/*"}},
+		"disabled": {Workers: map[string]workerfx.WorkerConfig{"p/c": {Disabled: true}}},
+	} {
+		bubble(name, t, func(t *testing.T) {
+			pool := newPoolWith(t, workerfx.WithConfig(config))
+			children := make(chan []string, 2)
+			require.NoError(t, pool.Add(workerfx.NewWorker("p", func(ctx context.Context) error {
+				err := workerfx.AddChild(ctx, workerfx.NewWorker("c", func(context.Context) error { panic("it runs") }))
+				children <- workerfx.Children(ctx)
+				return errors.Join(err, untilStopped(ctx))
+			}, workerfx.WithReplicas(2))))
+			require.NoError(t, pool.Start(t.Context()))
+			require.Empty(t, <-children)
+			require.Empty(t, <-children)
+			require.Equal(t, []string{"p#1/c", "p/c"}, pool.Excluded())
+			require.NoError(t, pool.Stop(context.Background()))
+		})
+	}
+	bubble("only the parent", t, func(t *testing.T) {
+		pool := newPoolWith(t, workerfx.WithConfig(workerfx.Config{Only: []string{"p"}}))
+		require.NoError(t, pool.Add(workerfx.NewWorker("p", func(ctx context.Context) error {
+			return errors.Join(workerfx.AddChild(ctx, workerfx.NewWorker("c", untilStopped)), untilStopped(ctx))
+		}, workerfx.WithReplicas(2))))
+		require.NoError(t, pool.Start(t.Context()))
+		synctest.Wait()
+		require.Equal(t, workerfx.StatusRunning, execution(t, pool, "p/c").Status)
+		require.Equal(t, workerfx.StatusRunning, execution(t, pool, "p#1/c").Status)
+		require.NoError(t, pool.Stop(context.Background()))
+	})
+}
+
+type brokenBackoff struct{ workerfx.StaticBackoff }
+
+func (brokenBackoff) Validate() error { panic("boom") }
+
+func TestABackoffWhoseValidatePanicsIsAnError(t *testing.T) {
+	err := newPool(t).Add(workerfx.NewWorker("w", untilStopped, workerfx.WithBackoff(brokenBackoff{})))
+	require.ErrorContains(t, err, `worker "w"`)
+	require.ErrorContains(t, err, "its method Validate: panic: boom")
 }

@@ -592,3 +592,36 @@ func TestTheConfigurationOfAChildIsForThoseOfAllReplicas(t *testing.T) {
 		require.NoError(t, pool.Stop(context.Background()))
 	})
 }
+
+func TestARunTimeoutAfterAPauseIsAFailure(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", untilStopped, workerfx.WithRunTimeout(time.Minute), workerfx.WithMaxAttempts(1)))
+		synctest.Wait()
+		require.NoError(t, pool.Pause("w"))
+		require.NoError(t, pool.Resume("w"))
+		time.Sleep(61 * time.Second)
+		e := execution(t, pool, "w")
+		require.EqualValues(t, 1, e.Failures)
+		require.Equal(t, workerfx.StatusError, e.Status)
+	})
+}
+
+func TestAPausedAutoscalerLeavesTheWorkerAsItIs(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		var asked atomic.Int64
+		pool := startPool(t, workerfx.NewWorker("w", untilStopped), &workerfx.Autoscaler{Worker: "w", Demand: func(context.Context) (float64, error) {
+			asked.Add(1)
+			return 3, nil
+		}})
+		time.Sleep(time.Minute)
+		require.NoError(t, pool.Pause("autoscaler:w"))
+		synctest.Wait()
+		before := asked.Load()
+		time.Sleep(time.Hour)
+		require.Equal(t, before, asked.Load())
+		require.Equal(t, workerfx.StatusPaused, execution(t, pool, "autoscaler:w").Status)
+		require.NoError(t, pool.Resume("autoscaler:w"))
+		time.Sleep(time.Minute)
+		require.Greater(t, asked.Load(), before)
+	})
+}

@@ -125,7 +125,7 @@ func (r *run) isDrained() bool {
 // scheduled run is its own. The pool's lock is held.
 func (r *run) wasAsked(how lifecycle.Outcome) bool {
 	if p := r.parts; p != nil && p.drained.Load() {
-		obeyed := how == lifecycle.Obeyed
+		obeyed := how == lifecycle.Obeyed && !r.hasTimedOut()
 		if obeyed || how == lifecycle.Succeeded && !r.replica.policy.Scheduled && p.calledDraining {
 			return true
 		}

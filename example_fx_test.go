@@ -93,10 +93,12 @@ type Feed struct{}
 
 func (*Feed) Run(ctx context.Context) error {
 	fmt.Println("reads the feed")
-	workerfx.Ready(ctx)
+	feedIsRead <- struct{}{}
 	<-ctx.Done()
 	return ctx.Err()
 }
+
+var feedIsRead = make(chan struct{}, 1)
 
 // NewFeed makes the worker, with a lock that the app provides.
 func NewFeed(locker middleware.Locker) workerfx.Worker {
@@ -109,8 +111,8 @@ func ExampleWith() {
 		fx.NopLogger,
 		workerfx.Module,
 		fx.Provide(middleware.NewLocalLocker), // or a function that returns queue.PostgresLocker(pool)
-		workerfx.ProvideWorker(NewFeed, workerfx.WithName("feed"), workerfx.WithReadiness()),
+		workerfx.ProvideWorker(NewFeed, workerfx.WithName("feed")),
 	)
-	runUntilDone(app, func() {}) // the start waits until it is ready
+	runUntilDone(app, func() { <-feedIsRead })
 	// Output: reads the feed
 }

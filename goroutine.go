@@ -143,7 +143,7 @@ func (o outcome) orGoroutine(failed *outcome) outcome {
 	switch {
 	case failed == nil, o.kind == lifecycle.Stuck:
 		return o
-	case o.kind == lifecycle.Succeeded, o.kind == lifecycle.Obeyed, o.kind == lifecycle.Skipped:
+	case o.kind == lifecycle.Succeeded, o.kind == lifecycle.Finished, o.kind == lifecycle.Obeyed, o.kind == lifecycle.Skipped:
 		return *failed
 	case failed.err == nil, safecall.Is(o.err, failed.err): // the error of the goroutine is in that of Run
 		return o

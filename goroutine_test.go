@@ -255,3 +255,18 @@ func TestARunTimeoutIsAFailureAlsoWhenOnlyGoroutinesWork(t *testing.T) {
 		require.ErrorContains(t, e.Err, "run timeout of 1m0s passed")
 	})
 }
+
+func TestAGoroutineThatFailsAfterErrDoNotRestartIsTheRunsFailure(t *testing.T) {
+	for name, fails := range map[string]func(){"panics": func() { panic("x") }, "exits": runtime.Goexit} {
+		bubble(name, t, func(t *testing.T) {
+			pool := startPool(t, workerfx.NewWorker("w", func(ctx context.Context) error {
+				_ = workerfx.Go(ctx, func(context.Context) error { time.Sleep(time.Second); fails(); return nil })
+				return workerfx.ErrDoNotRestart
+			}))
+			time.Sleep(2 * time.Second)
+			e := execution(t, pool, "w")
+			require.Equal(t, workerfx.StatusError, e.Status)
+			require.Error(t, e.Err)
+		})
+	}
+}

@@ -421,3 +421,59 @@ func TestARunAfterAPauseIsNoRestart(t *testing.T) {
 		require.EqualValues(t, 1, e.Restarts)
 	})
 }
+
+func TestTheLogSaysWhichItemsNoReplicaHandled(t *testing.T) {
+	const line = "worker ended with items that were not handled"
+	hourly := workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Hour})
+	start := func(t *testing.T, fn func(context.Context, int) error, opts ...workerfx.Option) (*workerfx.Pool, chan int, *logBuffer) {
+		t.Helper()
+		log, ch := new(logBuffer), make(chan int)
+		pool, err := workerfx.NewPool(workerfx.WithLogger(*log.logger()))
+		require.NoError(t, err)
+		require.NoError(t, pool.Add(workerfx.NewWorker("w", workerfx.FromChannel(ch, fn), opts...), hourly))
+		require.NoError(t, pool.Start(t.Context()))
+		synctest.Wait()
+		return pool, ch, log
+	}
+	bubble("none, as another replica handled it", t, func(t *testing.T) {
+		var calls atomic.Int64
+		pool, ch, log := start(t, func(context.Context, int) error {
+			if calls.Add(1) == 1 {
+				return errBoom
+			}
+			return nil
+		}, workerfx.WithReplicas(2), workerfx.WithMaxAttempts(0))
+		ch <- 1
+		synctest.Wait()
+		ch <- 2
+		synctest.Wait()
+		require.EqualValues(t, 3, calls.Load())
+		require.NoError(t, pool.Stop(context.Background()))
+		require.Zero(t, log.count(t, line))
+	})
+	bubble("one, though each replica failed with it", t, func(t *testing.T) {
+		pool, ch, log := start(t, func(context.Context, int) error { return errBoom }, workerfx.WithReplicas(4))
+		ch <- 1
+		synctest.Wait()
+		for range 3 { // another replica takes it when it looks for an item
+			select {
+			case ch <- 1:
+			default:
+			}
+			synctest.Wait()
+		}
+		require.NoError(t, pool.Stop(context.Background()))
+		require.Equal(t, 1, log.count(t, line))
+	})
+	bubble("one, of a worker without replicas", t, func(t *testing.T) {
+		pool, ch, log := start(t, func(context.Context, int) error { return errBoom }, workerfx.WithMaxAttempts(0))
+		ch <- 1
+		synctest.Wait()
+		require.NoError(t, pool.Scale("w", 0))
+		synctest.Wait()
+		require.Zero(t, log.count(t, line), "it may be scaled up")
+		require.NoError(t, pool.Stop(context.Background()))
+		require.Equal(t, 1, log.count(t, line))
+		require.EqualValues(t, 1, log.find(t, line)["items"])
+	})
+}

@@ -47,6 +47,17 @@ func (b *logBuffer) records(t testing.TB) (records []map[string]any) {
 	return records
 }
 
+// count returns how many records have that message.
+func (b *logBuffer) count(t testing.TB, message string) (n int) {
+	t.Helper()
+	for _, record := range b.records(t) {
+		if record["message"] == message {
+			n++
+		}
+	}
+	return n
+}
+
 // find returns the first record with that message.
 func (b *logBuffer) find(t testing.TB, message string) map[string]any {
 	t.Helper()

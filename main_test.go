@@ -63,6 +63,8 @@ func execution(t testing.TB, pool *workerfx.Pool, name string) workerfx.Executio
 	return e
 }
 
+func succeeds(context.Context) error { return nil }
+
 // untilStopped is the body of a worker that does nothing and obeys.
 func untilStopped(ctx context.Context) error {
 	<-ctx.Done()

@@ -261,3 +261,24 @@ func golden(t testing.TB, file string, got []byte) {
 	require.NoError(t, err)
 	assert.Equal(t, string(want), string(got))
 }
+
+func TestMissedTicksOfChildrenThatHaveLeftStayWithTheirParent(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		registry := prometheus.NewRegistry()
+		pool := newPoolWith(t, workerfx.WithRegisterer(registry),
+			workerfx.WithConfig(workerfx.Config{Metrics: workerfx.MetricsConfig{Children: workerfx.ChildrenParent}}))
+		require.NoError(t, pool.Add(workerfx.NewWorker("p", func(ctx context.Context) error {
+			slow := func(context.Context) error { time.Sleep(3500 * time.Millisecond); return nil }
+			_ = workerfx.AddChild(ctx, workerfx.NewWorker("c", slow, workerfx.WithInterval(time.Second)))
+			time.Sleep(10 * time.Second)
+			_ = workerfx.RemoveChild(ctx, "c")
+			return untilStopped(ctx)
+		})))
+		require.NoError(t, pool.Start(t.Context()))
+		time.Sleep(9 * time.Second)
+		require.Contains(t, gather(t, registry), `worker_missed_ticks_total{worker="p"}`)
+		time.Sleep(9 * time.Second)
+		require.Contains(t, gather(t, registry), `worker_missed_ticks_total{worker="p"}`)
+		require.NoError(t, pool.Stop(context.Background()))
+	})
+}

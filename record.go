@@ -106,9 +106,9 @@ func recordStep(r *replica, step lifecycle.Step, before lifecycle.Status, predec
 		r.note(eventPaused, "", now)
 	case lifecycle.Stopped:
 		r.note(eventStopped, "", now)
-	case lifecycle.Waiting:
-		if before == lifecycle.Pending {
-			r.publishEvent(event{at: instantOf(now)})
+	case lifecycle.Waiting, lifecycle.Deferred, lifecycle.Pending:
+		if !step.Deferred && !step.Resumed {
+			r.publishEvent(event{id: r.record.runID(), at: instantOf(now)})
 		}
 	}
 	recordHold(r, step.HeldBy, predecessor, now)

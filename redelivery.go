@@ -9,18 +9,38 @@ import (
 type redelivery interface {
 	releaseToOthers()
 	hasForOthers() bool
+	report() (n int)
 }
 
 // unhandledItems keeps the items that a failed attempt did not handle, for the next attempt of any replica.
 type unhandledItems[T any] struct {
 	wake      chan struct{} // wakes a replica that waits for items
+	size      func(T) int
 	n         atomic.Int64
 	forOthers atomic.Bool // the replica that left items is gone: another replica has to take them
-	mu        sync.Mutex  // guards items
+	mu        sync.Mutex  // guards the fields below
 	items     []T
+	reported  bool // the log says how many items there are
 }
 
-func newUnhandled[T any]() unhandledItems[T] { return unhandledItems[T]{wake: make(chan struct{}, 1)} }
+// newUnhandled makes the store. size is how many items a T stands for.
+func newUnhandled[T any](size func(T) int) unhandledItems[T] {
+	return unhandledItems[T]{wake: make(chan struct{}, 1), size: size}
+}
+
+// report returns how many items there are, or 0 if it has returned that before.
+func (u *unhandledItems[T]) report() (n int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.reported {
+		return 0
+	}
+	for _, item := range u.items {
+		n += u.size(item)
+	}
+	u.reported = n > 0
+	return n
+}
 
 // wakeOther wakes a replica that waits for items.
 func (u *unhandledItems[T]) wakeOther() {
@@ -57,7 +77,7 @@ func (u *unhandledItems[T]) hasForOthers() bool { return u.forOthers.Load() && u
 func (u *unhandledItems[T]) put(item T) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.items = append(u.items, item)
+	u.items, u.reported = append(u.items, item), false
 	u.n.Store(int64(len(u.items)))
 }
 
@@ -83,21 +103,39 @@ func (u *unhandledItems[T]) take() (item T, ok bool) {
 }
 
 // handOver hands the items that a replica's last run did not handle to other replicas, if the replica was scaled
-// down. Else it logs them.
+// down. If no replica is left, it logs how many items there are.
 func handOver(last *run, scaledDown bool) {
 	p := last.replica.pool
 	p.mu.Lock()
 	unhandled, redelivery := last.parts.unhandled, last.parts.redelivery
+	isLast := last.replica.entry.hasEnded()
 	p.mu.Unlock()
-	switch {
-	case unhandled == 0:
-	case scaledDown:
-		redelivery.releaseToOthers()
-	default:
-		p.log.unhandled(last, unhandled)
+	if redelivery == nil {
+		return
 	}
-	if redelivery != nil && redelivery.hasForOthers() {
+	if scaledDown && unhandled > 0 {
+		redelivery.releaseToOthers()
+	}
+	if redelivery.hasForOthers() {
 		reviveForItems(last.replica.entry)
+	}
+	if !isLast || scaledDown { // others take them, or it may be scaled up again
+		return
+	}
+	if n := redelivery.report(); n > 0 {
+		p.log.unhandled(last, n)
+	}
+}
+
+// logUnhandled logs how many items a worker that has ended did not handle, if it was not said before. The pool's lock is
+// held.
+func (e *entry) logUnhandled(after *afterwards) {
+	last := e.first.run
+	if last == nil || last.parts == nil || last.parts.redelivery == nil || !e.hasEnded() {
+		return
+	}
+	if n := last.parts.redelivery.report(); n > 0 {
+		after.log(func() { e.pool.log.unhandled(last, n) })
 	}
 }
 

@@ -127,7 +127,8 @@ func (r *replica) askMachine(now time.Time, prepared *run, after *afterwards) to
 	status := r.machine.Status()
 	facts, predecessor := r.facts(now, after)
 	step := r.machine.Next(now, facts)
-	if step.Do == lifecycle.Run && r.group.releaseOthers(r, after) && r.machine.EnterAgain() {
+	begins := step.Do == lifecycle.Run && (prepared != nil || r.pool.ids.isOwn()) // else it asks for an ID, and then again
+	if begins && r.group.releaseOthers(r, after) && r.machine.EnterAgain() {
 		facts, predecessor = r.facts(now, after)
 		step = r.machine.Next(now, facts)
 	}
@@ -225,9 +226,13 @@ func (r *replica) end(after *afterwards) (next todo) {
 	r.group.forget(r, after)
 	stopping, scaledDown := r.machine.IsStopping(), r.machine.IsScaledDown()
 	next.exit = exit{abandoned: r.abandoned, scaledDown: scaledDown && !stopping}
-	if r.isEssential() && !stopping && !scaledDown {
+	switch {
+	case !r.isEssential() || stopping:
+	case !scaledDown:
 		failure := r.record.failure(TroubleFailed)
 		next.exit.essential = &failure
+	case hasEndedReplica(r.entry): // this was the last one that had not
+		next.exit.essential = &Problem{Trouble: TroubleFailed}
 	}
 	if r.run != nil && r.run.parts != nil {
 		next.run = r.run

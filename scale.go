@@ -144,6 +144,16 @@ func scaleDown(r *replica, after *afterwards) {
 	}
 }
 
+// hasEndedReplica tells whether a replica has ended that was not scaled down. The pool's lock is held.
+func hasEndedReplica(e *entry) bool {
+	for r := range e.replicas() {
+		if r.machine.HasExited() && !r.machine.IsScaledDown() {
+			return true
+		}
+	}
+	return false
+}
+
 // dropIfScaledDown removes a replica that was scaled down and has ended. Its counts stay with the worker. The
 // pool's lock is held.
 func dropIfScaledDown(r *replica) {

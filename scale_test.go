@@ -52,3 +52,68 @@ func TestReplicasTellsHowManyAreWantedAndHowManyRun(t *testing.T) {
 		require.ErrorIs(t, err, workerfx.ErrUnknownWorker)
 	})
 }
+
+// oneEnded starts a worker, or a child, whose first replica has ended, and whose second one runs.
+func oneEnded(t *testing.T, pool *workerfx.Pool, name string, end chan struct{}) {
+	t.Helper()
+	synctest.Wait()
+	require.NoError(t, pool.Pause(name))
+	require.NoError(t, pool.Scale(name, 2))
+	end <- struct{}{}
+	synctest.Wait()
+	require.NoError(t, pool.Resume(name))
+	synctest.Wait()
+}
+
+func TestAnEssentialWorkerHasEndedWhenItsLastReplicaIsScaledDown(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		fail := make(chan struct{}, 1)
+		pool := newPool(t, workerfx.NewWorker("w", func(ctx context.Context) error {
+			select {
+			case <-fail:
+				return errBoom
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}, workerfx.WithEssential()))
+		require.NoError(t, pool.Start(t.Context()))
+		oneEnded(t, pool, "w", fail)
+		require.NotErrorIs(t, pool.Health(), workerfx.ErrPoolStopped)
+		require.NoError(t, pool.Scale("w", 1))
+		synctest.Wait()
+		require.ErrorIs(t, pool.Health(), workerfx.ErrPoolStopped)
+	})
+	bubble("scaled to none", t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", untilStopped, workerfx.WithEssential(), workerfx.WithReplicas(2)))
+		synctest.Wait()
+		require.NoError(t, pool.Scale("w", 0))
+		synctest.Wait()
+		require.NoError(t, pool.Health())
+	})
+}
+
+func TestAChildHasEndedWhenItsLastReplicaIsScaledDown(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		end, contexts := make(chan struct{}, 1), make(chan context.Context, 1)
+		pool := startPool(t, workerfx.NewWorker("p", func(ctx context.Context) error {
+			if err := workerfx.AddChild(ctx, workerfx.NewWorker("c", func(ctx context.Context) error {
+				select {
+				case <-end:
+					return nil
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			})); err != nil {
+				return err
+			}
+			contexts <- ctx
+			return untilStopped(ctx)
+		}))
+		ctx := <-contexts
+		oneEnded(t, pool, "p/c", end)
+		require.Equal(t, []string{"c"}, workerfx.Children(ctx))
+		require.NoError(t, pool.Scale("p/c", 1))
+		synctest.Wait()
+		require.Empty(t, workerfx.Children(ctx))
+	})
+}

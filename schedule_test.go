@@ -425,3 +425,86 @@ func TestSchedulesDoNotDriftInAnHour(t *testing.T) {
 		})
 	}
 }
+
+func TestAScheduleThatIsScaledToZeroGoesOnWithItsNextTick(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", succeeds, workerfx.WithCron("CRON_TZ=UTC 0 4 * * *")))
+		time.Sleep(12 * time.Hour)
+		require.NoError(t, pool.Scale("w", 0))
+		time.Sleep(time.Hour)
+		require.NoError(t, pool.Scale("w", 1))
+		synctest.Wait()
+		e := execution(t, pool, "w")
+		require.EqualValues(t, 1, e.Runs)
+		require.Equal(t, 4, e.NextRunAt.UTC().Hour())
+	})
+}
+
+func TestTicksDuringTheFirstRunAreMissedToo(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		runs := 0
+		pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error {
+			if runs++; runs == 1 {
+				time.Sleep(3500 * time.Millisecond)
+			}
+			return nil
+		}, workerfx.WithInterval(time.Second), workerfx.WithStartImmediately(), workerfx.WithMissed(workerfx.MissedRunOnce)))
+		time.Sleep(3700 * time.Millisecond)
+		e := execution(t, pool, "w")
+		require.EqualValues(t, 3, e.MissedTicks)
+		require.EqualValues(t, 2, e.Runs, "one makes up for them")
+	})
+}
+
+func TestRescheduleDuringADeferredStartMissesNothing(t *testing.T) {
+	for name, first := range map[string]workerfx.Option{"interval": workerfx.WithInterval(time.Hour), "cron": workerfx.WithCron("@hourly")} {
+		bubble(name, t, func(t *testing.T) {
+			pool := startPool(t, workerfx.NewWorker("w", succeeds, first,
+				workerfx.WithDeferredStart(time.Hour), workerfx.WithMissed(workerfx.MissedRunOnce)))
+			synctest.Wait()
+			require.NoError(t, pool.Reschedule("w", must(workerfx.ParseCron("@every 1m"))))
+			time.Sleep(time.Second)
+			e := execution(t, pool, "w")
+			require.Zero(t, e.MissedTicks)
+			require.Zero(t, e.Runs)
+			time.Sleep(time.Hour + time.Minute)
+			require.EqualValues(t, 1, execution(t, pool, "w").Runs)
+		})
+	}
+}
+
+// endsAfterOneTick is a schedule with one tick.
+type endsAfterOneTick struct {
+	asked int
+	takes time.Duration // to say that there is no other
+}
+
+func (s *endsAfterOneTick) Next(after time.Time) time.Time {
+	if s.asked++; s.asked == 1 {
+		return after.Add(time.Second)
+	}
+	time.Sleep(s.takes)
+	return time.Time{}
+}
+
+func TestATriggerRunsOnceMoreThoughNoTickFollows(t *testing.T) {
+	bubble("during the run", t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error { time.Sleep(time.Minute); return nil },
+			workerfx.WithSchedule(&endsAfterOneTick{})))
+		time.Sleep(2 * time.Second)
+		require.NoError(t, pool.Trigger("w"))
+		time.Sleep(time.Hour)
+		e := execution(t, pool, "w")
+		require.EqualValues(t, 2, e.Runs)
+		require.Equal(t, workerfx.StatusSuccess, e.Status)
+	})
+	bubble("while the schedule is asked", t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", succeeds, workerfx.WithSchedule(&endsAfterOneTick{takes: time.Second})))
+		time.Sleep(1500 * time.Millisecond)
+		require.NoError(t, pool.Trigger("w"))
+		time.Sleep(time.Hour)
+		e := execution(t, pool, "w")
+		require.EqualValues(t, 2, e.Runs)
+		require.Equal(t, workerfx.StatusSuccess, e.Status)
+	})
+}

@@ -160,6 +160,7 @@ func (e *entry) askToStop(d deadline, after *afterwards) {
 			r.wake()
 		}
 	}
+	e.logUnhandled(after)
 }
 
 // closeIfStopped closes stopped if the pool has stopped. The pool's lock is held.
@@ -220,10 +221,11 @@ func (p *Pool) abandonOverdue() (left time.Duration, bounded bool) {
 	return left, bounded
 }
 
-// stopTimeLeft is the rest of the stop timeout. Before the replica is asked to stop it is all of it.
+// stopTimeLeft is the rest of the stop timeout. Before the replica is asked to stop it is all of it, but not so little that
+// to look again and again costs much.
 func stopTimeLeft(r *replica, now time.Time) time.Duration {
 	if !r.machine.IsStopping() {
-		return r.stopTimeout
+		return max(r.stopTimeout, time.Millisecond)
 	}
 	return r.stopAt.time().Add(r.stopTimeout).Sub(now)
 }
@@ -233,11 +235,9 @@ func goroutineEnded(r *replica, how exit) {
 	e, p := r.entry, r.pool
 	var after afterwards
 	p.mu.Lock()
-	switch {
-	case e.parent != nil && (!how.scaledDown || e.removed), e.removed:
+	dropIfScaledDown(r)
+	if e.removed || e.parent != nil && (!how.scaledDown || hasEndedReplica(e)) {
 		forget(e)
-	case r.index > 0:
-		dropIfScaledDown(r)
 	}
 	r.changed()
 	e.stopPredecessors(&after)

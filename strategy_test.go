@@ -3,6 +3,7 @@ package workerfx_test
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -133,9 +134,20 @@ func TestAGroupBeginsAgainInItsOrder(t *testing.T) {
 		g := newTestGroup("db")
 		g.add("web", workerfx.WithAfter("db"))
 		pool := g.start(t, workerfx.WithStrategy(workerfx.OneForAll))
+		changes := pool.Subscribe(100)
+		defer changes.Close()
 		g.fails["web"] <- errBoom
 		time.Sleep(10 * time.Second)
-		require.Equal(t, []string{"web fails", "db stops", "db begins", "web begins"}, g.notes())
+		notes := g.notes()
+		require.Equal(t, []string{"web fails", "db stops"}, notes[:2])
+		require.ElementsMatch(t, []string{"db begins", "web begins"}, notes[2:])
+		var begun []string
+		for len(changes.C) > 0 {
+			if c := <-changes.C; c.Message == workerfx.EventStarted {
+				begun = append(begun, c.Worker)
+			}
+		}
+		require.Equal(t, []string{"g/db", "g/web"}, begun)
 		require.NoError(t, pool.Ready(within(t, time.Second)))
 	})
 }
@@ -349,6 +361,96 @@ func TestAWorkerThatStoppedWithItsGroupCannotBecomeReady(t *testing.T) {
 		time.Sleep(time.Minute)
 		events := execution(t, pool, "next").Events
 		require.Equal(t, "waits for g/b, which failed", events[len(events)-1].Message)
+		require.NoError(t, pool.Stop(context.Background()))
+	})
+}
+
+func TestAGroupWithAnExcludedMemberStillRestartsTogether(t *testing.T) {
+	for name, config := range map[string]workerfx.Config{
+		"except":   {Except: []string{"g/a"}},
+		"only":     {Only: []string{"g/b", "g/c"}},
+		"disabled": {Workers: map[string]workerfx.WorkerConfig{"g/a": {Disabled: true}}},
+	} {
+		bubble(name, t, func(t *testing.T) {
+			g := newTestGroup("a", "b", "c")
+			pool := newPoolWith(t, workerfx.WithConfig(config))
+			require.NoError(t, pool.AddGroup(g, workerfx.WithStrategy(workerfx.OneForAll), workerfx.WithMaxAttempts(0)))
+			require.NoError(t, pool.Start(t.Context()))
+			synctest.Wait()
+			g.fails["c"] <- errBoom
+			time.Sleep(time.Minute)
+			require.EqualValues(t, 2, execution(t, pool, "g/b").Runs)
+			require.EqualValues(t, 2, execution(t, pool, "g/c").Runs)
+			require.NoError(t, pool.Stop(context.Background()))
+		})
+	}
+}
+
+func TestAWorkerThatStoppedWithItsGroupIsNotReady(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		g := newTestGroup("a", "b")
+		pool := g.start(t, workerfx.WithStrategy(workerfx.OneForAll), workerfx.WithMaxAttempts(1))
+		g.fails["a"] <- errBoom
+		time.Sleep(time.Minute)
+		require.False(t, execution(t, pool, "g/b").Ready)
+		require.NoError(t, pool.Add(workerfx.NewWorker("late", untilStopped, workerfx.WithAfter("g/b"))))
+		synctest.Wait()
+		require.Equal(t, workerfx.StatusPending, execution(t, pool, "late").Status)
+		require.NoError(t, pool.Stop(context.Background()))
+	})
+}
+
+func TestAGroupKeepsItsOrderHoweverLongTheIDsTake(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		g := newTestGroup("a")
+		g.add("b", workerfx.WithAfter("a"))
+		ids := 0
+		pool := newPoolWith(t, workerfx.WithIDGenerator(func() string {
+			if ids++; ids == 3 { // of the second run of a
+				time.Sleep(time.Minute)
+			}
+			return strconv.Itoa(ids)
+		}))
+		require.NoError(t, pool.AddGroup(g, workerfx.WithStrategy(workerfx.OneForAll), workerfx.WithMaxAttempts(0)))
+		require.NoError(t, pool.Start(t.Context()))
+		synctest.Wait()
+		g.fails["a"] <- errBoom
+		time.Sleep(30 * time.Second)
+		require.EqualValues(t, 1, execution(t, pool, "g/a").Runs)
+		require.EqualValues(t, 1, execution(t, pool, "g/b").Runs, "it waits for a")
+		time.Sleep(time.Hour)
+		require.EqualValues(t, 2, execution(t, pool, "g/a").Runs)
+		require.EqualValues(t, 2, execution(t, pool, "g/b").Runs)
+		require.NoError(t, pool.Stop(context.Background()))
+	})
+}
+
+func TestAHoldThatIsTakenBackLeavesTheWorkerReady(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		fail := make(chan struct{}, 1)
+		pool := newPool(t)
+		require.NoError(t, pool.AddGroup(groupOf{
+			workerfx.NewWorker("a", func(ctx context.Context) error {
+				select {
+				case <-fail:
+					return errBoom
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}),
+			workerfx.NewWorker("b", func(ctx context.Context) error {
+				<-workerfx.Draining(ctx)
+				time.Sleep(5 * time.Second)
+				return nil
+			}, workerfx.WithInterval(time.Hour)),
+		}, workerfx.WithName("g"), workerfx.WithStrategy(workerfx.OneForAll), workerfx.WithMaxAttempts(0)))
+		require.NoError(t, pool.Start(t.Context()))
+		time.Sleep(time.Hour + time.Second)
+		fail <- struct{}{}
+		time.Sleep(2 * time.Second)
+		require.NoError(t, pool.Scale("g/a", 0)) // while b still drains
+		time.Sleep(time.Minute)
+		require.True(t, execution(t, pool, "g/b").Ready)
 		require.NoError(t, pool.Stop(context.Background()))
 	})
 }

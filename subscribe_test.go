@@ -245,3 +245,24 @@ func (o once) Next(t time.Time) time.Time {
 	}
 	return time.Time{}
 }
+
+func TestEveryChangeOfTheStatusIsToldWithItsRun(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		pool := newPool(t, workerfx.NewWorker("first", untilStopped),
+			workerfx.NewWorker("deferred", untilStopped, workerfx.WithAfter("first"), workerfx.WithDeferredStart(time.Minute)),
+			workerfx.NewWorker("scheduled", succeeds, workerfx.WithSchedule(&endsAfterOneTick{})))
+		changes := pool.Subscribe(100)
+		require.NoError(t, pool.Start(t.Context()))
+		time.Sleep(2 * time.Second)
+		require.NoError(t, pool.Stop(context.Background()))
+		statuses := make(map[string][]workerfx.Status)
+		for c := range changes.C {
+			statuses[c.Worker] = append(statuses[c.Worker], c.Status)
+			if c.Worker == "scheduled" && c.Status == workerfx.StatusSuccess {
+				require.NotEmpty(t, c.ExecutionID)
+			}
+		}
+		require.Contains(t, statuses["deferred"], workerfx.StatusDeferred)
+		require.Contains(t, statuses["scheduled"], workerfx.StatusSuccess)
+	})
+}

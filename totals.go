@@ -125,6 +125,7 @@ func (t *totals) addCounters(gone *totals) {
 	t.good = t.good.plus(gone.good)
 	t.bad = t.bad.plus(gone.bad)
 	t.hasJobs = t.hasJobs || gone.hasJobs
+	t.hasTicks = t.hasTicks || gone.hasTicks
 }
 
 // retire keeps the counters of a replica that leaves its worker, or of a child that leaves.

@@ -20,6 +20,9 @@ func (m *Machine) ScaleUp() (needsGoroutine bool) {
 	m.scaledDown = false
 	if needsGoroutine {
 		m.reset()
+		if m.policy.Scheduled && m.ticks != nil { // as after a pause
+			m.planTick(zeroTime)
+		}
 	}
 	return needsGoroutine
 }
@@ -58,7 +61,8 @@ func (m *Machine) Reschedule(policy *Policy, now time.Time) bool {
 	}
 	m.policy, m.rescheduled = policy, true
 	if m.ticks != nil {
-		m.ticks = &ticks{origin: later(now, m.ticks.origin), counted: now, covered: now}
+		origin := later(now, m.ticks.origin)
+		m.ticks = &ticks{origin: origin, counted: origin, covered: origin}
 	}
 	if m.plan == planTick && !m.running {
 		m.planTick(zeroTime)

@@ -246,6 +246,9 @@ func (m *Machine) Began() (start Start) {
 		m.ticks.last = m.ticks.upcoming
 	}
 	if m.ticks != nil {
+		if m.ticks.counted.IsZero() { // the run began before the schedule was asked
+			m.ticks.counted = later(m.ticks.looked, m.ticks.origin)
+		}
 		m.ticks.covered, m.ticks.makesUp = m.ticks.looked, false
 	}
 	m.restart, m.trigger, m.entering, m.anew, m.deferred = false, false, false, false, false
@@ -279,8 +282,11 @@ func (m *Machine) IsHeld() bool { return m.held }
 // IsEntering tells whether the next run waits for the workers that the replica comes after.
 func (m *Machine) IsEntering() bool { return m.entering }
 
-// IsAsking tells whether the user's schedule or backoff has to be asked: see Question.
-func (m *Machine) IsAsking() bool { return m.question != askNothing }
+// IsAsking tells whether the user's schedule or backoff has to be asked: see Question. The schedule need not be asked before
+// a run that was asked for.
+func (m *Machine) IsAsking() bool {
+	return m.question == askBackoff || m.question == askSchedule && !m.trigger && !m.restart
+}
 
 // HasFailed tells whether no run follows as the last attempt failed, or as the group failed.
 func (m *Machine) HasFailed() bool { return m.status == Error || m.status == Stopped && !m.stopping }
@@ -292,7 +298,7 @@ func (m *Machine) IsReady(saidSo bool) bool {
 	switch {
 	case m.scaledDown, m.status == Paused, m.status == Success:
 		return true
-	case m.status == Error, m.status == Pending, m.anew:
+	case m.HasFailed(), m.status == Pending, m.anew:
 		return false
 	case p.SaysReady && m.running && saidSo:
 		return true

@@ -106,6 +106,7 @@ func (m *Machine) Ended(end End, now time.Time) Verdict {
 	if asked {
 		v.Status = m.askedEnd(outcome)
 	} else {
+		m.anew = false // it was held, but not for long enough to end for it
 		m.judge(&v, end.Ran, now)
 	}
 	m.count(v)

@@ -101,9 +101,12 @@ func (m *Machine) AnswerTick(q *Question, tick *Tick) {
 	}
 }
 
-// AnswerNone takes the answer that no tick follows, after a number of missed ticks. The replica is done. It failed if its
-// schedule is broken.
+// AnswerNone takes the answer that no tick follows, after a number of missed ticks. The replica is done, unless Trigger was
+// called meanwhile: then it runs once more, and asks again. It failed if its schedule is broken.
 func (m *Machine) AnswerNone(missed int64, broken bool) {
+	if m.trigger && !broken {
+		return
+	}
 	m.MissedTicks += missed
 	if m.question != askSchedule {
 		return
