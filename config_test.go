@@ -321,3 +321,12 @@ func TestABackoffWhoseValidatePanicsIsAnError(t *testing.T) {
 	require.ErrorContains(t, err, `worker "w"`)
 	require.ErrorContains(t, err, "its method Validate: panic: boom")
 }
+
+func TestDefaultsOfSchedulesAreForWorkersThatHaveOne(t *testing.T) {
+	var config workerfx.Config
+	require.NoError(t, json.Unmarshal([]byte(`{"defaults": {"jitter": 0.1, "missed": "runOnce", "startImmediately": true}}`), &config))
+	pool := newPoolWith(t, workerfx.WithConfig(config))
+	require.NoError(t, pool.Add(workerfx.NewWorker("plain", untilStopped)))
+	require.NoError(t, pool.Add(workerfx.NewWorker("scheduled", untilStopped, workerfx.WithInterval(time.Hour))))
+	require.ErrorContains(t, pool.Add(workerfx.NewWorker("wrong", untilStopped, workerfx.WithJitter(0.2))), "jitter 0.2: needs a schedule")
+}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-
-	"github.com/workerfx/workerfx/internal/lifecycle"
 )
 
 // EssentialPolicy says when the end of an essential worker stops the pool.
@@ -84,10 +82,10 @@ func endedByItself(e *entry) bool {
 	return true
 }
 
-// failedReplica returns the failure of a replica that failed for good. The pool's lock is held.
+// failedReplica returns the failure of a replica that failed for good, by itself or with its group. The pool's lock is held.
 func failedReplica(e *entry) (failed Problem, ok bool) {
 	for r := range e.replicas() {
-		if r.machine.Status() == lifecycle.Error && !r.machine.IsScaledDown() {
+		if r.machine.HasFailed() && !r.machine.IsScaledDown() {
 			return r.record.failure(TroubleFailed), true
 		}
 	}

@@ -45,7 +45,7 @@ type Execution struct {
 	MaxAttempts int
 	// Runs counts all runs that began, Restarts the runs after a failed run, and Failures the runs that failed.
 	Restarts, Runs, Failures int64
-	// DeferredStart is how long the first run waits after the pool's start.
+	// DeferredStart is how long the first run waits: see [WithDeferredStart].
 	DeferredStart time.Duration
 	// StartedAt and FinishedAt are the begin and the end of the run ID. FinishedAt is zero while the run goes on.
 	StartedAt, FinishedAt time.Time
@@ -56,7 +56,8 @@ type Execution struct {
 	// Jobs counts the jobs that succeeded, and FailedJobs those that failed, of bodies that handle many jobs in one run, such
 	// as [Loop]. A job that is tried again counts each time.
 	Jobs, FailedJobs int64
-	// MissedTicks counts the ticks of a schedule that passed without a run, such as during a run or a pause.
+	// MissedTicks counts the ticks of a schedule that passed without a run, such as during a run or a pause. Of cron and of a
+	// schedule of the user's own, it counts a thousand at a time at most.
 	MissedTicks int64
 	// Essential tells whether the pool stops when the worker ends: see [WithEssential].
 	Essential bool

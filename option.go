@@ -18,7 +18,8 @@ func WithName(name string) Option {
 	return func(s *settings) { s.name = &name }
 }
 
-// WithDeferredStart delays the first run until d after the pool's start. The default is 0.
+// WithDeferredStart delays the first run until d after the pool's start, or after its own start if the worker or the replica
+// is added later. The default is 0.
 func WithDeferredStart(d time.Duration) Option {
 	return func(s *settings) { s.deferredStart = d }
 }

@@ -200,16 +200,18 @@ func (s *settings) validateSchedule(worker string, errs *[]error) {
 	if s.schedule != nil || s.scheduleErr != nil {
 		return
 	}
-	needsSchedule := func(field string, value any) {
-		*errs = append(*errs, badValue(worker, field, value, "needs a schedule: WithInterval, WithCron or WithSchedule"))
+	needsSchedule := func(setting, field string, value any) {
+		if s.sourceOf(setting) != SourceDefaults { // these are for the workers that have one
+			*errs = append(*errs, badValue(worker, field, value, "needs a schedule: WithInterval, WithCron or WithSchedule"))
+		}
 	}
 	if s.jitter > 0 && s.jitter <= 1 {
-		needsSchedule("jitter", s.jitter)
+		needsSchedule("jitter", "jitter", s.jitter)
 	}
 	if s.startImmediately {
-		needsSchedule("start immediately", true)
+		needsSchedule("startImmediately", "start immediately", true)
 	}
 	if s.missed == MissedRunOnce {
-		needsSchedule("missed", fmt.Sprintf("%q", s.missed))
+		needsSchedule("missed", "missed", fmt.Sprintf("%q", s.missed))
 	}
 }

@@ -3,6 +3,7 @@ package workerfx
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -83,6 +84,12 @@ func (s *settings) noteSource(before *settings, source Source) {
 			s.sources[i] = uint8(source) //nolint:gosec // there are six
 		}
 	}
+}
+
+// sourceOf returns where the setting of this name comes from.
+func (s *settings) sourceOf(name string) Source {
+	i := slices.IndexFunc(settingTable[:], func(f settingField) bool { return f.name == name })
+	return Source(s.sources[i])
 }
 
 // settingField is how a setting is compared and shown.

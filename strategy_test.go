@@ -454,3 +454,14 @@ func TestAHoldThatIsTakenBackLeavesTheWorkerReady(t *testing.T) {
 		require.NoError(t, pool.Stop(context.Background()))
 	})
 }
+
+func TestAnEssentialWorkerFailsWithItsGroup(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		g := newTestGroup("a")
+		g.add("b", workerfx.WithEssential(workerfx.OnFailure))
+		pool := g.start(t, workerfx.WithStrategy(workerfx.OneForAll), workerfx.WithMaxAttempts(1))
+		g.fails["a"] <- errBoom
+		time.Sleep(time.Minute)
+		require.ErrorIs(t, pool.Health(), workerfx.ErrPoolStopped)
+	})
+}
