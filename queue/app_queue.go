@@ -31,7 +31,7 @@ type appQueue struct {
 	periodic  []periodic
 	durations *prometheus.HistogramVec // nil without a registry
 
-	swept atomic.Int64 // when the last sweep began, in Unix nanoseconds
+	swept atomic.Int64 // when the last sweep began, in nanoseconds after processStart
 
 	stats      *statsCache
 	endOverdue func() // ends the warnings about queues that nobody works

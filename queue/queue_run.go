@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -22,6 +23,9 @@ type queueRun struct {
 	session    *database.Session
 	stacks     *database.Stacks
 	goroutines *handlerGoroutines
+
+	mu      sync.Mutex                        // guards cancels
+	cancels map[int64]context.CancelCauseFunc // of the jobs that run
 }
 
 var _ riveradapter.App = (*queueRun)(nil)
@@ -30,7 +34,8 @@ var _ riveradapter.App = (*queueRun)(nil)
 func newQueueRun(ctx context.Context, q *queueWorker, session *database.Session) *queueRun {
 	return &queueRun{
 		app: q.app, ctx: ctx, worker: workerfx.CtxWorkerName(ctx), session: session,
-		stacks: &database.Stacks{}, goroutines: &handlerGoroutines{most: q.slots},
+		cancels: make(map[int64]context.CancelCauseFunc),
+		stacks:  &database.Stacks{}, goroutines: &handlerGoroutines{most: q.slots},
 	}
 }
 
@@ -61,6 +66,9 @@ func (r *queueRun) NextAttempt(kind string, attempt int) time.Time {
 // Work works a job, and tells River how it ended.
 func (r *queueRun) Work(ctx context.Context, row *rivertype.JobRow) error {
 	a := &attempt{queueRun: r, handler: r.app.handlers[row.Kind], row: row, info: infoOf(row)}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer r.cancellable(row.ID, cancel)()
 	log := r.logger(a.info)
 	ctx = workerfx.JobContext(ctx, executionID(a.info), a.info.Attempt)
 	ctx = log.WithContext(context.WithValue(ctx, currentKey{}, &current{info: &a.info}))
@@ -74,6 +82,30 @@ func (r *queueRun) Work(ctx context.Context, row *rivertype.JobRow) error {
 	r.app.hooks.done(ctx, &log, &a.info, err)
 	a.report(ctx, &log, err, how)
 	return a.riverError(err, how)
+}
+
+// cancellable lets cancelJobs end the context of a job, until end is called.
+func (r *queueRun) cancellable(id int64, cancel context.CancelCauseFunc) (end func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cancels[id] = cancel
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.cancels, id)
+	}
+}
+
+// cancelJobs ends the contexts of jobs that were cancelled. River does so, too, but a client that is about to stop hears of
+// it a minute later.
+func (r *queueRun) cancelJobs(ids []int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, id := range ids {
+		if cancel := r.cancels[id]; cancel != nil {
+			cancel(river.ErrJobCancelledRemotely)
+		}
+	}
 }
 
 // Unknown reports a job whose kind has no handler.

@@ -11,18 +11,23 @@ import (
 	"github.com/workerfx/workerfx/queue/internal/database"
 )
 
+// processStart is where times begin that do not depend on how the clock is set.
+var processStart = time.Now()
+
 // sweepEvery is the time between two looks for jobs of processes that died.
 const sweepEvery = time.Second
 
-// keepSweeping frees jobs of processes that are gone, at once and then every second, until end is called.
-func (q *queueWorker) keepSweeping(ctx context.Context, session *database.Session, worker string) (end func()) {
+// keepSweeping frees jobs of processes that are gone, and looks after the jobs of the run, at once and then every second,
+// until end is called.
+func (r *queueRun) keepSweeping(ctx context.Context) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	done := make(chan struct{})
-	log := q.app.log.With().Str("worker", worker).Logger()
+	log := r.app.log.With().Str("worker", r.worker).Logger()
 	go func() {
 		defer close(done)
 		for ctx.Err() == nil {
-			q.app.sweepNow(ctx, session, &log)
+			r.app.sweepNow(ctx, r.session, &log)
+			r.lookAfterJobs(ctx, &log)
 			workerfx.Wait(ctx, sweepEvery)
 		}
 	}()
@@ -32,10 +37,22 @@ func (q *queueWorker) keepSweeping(ctx context.Context, session *database.Sessio
 	}
 }
 
+// lookAfterJobs ends the contexts of jobs that were cancelled, and frees those that were fetched and never came.
+func (r *queueRun) lookAfterJobs(ctx context.Context, log *zerolog.Logger) {
+	cancelled, lost, err := r.app.db.LookAfter(ctx, r.session)
+	if err != nil && ctx.Err() == nil {
+		log.Warn().Err(err).Msg("queue cannot look after its jobs, it will try again")
+	}
+	r.cancelJobs(cancelled)
+	for _, row := range lost {
+		log.Warn().Func(jobFields(infoOf(row))).Msg("job was lost between the database and this process, it will run again")
+	}
+}
+
 // sweepNow frees the jobs of processes that are gone, but not if this process has just done it.
 func (a *appQueue) sweepNow(ctx context.Context, session *database.Session, log *zerolog.Logger) {
-	now, last := time.Now().UnixNano(), a.swept.Load()
-	if now-last < int64(sweepEvery/2) || !a.swept.CompareAndSwap(last, now) {
+	now, last := int64(time.Since(processStart)), a.swept.Load()
+	if last > 0 && now-last < int64(sweepEvery/2) || !a.swept.CompareAndSwap(last, now) {
 		return
 	}
 	freed, err := session.Sweep(ctx)

@@ -79,7 +79,7 @@ func (q *queueWorker) run(ctx context.Context) error {
 		return fmt.Errorf("queue %q: start its client: %w", q.name, err)
 	}
 	workerfx.Ready(ctx)
-	defer q.keepSweeping(ctx, session, run.worker)()
+	defer run.keepSweeping(ctx)()
 	select {
 	case <-finish:
 		waitForJobs(ctx, session.Alive, client)

@@ -53,6 +53,9 @@ type Database interface {
 
 	// Join takes the lock of a client, until the session ends.
 	Join(ctx context.Context, clientID string) (*Session, error)
+	// LookAfter returns the jobs of a client that were cancelled while they run, and those that it lost and that are available
+	// again.
+	LookAfter(ctx context.Context, s *Session) (cancelled []int64, lost []*rivertype.JobRow, err error)
 	// TryWrite writes what a client of a queue writes when it starts.
 	TryWrite(ctx context.Context, s *Session, queue string) error
 	// NewClient makes a River client that works for a session.

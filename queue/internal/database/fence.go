@@ -41,7 +41,9 @@ func (e *fencedExecutor) saw(ctx context.Context, what string, err error) {
 
 // JobGetAvailable fetches jobs.
 func (e *fencedExecutor) JobGetAvailable(ctx context.Context, params *riverdriver.JobGetAvailableParams) (*riverdriver.JobGetAvailableResult, error) {
+	e.session.held.fetchBegan()
 	fetched, err := e.Executor.JobGetAvailable(ctx, params)
+	e.session.held.fetchEnded(fetched)
 	e.saw(ctx, "fetch jobs", err)
 	return fetched, err
 }
@@ -76,6 +78,7 @@ func (e *fencedExecutor) writeEnds(ctx context.Context, params *riverdriver.JobS
 	rows, err := executor.JobSetStateIfRunningMany(ctx, params)
 	if err == nil {
 		e.stacks.forget(params.ID)
+		e.session.held.ended(params.ID)
 	}
 	return rows, err
 }

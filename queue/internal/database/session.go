@@ -26,6 +26,7 @@ type Session struct {
 	// Leave gives the lock back.
 	Leave func()
 
+	held    heldJobs
 	end     context.CancelCauseFunc
 	mu      sync.Mutex           // guards refused
 	refused map[string]time.Time // since when the database refuses something
@@ -33,7 +34,7 @@ type Session struct {
 
 // NewSession returns the session of a client whose lock is held until held ends.
 func NewSession(held context.Context, clientID string) *Session {
-	s := &Session{ClientID: clientID, refused: make(map[string]time.Time)}
+	s := &Session{ClientID: clientID, refused: make(map[string]time.Time), held: heldJobs{ids: make(map[int64]struct{})}}
 	s.Alive, s.end = context.WithCancelCause(held)
 	return s
 }

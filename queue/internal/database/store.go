@@ -33,6 +33,9 @@ type Dialect struct {
 	Fence string
 	// Counts is an SQL statement. It returns all [Count]s as JSON in one row, as River's executors read only one.
 	Counts string
+	// OwnJobs is an SQL statement with a client as its parameter. It returns the client's running jobs that were cancelled, or
+	// have been running for twenty seconds, as JSON in one row.
+	OwnJobs string
 	// IsDuplicate tells whether an error says that there is such a row already.
 	IsDuplicate func(err error) bool
 	// IsDeadlock tells whether an error says that a transaction was rolled back as it waited for one that waited for it.

@@ -1,0 +1,140 @@
+package database
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/rivertype"
+)
+
+// A fetch marks jobs as running in the database and returns them. If its answer is lost, nobody works them: River has
+// given up, and others see that the client lives. So a client looks after its own running jobs.
+
+// answerLimit is more than the time for which River waits for the answer to a fetch, which is ten seconds. A job that has
+// been running for twice as long, and was in no answer, is lost.
+const answerLimit = 10 * time.Second
+
+// heldJobs are the running jobs that a client knows of.
+type heldJobs struct {
+	mu       sync.Mutex // guards the fields below
+	ids      map[int64]struct{}
+	fetching time.Time // since when the client waits for an answer; zero if it does not
+}
+
+// fetchBegan notes that the client asks for jobs. It asks once at a time.
+func (h *heldJobs) fetchBegan() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.fetching = time.Now()
+}
+
+// fetchEnded notes the answer.
+func (h *heldJobs) fetchEnded(answer *riverdriver.JobGetAvailableResult) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.fetching = time.Time{}
+	if answer == nil {
+		return
+	}
+	for _, job := range answer.Jobs {
+		h.ids[job.ID] = struct{}{}
+	}
+}
+
+// ended notes that the ends of jobs are written.
+func (h *heldJobs) ended(ids []int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, id := range ids {
+		delete(h.ids, id)
+	}
+}
+
+// isHeld tells whether the client has a job.
+func (h *heldJobs) isHeld(id int64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, held := h.ids[id]
+	return held
+}
+
+// isLost tells whether a job that has been running for long was in no answer, and will be in none.
+func (h *heldJobs) isLost(id int64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, held := h.ids[id]
+	mayCome := !h.fetching.IsZero() && time.Since(h.fetching) >= answerLimit // the process was frozen
+	return !held && !mayCome
+}
+
+// ownJob is a running job of a client.
+type ownJob struct {
+	ID        int64
+	Cancelled bool
+	Old       bool // it has been running for twice the answerLimit
+}
+
+// LookAfter returns the jobs of a client that were cancelled while they run, and those that were lost. It makes lost jobs
+// available again. Their attempt does not count, as nobody worked them.
+func (s *Store[TTx]) LookAfter(ctx context.Context, joined *Session) (cancelled []int64, lost []*rivertype.JobRow, err error) {
+	exec := s.driverOf(joined).GetExecutor()
+	var found []byte
+	if err := exec.QueryRow(ctx, s.dialect.OwnJobs, joined.ClientID).Scan(&found); err != nil {
+		return nil, nil, err
+	}
+	var jobs []ownJob
+	if err := json.Unmarshal(found, &jobs); err != nil {
+		return nil, nil, err
+	}
+	var ids []int64
+	for _, job := range jobs {
+		switch {
+		case job.Cancelled && joined.held.isHeld(job.ID):
+			cancelled = append(cancelled, job.ID)
+		case job.Old && joined.held.isLost(job.ID):
+			ids = append(ids, job.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return cancelled, nil, nil
+	}
+	lost, err = release(ctx, exec, joined, ids)
+	return cancelled, lost, err
+}
+
+// release makes lost jobs available. Those that were cancelled are given up.
+func release(ctx context.Context, exec riverdriver.Executor, joined *Session, ids []int64) (lost []*rivertype.JobRow, err error) {
+	rows, err := exec.JobGetByIDMany(ctx, &riverdriver.JobGetByIDManyParams{ID: ids})
+	if err != nil {
+		return nil, err
+	}
+	if joined.Executor != nil {
+		exec = joined.Executor // of the lock: if it was lost, others take over the jobs
+	}
+	params := &riverdriver.JobSetStateIfRunningManyParams{}
+	for _, row := range rows {
+		if row.State != rivertype.JobStateRunning || OwnerOf(row) != joined.ClientID {
+			continue
+		}
+		end := riverdriver.JobSetStateSnoozedAvailable(row.ID, row.ScheduledAt, max(row.Attempt-1, 0), nil)
+		if stateWhenFreed(row) == rivertype.JobStateCancelled {
+			end = riverdriver.JobSetStateCancelled(row.ID, time.Now(), nil, nil)
+		}
+		row.State = end.State
+		params.ID, params.State = append(params.ID, end.ID), append(params.State, end.State)
+		params.Attempt, params.ErrData = append(params.Attempt, end.Attempt), append(params.ErrData, end.ErrData)
+		params.FinalizedAt, params.ScheduledAt = append(params.FinalizedAt, end.FinalizedAt), append(params.ScheduledAt, end.ScheduledAt)
+		params.MetadataDoMerge, params.MetadataUpdates = append(params.MetadataDoMerge, false), append(params.MetadataUpdates, nil)
+		lost = append(lost, row)
+	}
+	if len(lost) == 0 {
+		return nil, nil
+	}
+	if _, err := exec.JobSetStateIfRunningMany(ctx, params); err != nil {
+		return nil, err
+	}
+	return lost, notifyQueues(ctx, exec, lost[0].Queue) // a client works one queue
+}
