@@ -23,6 +23,19 @@ func Draining(ctx context.Context) <-chan struct{} {
 	return r.listen(func(p *parts) { p.calledDraining = true })
 }
 
+// Idle is for middleware that waits: see package idle.
+func (r *run) Idle() (finish <-chan struct{}, resume func()) {
+	mu := &r.replica.pool.mu
+	mu.Lock()
+	defer mu.Unlock()
+	r.watchdog.idle(1)
+	return r.listen(func(*parts) {}), func() {
+		mu.Lock()
+		defer mu.Unlock()
+		r.watchdog.idle(-1)
+	}
+}
+
 // closedChannel is made when the program starts. A channel that is made in a synctest bubble cannot be used outside
 // of it.
 var closedChannel = func() chan struct{} {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/rs/zerolog"
 	"go.opentelemetry.io/otel/attribute"
+
+	"github.com/workerfx/workerfx/internal/idle"
 )
 
 // run is one run of a replica, and its context. It is the only layer that a run adds to the context of the pool: it
@@ -178,6 +180,8 @@ func (r *run) Value(key any) any {
 		return r.labels
 	case cancelKey:
 		return r.lifetime().Value(key)
+	case idle.Key{}:
+		return r
 	}
 	return r.replica.value(key)
 }

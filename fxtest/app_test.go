@@ -1,6 +1,7 @@
 package fxtest_test
 
 import (
+	"bytes"
 	"context"
 	"sync/atomic"
 	"testing"
@@ -17,6 +18,7 @@ import (
 
 	"github.com/workerfx/workerfx"
 	"github.com/workerfx/workerfx/fxtest"
+	"go.uber.org/fx/fxevent"
 )
 
 // mailer is a worker as an app has them, and needs a logger to be made. Its server is down.
@@ -196,3 +198,15 @@ func TestAppKeepsWhatItProvidesAndDecorates(t *testing.T) {
 type writes struct{ atomic.Int64 }
 
 func (w *writes) Write(p []byte) (int, error) { w.Add(1); return len(p), nil }
+
+func TestAModuleMayHaveAnFxLoggerOfItsOwn(t *testing.T) {
+	calls := 0
+	app := fxtest.New(t,
+		fx.Module("logging",
+			fx.Provide(func() zerolog.Logger { return zerolog.Nop() }, func() *bytes.Buffer { calls++; return nil }),
+			fx.WithLogger(func(*bytes.Buffer) fxevent.Logger { return fxevent.NopLogger }),
+		),
+		workerfx.ProvideWorker(func() workerfx.Worker { return workerfx.NewWorker("w", untilStopped) }))
+	app.RequireStart()
+	require.Equal(t, 1, calls, "the constructor of its logger's value is called once")
+}

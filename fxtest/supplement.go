@@ -61,6 +61,7 @@ func takeCensus(opts []fx.Option) census {
 	fx.New(
 		fx.Options(opts...),
 		fx.WithLogger(func() fxevent.Logger { return c }),
+		fx.Decorate(func() fxevent.Logger { return c }), // also for modules with a logger of their own
 		decorator, decorator,
 	)
 	return c

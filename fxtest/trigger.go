@@ -2,6 +2,7 @@ package fxtest
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,9 +17,14 @@ func (a *App) Trigger(worker string) workerfx.Execution {
 	a.tb.Helper()
 	subscription := a.Pool.Subscribe(triggerBuffer)
 	defer subscription.Close()
+	before, _ := a.Pool.Execution(worker)
 	if err := a.trigger(worker); err != nil {
 		a.failf("%v%s", err, a.reports(""))
 		return workerfx.Execution{}
+	}
+	if e, err := a.Pool.Execution(worker); err == nil && goesOn(before, e) && !a.hasSchedule(worker) {
+		a.failf("worker %q: trigger: replica 0 runs already, only other replicas were triggered%s", worker, a.reports(""))
+		return e
 	}
 	limit := a.limit()
 	timeout := time.After(limit)
@@ -38,6 +44,17 @@ func (a *App) Trigger(worker string) workerfx.Execution {
 		a.failf("%v%s", err, a.reports(""))
 	}
 	return e
+}
+
+// goesOn tells whether a replica is in the same run as before.
+func goesOn(before, e workerfx.Execution) bool {
+	return before.Status == workerfx.StatusRunning && e.Status == workerfx.StatusRunning && before.ID == e.ID
+}
+
+// hasSchedule tells whether a worker that runs will run again for a trigger.
+func (a *App) hasSchedule(worker string) bool {
+	settings, _ := a.Pool.Settings(worker)
+	return slices.ContainsFunc(settings, func(s workerfx.Setting) bool { return s.Name == "schedule" && s.Value != "" })
 }
 
 // trigger triggers a worker. Just after the start of the pool, it lets the worker come to its first wait.

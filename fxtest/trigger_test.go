@@ -2,6 +2,7 @@ package fxtest_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,5 +74,28 @@ func TestTriggerInVainFailsTheTest(t *testing.T) {
 			tb := &fakeTB{}
 			require.Contains(t, tb.run(func() { trigger(tb) }), want)
 		}
+	})
+}
+
+func TestTriggerOfOtherReplicasFailsTheTest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tb := &fakeTB{}
+		begun := time.Now()
+		require.Contains(t, tb.run(func() {
+			var runs atomic.Int64
+			app := fxtest.New(tb, workerfx.ProvideWorker(func() workerfx.Worker {
+				return workerfx.NewWorker("w", func(ctx context.Context) error {
+					if runs.Add(1) == 2 { // of replica 1
+						return errBoom
+					}
+					return untilStopped(ctx)
+				}, workerfx.WithMaxAttempts(0), workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Hour}))
+			})).RequireStart()
+			app.AwaitStatus("w", workerfx.StatusRunning)
+			require.NoError(t, app.Pool.Scale("w", 2))
+			synctest.Wait()
+			app.Trigger("w")
+		}), "replica 0 runs already, only other replicas were triggered")
+		require.Zero(t, time.Since(begun))
 	})
 }

@@ -5,17 +5,33 @@ import (
 	"time"
 
 	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/internal/idle"
 )
 
 // Pause waits for d after each call that returns, and then returns its error. It is the pause between the jobs of a
-// loop. The wait ends when ctx ends. With d = 0 it does not wait. A negative d is an error when the worker is
-// added.
+// loop. The wait ends when ctx ends, and when the worker stops, is paused or is scaled down. No heartbeat is expected
+// during the wait. With d = 0 it does not wait. A negative d is an error when the worker is added.
 func Pause(d time.Duration) workerfx.Middleware {
 	return orRefuse(checkNotNegative("Pause", "duration", d), func(next workerfx.RunFunc) workerfx.RunFunc {
 		return func(ctx context.Context) error {
 			err := next(ctx)
-			workerfx.Wait(ctx, d)
+			pause(ctx, d)
 			return err
 		}
 	})
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	finish, resume := idle.Begin(ctx)
+	defer resume()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-finish:
+	case <-ctx.Done():
+	}
 }

@@ -53,3 +53,38 @@ func TestPauseEndsWithTheWorker(t *testing.T) {
 		assert.Equal(t, workerfx.StatusSuccess, report(t, pool, "w").Status)
 	})
 }
+
+func TestAWaitOfMiddlewareIsNoMissedHeartbeat(t *testing.T) {
+	hourly := workerfx.StaticBackoff{Sleep: time.Hour}
+	for name, job := range map[string]workerfx.RunFunc{
+		"Pause": middleware.Pause(time.Hour)(succeeds),
+		"Retry": middleware.Retry(9, hourly)(fails),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				pool := newPool(t)
+				start(t, pool, "w", workerfx.Loop(job), workerfx.WithHeartbeat(time.Minute))
+				time.Sleep(30 * time.Minute)
+				require.False(t, report(t, pool, "w").Stuck)
+			})
+		})
+	}
+}
+
+func TestAPauseEndsWhenTheWorkerStopsOrIsPaused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		pool := newPool(t)
+		items := make(chan int, 1)
+		items <- 1
+		pause := middleware.Pause(time.Hour)
+		require.NoError(t, pool.Add(workerfx.NewWorker("loop", workerfx.Loop(pause(succeeds)))))
+		start(t, pool, "channel", workerfx.FromChannel(items, func(ctx context.Context, _ int) error { return pause(succeeds)(ctx) }))
+		synctest.Wait()
+		require.NoError(t, pool.Pause("loop"))
+		synctest.Wait()
+		require.Equal(t, workerfx.StatusPaused, report(t, pool, "loop").Status)
+		begun := time.Now()
+		require.NoError(t, pool.Stop(t.Context()))
+		require.Zero(t, time.Since(begun))
+	})
+}

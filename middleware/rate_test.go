@@ -83,3 +83,18 @@ func TestRateLimitsThatLetNothingPassAreErrors(t *testing.T) {
 		require.ErrorContains(t, limited(short), "rate limit: ")
 	})
 }
+
+func TestAChangedRateLimitIsForCallsThatWaitToo(t *testing.T) {
+	for name, limiter := range map[string]*rate.Limiter{"slow": rate.NewLimiter(rate.Every(24*time.Hour), 1), "none": rate.NewLimiter(0, 1)} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				call := middleware.RateLimit(limiter)(func(context.Context) error { return nil })
+				require.NoError(t, call(t.Context()))
+				begun := time.Now()
+				time.AfterFunc(10*time.Second, func() { limiter.SetLimit(rate.Inf) })
+				require.NoError(t, call(t.Context()))
+				require.WithinRange(t, time.Now(), begun.Add(10*time.Second), begun.Add(11*time.Second))
+			})
+		})
+	}
+}

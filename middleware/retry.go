@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/internal/idle"
 )
 
 // Retry calls next until it returns nil, at most attempts times. It waits backoff.Duration(n) after the n-th
@@ -12,7 +13,8 @@ import (
 //
 // It does not call again after an error that wraps [workerfx.ErrDoNotRestart], [workerfx.ErrSkip] or
 // [workerfx.ErrStopping], after a panic, and after the end of ctx, which also ends a wait. It then returns the
-// error of the last call.
+// error of the last call. No heartbeat is expected during a wait. A wait goes on while the worker stops, as long as ctx
+// lives, so that what can still succeed does.
 //
 // For the pool all this is one attempt. It is an error when the worker is added if attempts is below 1, if backoff
 // is nil, or if its method Validate() error returns one. A negative duration is logged, and the zero
@@ -28,7 +30,9 @@ func Retry(attempts int, backoff workerfx.Backoff) workerfx.Middleware {
 				wait := backoffAfter(ctx, backoff, n)
 				workerfx.CtxLogger(ctx).Warn().Err(err).Int("try", n).Int("tries", attempts).
 					Stringer("retryIn", wait).Msg("call failed, it is tried again")
+				_, resume := idle.Begin(ctx)
 				workerfx.Wait(ctx, wait)
+				resume()
 				if ctx.Err() != nil {
 					return err
 				}

@@ -30,6 +30,7 @@ type appQueue struct {
 	hooks     hookSet
 	periodic  []periodic
 	durations *prometheus.HistogramVec // nil without a registry
+	collector *jobsCollector           // nil without a registry
 
 	swept atomic.Int64 // when the last sweep began, in nanoseconds after processStart
 
@@ -57,6 +58,7 @@ func (a *appQueue) add(all []registration) error {
 			a.hooks = append(a.hooks, *r.hooks)
 		}
 	}
+	errs = append(errs, checkPeriodics(a.periodic))
 	return errors.Join(errs...)
 }
 

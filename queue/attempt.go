@@ -2,7 +2,9 @@ package queue
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/riverqueue/river"
@@ -52,11 +54,15 @@ func (a *attempt) work(ctx context.Context) (err error) {
 	if a.handler.txType == nil {
 		return a.goroutines.call(func() error { return handle(ctx, nil) })
 	}
-	return a.goroutines.call(func() error {
+	err = a.goroutines.call(func() error {
 		return a.app.db.Work(ctx, a.handler.txType, a.row, func(tx any) error {
 			return handle(context.WithValue(ctx, currentKey{}, &current{info: &a.info, tx: tx}), tx)
 		})
 	})
+	if errors.Is(err, sql.ErrTxDone) && ctx.Err() != nil { // database/sql ended the transaction with its context
+		err = fmt.Errorf("%w: %w", ctx.Err(), err)
+	}
+	return err
 }
 
 // classify returns how an attempt ended whose handler returned err.
@@ -67,10 +73,10 @@ func (a *attempt) classify(ctx context.Context, err error) ending {
 	if errors.Is(context.Cause(ctx), river.ErrJobCancelledRemotely) {
 		return discarded // River cancels the job, whatever the error is
 	}
-	if _, ok := errors.AsType[*rescheduleError](err); ok {
+	if isA[*rescheduleError](err) || isA[*rivertype.JobSnoozeError](err) {
 		return rescheduled
 	}
-	if _, ok := errors.AsType[*discardError](err); ok {
+	if isA[*discardError](err) || isA[*rivertype.JobCancelError](err) {
 		return discarded
 	}
 	if a.session.IsOver() {
@@ -85,14 +91,22 @@ func (a *attempt) classify(ctx context.Context, err error) ending {
 	return failed
 }
 
+// isA tells whether an error of this type is in err. River's own errors are for those who come from River.
+func isA[E error](err error) bool {
+	_, ok := errors.AsType[E](err)
+	return ok
+}
+
 // riverError returns the error that tells River how the attempt ended.
 func (a *attempt) riverError(err error, how ending) error {
 	switch how {
 	case succeeded:
 		return nil
 	case rescheduled:
-		reschedule, _ := errors.AsType[*rescheduleError](err)
-		return river.JobSnooze(reschedule.wait())
+		if reschedule, ok := errors.AsType[*rescheduleError](err); ok {
+			return river.JobSnooze(reschedule.wait())
+		}
+		return err
 	case discarded:
 		return river.JobCancel(stored(err))
 	default:

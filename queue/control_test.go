@@ -207,3 +207,19 @@ func TestAQueueWhoseRunTimeIsOverIsWorkedByTheNextRun(t *testing.T) {
 		a.awaitState(t, id, queue.StateCancelled)
 	})
 }
+
+func TestStopDoesNotWaitForACountOfJobs(t *testing.T) {
+	db := newPostgres(t)
+	a := startApp(t, db)
+	tx, err := db.openPostgres(t).Begin(t.Context())
+	require.NoError(t, err)
+	defer tx.Rollback(context.Background())
+	_, err = tx.Exec(t.Context(), `LOCK TABLE river_job IN ACCESS EXCLUSIVE MODE`)
+	require.NoError(t, err)
+	eventually(t, "it counts", func() bool {
+		return db.count(t, `SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%json_build_object%'`) > 0
+	})
+	begun := time.Now()
+	require.NoError(t, a.Stop(t.Context()))
+	require.Less(t, time.Since(begun), 4*time.Second, "a count may take five seconds")
+}

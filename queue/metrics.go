@@ -24,7 +24,7 @@ func (a *appQueue) register(registerer prometheus.Registerer, config workerfx.Co
 	}
 	err := a.registerDurations(registerer, &config.Metrics, labels)
 	if err == nil {
-		err = registerJobs(registerer, newJobsCollector(a, &config.Metrics, labels))
+		a.collector, err = registerJobs(registerer, newJobsCollector(a, &config.Metrics, labels))
 	}
 	if err != nil {
 		return fmt.Errorf("queue: register metrics: %w", err)
@@ -96,23 +96,25 @@ func (c *jobsCollector) Collect(out chan<- prometheus.Metric) {
 	}
 }
 
-// registerJobs registers the collector. If the app of the collector before has stopped, that collector goes on with the
-// new app.
-func registerJobs(registerer prometheus.Registerer, c *jobsCollector) error {
+var errTwoQueues = errors.New("the registry has the metrics of another queue already: give each app its own Config.Name")
+
+// registerJobs registers the collector. If the app of the collector before does not run, that collector goes on with the
+// new app. It returns the collector that is registered.
+func registerJobs(registerer prometheus.Registerer, c *jobsCollector) (*jobsCollector, error) {
 	err := registerer.Register(c)
 	taken, ok := errors.AsType[prometheus.AlreadyRegisteredError](err)
 	if !ok {
-		return err
+		return c, err
 	}
 	before, ok := taken.ExistingCollector.(*jobsCollector)
 	if !ok {
-		return err
+		return nil, err
 	}
 	if before.app.Load().opened.Load() {
-		return errors.New("the registry has the metrics of another queue already: give each app its own Config.Name")
+		return nil, errTwoQueues
 	}
 	before.app.Store(c.app.Load())
-	return nil
+	return before, nil
 }
 
 // observe counts how long an attempt took, with the trace of its span as an exemplar if it is sampled. The time of an

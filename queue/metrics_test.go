@@ -125,3 +125,14 @@ func TestTimesOfSampledAttemptsHaveTheirTraceAsExemplar(t *testing.T) {
 	})
 	require.Contains(t, traces, found)
 }
+
+func TestTwoAppsOnOneRegistryAreAnError(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	app := func() *fx.App {
+		return fx.New(fx.NopLogger, fx.Supply(registry), newSQLite(t).module(), fx.Invoke(func(*queue.Client) {}))
+	}
+	first, second := app(), app() // before one of them is started
+	require.ErrorContains(t, first.Start(t.Context()), "the registry has the metrics of another queue already")
+	require.NoError(t, second.Start(t.Context()))
+	require.NoError(t, second.Stop(t.Context()))
+}

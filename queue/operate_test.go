@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -205,4 +206,30 @@ func TestBadFilterIsAnErrorThatNamesItsFields(t *testing.T) {
 		_, err := a.client.Jobs(t.Context(), filter)
 		require.ErrorContains(t, err, "queue: jobs: "+want)
 	}
+}
+
+func TestACallWhoseContextEndsSaysWhy(t *testing.T) {
+	db := newPostgres(t)
+	a := startApp(t, db)
+	id := a.enqueue(t, mail{})
+	because := errors.New("the user has gone")
+	ended, cancel := context.WithCancelCause(t.Context())
+	cancel(because)
+	require.ErrorIs(t, a.client.Cancel(ended, id), because)
+	require.Equal(t, queue.StateAvailable, a.awaitState(t, id, queue.StateAvailable).State)
+	require.NoError(t, a.client.Cancel(t.Context(), id))
+
+	tx, err := db.openPostgres(t).Begin(t.Context())
+	require.NoError(t, err)
+	defer tx.Rollback(context.Background())
+	_, err = tx.Exec(t.Context(), `SELECT 1 FROM river_job FOR UPDATE`)
+	require.NoError(t, err)
+	short := func() context.Context {
+		ctx, cancel := context.WithTimeoutCause(t.Context(), 100*time.Millisecond, because)
+		t.Cleanup(cancel)
+		return ctx
+	}
+	require.ErrorIs(t, a.client.Requeue(short(), id), because)
+	_, err = a.client.RequeueAll(short(), queue.JobFilter{Kinds: []string{"mail"}})
+	require.ErrorIs(t, err, because)
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/riverqueue/river"
 	"github.com/stretchr/testify/require"
 
 	"github.com/workerfx/workerfx"
@@ -300,4 +301,26 @@ func TestOddErrorsAreKeptToo(t *testing.T) {
 			require.Contains(t, job.Errors[0].Error, want)
 		}
 	})
+}
+
+func TestRiversOwnErrorsMeanWhatTheyMeanInRiver(t *testing.T) {
+	var discarded atomic.Int64
+	var snoozed atomic.Bool
+	a := startApp(t, newSQLite(t), queue.ProvideHooks(func() queue.Hooks {
+		return queue.Hooks{OnDiscard: func(context.Context, queue.JobInfo, error) { discarded.Add(1) }}
+	}), handle(func(_ context.Context, job *queue.Job[mail]) error {
+		switch {
+		case job.Args.To == "cancel":
+			return river.JobCancel(errBoom)
+		case snoozed.CompareAndSwap(false, true):
+			return river.JobSnooze(0)
+		}
+		return nil
+	}))
+	a.awaitState(t, a.enqueue(t, mail{"cancel"}), queue.StateCancelled)
+	require.EqualValues(t, 1, discarded.Load())
+	require.Equal(t, 1, a.awaitState(t, a.enqueue(t, mail{"snooze"}), queue.StateCompleted).Attempt)
+	for _, l := range a.Logs() {
+		require.NotContains(t, l.Message, "it will run again")
+	}
 }

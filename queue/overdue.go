@@ -63,6 +63,7 @@ func (a *appQueue) watchOverdue() (end func()) {
 	}()
 	return func() {
 		cancel()
+		a.stats.end()
 		<-done
 	}
 }

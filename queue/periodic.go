@@ -1,8 +1,11 @@
 package queue
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -32,6 +35,51 @@ func newPeriodic(spec string, args Args, opts []EnqueueOption) (*periodic, error
 		return nil, fmt.Errorf("periodic job of kind %q: cron %q: %w", params.Args.Kind(), spec, err)
 	}
 	return &periodic{spec: spec, schedule: schedule, entry: entry}, nil
+}
+
+// uniqueKey is equal for periodic jobs that are unique and the same. It is empty for others.
+func (p *periodic) uniqueKey() string {
+	params, err := p.entry.params(nil)
+	if err != nil {
+		return ""
+	}
+	unique := params.InsertOpts.UniqueOpts
+	if own, ok := params.Args.(river.JobArgsWithInsertOpts); ok && reflect.ValueOf(unique).IsZero() {
+		unique = own.InsertOpts().UniqueOpts
+	}
+	if reflect.ValueOf(unique).IsZero() {
+		return ""
+	}
+	key := []any{params.Args.Kind(), unique}
+	if unique.ByArgs {
+		key = append(key, params.Args)
+	}
+	if unique.ByQueue {
+		key = append(key, params.InsertOpts.Queue)
+	}
+	text, err := json.Marshal(key)
+	if err != nil {
+		return ""
+	}
+	return string(text)
+}
+
+// checkPeriodics returns an error about unique jobs that are there twice. River enqueues all jobs of a moment at once, or none
+// of them if two are the same and unique.
+func checkPeriodics(all []periodic) error {
+	var errs []error
+	known := make(map[string]string) // the schedules
+	for _, p := range all {
+		key := p.uniqueKey()
+		if before, twice := known[key]; twice && key != "" {
+			specs := []string{before, p.spec}
+			slices.Sort(specs)
+			errs = append(errs, fmt.Errorf("queue: periodic job of kind %q: it is unique, and there twice (%q and %q): give one of them other arguments",
+				p.entry.args.Kind(), specs[0], specs[1]))
+		}
+		known[key] = p.spec
+	}
+	return errors.Join(errs...)
 }
 
 // riverPeriodics returns the periodic jobs in River's form. The client that leads enqueues them.

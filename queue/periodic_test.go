@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/fx"
 
 	"github.com/workerfx/workerfx/queue"
 )
@@ -36,4 +37,16 @@ func TestPeriodicJobIsEnqueuedByOneOfManyApps(t *testing.T) {
 		defer mu.Unlock()
 		require.Greater(t, worked[2].Sub(worked[0]), 1500*time.Millisecond, "each second is enqueued once")
 	})
+}
+
+func TestPeriodicJobsThatAreTheSameAndUniqueAreRefused(t *testing.T) {
+	db := newSQLite(t)
+	every := func(spec string, args queue.Args, opts ...queue.EnqueueOption) fx.Option {
+		return queue.Periodic(spec, args, opts...)
+	}
+	err := errorOf(db.module(), every("@hourly", mail{"a"}, queue.Unique()), every("@daily", mail{"a"}, queue.Unique()))
+	require.ErrorContains(t, err, `periodic job of kind "mail": it is unique, and there twice ("@daily" and "@hourly")`)
+	require.NoError(t, errorOf(db.module(),
+		every("@hourly", mail{"a"}, queue.Unique()), every("@daily", mail{"b"}, queue.Unique()), every("@daily", mail{"a"}),
+		every("@daily", secret{"a"}, queue.Unique()), every("@hourly", mail{"a"}, queue.UniqueFor(time.Hour))))
 }

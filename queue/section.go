@@ -27,10 +27,14 @@ func Section(c *Client) dashboard.Section {
 	api.HandleFunc("GET /jobs", s.limited(s.jobsAPI))
 	api.HandleFunc("GET /job", s.limited(s.jobAPI))
 	api.HandleFunc("POST /{action}", s.actAPI)
+	pages.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { dashboard.Fail(w, r, http.StatusNotFound, errNoPage) })
+	api.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fail(w, http.StatusNotFound, errNoPage) })
 	return dashboard.Section{Name: "queue", Title: "Jobs", Pages: pages, API: api}
 }
 
 type section struct{ client *Client }
+
+var errNoPage = errors.New("there is no such page")
 
 const (
 	sectionTimeout = 5 * time.Second // of a request that only reads
@@ -71,7 +75,7 @@ func queryOf(values url.Values) (query, error) {
 		q.Limit = pageSize
 	}
 	filter := q.filter()
-	return q, filter.validate()
+	return q, filter.validatePage()
 }
 
 // filter returns the query for the calls of the client.
@@ -113,7 +117,7 @@ func (s *section) isHidden(kind string) bool { return slices.Contains(s.client.a
 func (s *section) job(r *http.Request) (job JobInfo, trace string, err error) {
 	id, err := strconv.ParseInt(r.URL.Query().Get("id"), 10, 64)
 	if err != nil {
-		return JobInfo{}, "", err
+		return JobInfo{}, "", badRequest{err}
 	}
 	err = s.client.operateOn(r.Context(), "job", id, func(db database.Database) error {
 		row, err := db.Job(r.Context(), id)
@@ -132,13 +136,18 @@ func (s *section) job(r *http.Request) (job JobInfo, trace string, err error) {
 	return job, trace, err
 }
 
-// statusOf is the HTTP status of an error.
+// badRequest is an error of whoever asks.
+type badRequest struct{ error }
+
+func (e badRequest) Unwrap() error { return e.error }
+
+// statusOf is the HTTP status of an error. All errors that are no fault of whoever asks are those of the database.
 func statusOf(err error) int {
 	switch {
+	case isA[badRequest](err):
+		return http.StatusBadRequest
 	case errors.Is(err, ErrNoJob):
 		return http.StatusNotFound
-	case errors.Is(err, ErrNotStarted), errors.Is(err, context.DeadlineExceeded):
-		return http.StatusServiceUnavailable
 	}
-	return http.StatusBadRequest
+	return http.StatusServiceUnavailable
 }

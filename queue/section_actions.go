@@ -65,7 +65,11 @@ func targetOf(form url.Values) (t target, err error) {
 func (s *section) act(r *http.Request, act action, t target) (changed int64, err error) {
 	ctx := r.Context()
 	if t.all {
-		changed, err = s.client.changeAll(ctx, *act.change, t.query.filter())
+		filter := t.query.filter()
+		if err := act.change.validate(&filter); err != nil {
+			return 0, badRequest{err}
+		}
+		changed, err = s.client.changeAll(ctx, *act.change, filter)
 	} else {
 		err = s.client.operate(ctx, act.change.name, func(db database.Database) (err error) {
 			changed, err = db.ChangeThese(ctx, act.change.change, t.ids, texts(act.change.states))
@@ -83,7 +87,7 @@ func (s *section) question(r *http.Request, act action, t target) (string, error
 	}
 	filter := t.query.filter()
 	if err := act.change.validate(&filter); err != nil {
-		return "", err
+		return "", badRequest{err}
 	}
 	if len(filter.States) == 0 {
 		filter.States = act.change.states

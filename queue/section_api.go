@@ -2,6 +2,7 @@ package queue
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -62,9 +63,16 @@ func fail(w http.ResponseWriter, status int, err error) {
 	dashboard.WriteJSON(w, status, errorJSON{err.Error()})
 }
 
+var errNoNumbers = errors.New("the database has not counted its jobs")
+
 func (s *section) queuesAPI(w http.ResponseWriter, r *http.Request) {
+	rows, err := s.queues(r)
+	if err != nil {
+		fail(w, statusOf(err), err)
+		return
+	}
 	list := []queueJSON{}
-	for _, row := range s.queues(r) {
+	for _, row := range rows {
 		queue := queueJSON{Queue: row.Name, Jobs: make(map[State]int), OldestDueSeconds: row.Due.Seconds()}
 		for _, count := range row.Counts {
 			queue.Jobs[count.State] = count.Jobs
@@ -133,6 +141,9 @@ func (s *section) actAPI(w http.ResponseWriter, r *http.Request) {
 	var t target
 	if err == nil {
 		t, err = targetOf(r.Form)
+	}
+	if err == nil && t.all && (r.Form.Has("after") || r.Form.Has("limit")) {
+		err = errors.New("all=yes is all jobs of the filter: after and limit have no meaning")
 	}
 	if err != nil {
 		fail(w, http.StatusBadRequest, err)

@@ -64,8 +64,9 @@ func (s *section) jobsPage(w http.ResponseWriter, r *http.Request) {
 		dashboard.Fail(w, r, statusOf(err), err)
 		return
 	}
+	queues, _ := s.queues(r) // without them, the page says that the database may not answer
 	view := jobsView{
-		Query: q, States: states, Queues: s.queues(r), Jobs: jobs,
+		Query: q, States: states, Queues: queues, Jobs: jobs,
 		CanAct: dashboard.CanAct(r), Acts: actions, Done: doneText(r.URL.Query()),
 	}
 	if len(jobs) == q.Limit {
@@ -82,8 +83,15 @@ func (s *section) jobsPage(w http.ResponseWriter, r *http.Request) {
 }
 
 // queues returns the queues with the numbers of their jobs, sorted by name.
-func (s *section) queues(r *http.Request) []queueRow {
-	found := s.client.app.stats.get(r.Context()).queues
+func (s *section) queues(r *http.Request) ([]queueRow, error) {
+	if !s.client.app.opened.Load() {
+		return nil, ErrNotStarted
+	}
+	numbers := s.client.app.stats.get(r.Context())
+	if numbers.at.IsZero() {
+		return nil, errNoNumbers
+	}
+	found := numbers.queues
 	rows := make([]queueRow, 0, len(found))
 	for _, name := range slices.Sorted(maps.Keys(found)) {
 		row := queueRow{Name: name, Due: found[name].due.Round(time.Second)}
@@ -93,7 +101,7 @@ func (s *section) queues(r *http.Request) []queueRow {
 		}
 		rows = append(rows, row)
 	}
-	return rows
+	return rows, nil
 }
 
 // jobView is what the page of a job shows.

@@ -193,3 +193,37 @@ func TestHiddenKindsAreChecked(t *testing.T) {
 	require.ErrorContains(t, errorOf(queue.Module(newSQLite(t).Database, queue.WithHiddenArgs("no kind")), fx.Invoke(func(*queue.Client) {})),
 		`queue: WithHiddenArgs: kind "no kind": no job can have it`)
 }
+
+func TestTheAPIOfJobsTellsWhoseFaultAnErrorIs(t *testing.T) {
+	db := newSQLite(t)
+	a := newApp(t, db)
+	page := newPage(a, asAlice)
+	for _, path := range []string{"/api/queue/queues", "/api/queue/jobs", "/api/queue/job?id=1"} {
+		status, body := page.get(t, path)
+		require.Equal(t, http.StatusServiceUnavailable, status, path)
+		require.Contains(t, body, "queue is not started", path)
+	}
+	a.RequireStart()
+	for path, want := range map[string]int{
+		"/api/queue/queues": http.StatusOK, "/api/queue/job?id=x": http.StatusBadRequest, "/api/queue/jobs?limit=-1": http.StatusBadRequest,
+		"/api/queue/job?id=4711": http.StatusNotFound, "/api/queue/nope": http.StatusNotFound, "/api/queue/requeue": http.StatusNotFound,
+	} {
+		status, body := page.get(t, path)
+		require.Equal(t, want, status, path)
+		require.True(t, json.Valid([]byte(body)), path)
+	}
+	for _, form := range []url.Values{{"all": {"yes"}}, {"all": {"yes"}, "kind": {"mail"}, "limit": {"5"}}, {"id": {"x"}}, {}} {
+		require.Equal(t, http.StatusBadRequest, page.post(t, "/api/queue/delete", form).Code, form)
+	}
+	status, body := page.get(t, "/section/queue/nope")
+	require.Equal(t, http.StatusNotFound, status)
+	require.Contains(t, body, "there is no such page")
+
+	db.exec(t, `ALTER TABLE river_job RENAME TO gone`)
+	for _, path := range []string{"/api/queue/jobs", "/api/queue/job?id=1", "/section/queue/"} {
+		status, _ := page.get(t, path)
+		require.Equal(t, http.StatusServiceUnavailable, status, path)
+	}
+	require.Equal(t, http.StatusServiceUnavailable, page.post(t, "/api/queue/requeue", url.Values{"id": {"1"}}).Code)
+	db.exec(t, `ALTER TABLE gone RENAME TO river_job`)
+}

@@ -41,13 +41,15 @@ type statsCache struct {
 	next  time.Time       // the next count
 	fails bool            // the last count failed
 	known map[string]bool // queues that had jobs; they are reported also when they have none
+
+	interrupt context.CancelFunc // ends the count that is under way; nil if there was none
 }
 
 // get returns the numbers. They are empty if the database does not answer. A second caller does not wait for a count, and
 // gets the numbers of the last one.
 func (c *statsCache) get(ctx context.Context) stats {
 	c.mu.Lock()
-	if now := time.Now(); now.After(c.next) {
+	if now := time.Now(); now.After(c.next) && ctx.Err() == nil {
 		c.next = now.Add(statsTimeout) // nobody else counts until then
 		c.mu.Unlock()
 		c.refresh(ctx)
@@ -67,10 +69,22 @@ func (c *statsCache) expire() {
 	c.next = time.Time{}
 }
 
+// end ends the count that is under way, so that the stop of the app need not wait for it.
+func (c *statsCache) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.interrupt != nil {
+		c.interrupt()
+	}
+}
+
 func (c *statsCache) refresh(ctx context.Context) {
 	begun := time.Now()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statsTimeout) // the count is for others, too
 	defer cancel()
+	c.mu.Lock()
+	c.interrupt = cancel
+	c.mu.Unlock()
 	counts, err := c.count(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
 
+	"github.com/workerfx/workerfx"
 	"github.com/workerfx/workerfx/queue"
 )
 
@@ -216,5 +217,28 @@ func TestTransactionEnqueuesJobs(t *testing.T) {
 		if db.isSQLite() {
 			require.ErrorContains(t, refused.Load().(error), "use EnqueueTx")
 		}
+	})
+}
+
+func TestATransactionThatAStopEndsIsNoFailedAttempt(t *testing.T) {
+	onEachTx(t, func(t *testing.T, db testDB) {
+		db.exec(t, `CREATE TABLE written_mails (job bigint)`)
+		begun := make(chan int64, 1)
+		a := newAppWith(t, db.module(queue.WithQueue("default", 1, workerfx.WithStopTimeout(2*time.Second))),
+			written(db, func(ctx context.Context, tx any, job *queue.Job[mail]) error {
+				begun <- job.ID
+				<-ctx.Done()
+				time.Sleep(50 * time.Millisecond) // database/sql rolls the transaction back
+				if tx, ok := tx.(*sql.Tx); ok {
+					_, err := tx.Exec(`SELECT 1`)
+					return err
+				}
+				return ctx.Err()
+			}))
+		a.RequireStart()
+		id := a.enqueue(t, mail{}, queue.MaxAttempts(1))
+		receive(t, begun)
+		a.RequireStop()
+		require.Equal(t, 1, db.count(t, fmt.Sprintf(`SELECT count(*) FROM river_job WHERE id = %d AND state = 'available' AND attempt = 0`, id)))
 	})
 }

@@ -3,7 +3,10 @@ package queue_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -80,4 +83,19 @@ func TestQueueIsAWorkerOfThePool(t *testing.T) {
 		a.RequireStop()
 		a.AwaitStatus("queue/default", workerfx.StatusStopped)
 	})
+}
+
+func TestTwoNamesOfAFileHaveTheSameLocks(t *testing.T) {
+	dir := t.TempDir()
+	file, link := filepath.Join(dir, "jobs.db"), filepath.Join(dir, "link.db")
+	begun, goOn := make(chan int64, 2), make(chan struct{})
+	a := startApp(t, newSQLiteIn(file), slow(begun, goOn))
+	require.NoError(t, os.Symlink(file, link))
+	id := a.enqueue(t, mail{})
+	require.Equal(t, id, receive(t, begun))
+	startApp(t, newSQLiteIn(link), slow(begun, goOn))
+	time.Sleep(2500 * time.Millisecond) // it looks for jobs of dead processes every second
+	require.Empty(t, begun, "the job runs twice")
+	close(goOn)
+	require.Equal(t, 1, a.awaitState(t, id, queue.StateCompleted).Attempt)
 }

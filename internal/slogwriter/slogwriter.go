@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,13 +51,14 @@ func (w writer) WriteLevel(level zerolog.Level, line []byte) (int, error) {
 		return len(line), nil
 	}
 	record, err := recordOf(to, line)
-	if err == nil {
-		err = w.handler.Handle(ctx, record)
+	if err != nil { // such as after a field with broken JSON
+		record = slog.NewRecord(time.Now(), to, strings.TrimSpace(string(line)), 0)
 	}
-	return len(line), err
+	return len(line), w.handler.Handle(ctx, record)
 }
 
-// recordOf makes a record of a line. Zerolog's own fields for level and time are left out.
+// recordOf makes a record of a line. Zerolog's own level, which comes first, and its time and its message, which come last,
+// are no fields. Fields of the user with these names are kept.
 func recordOf(level slog.Level, line []byte) (slog.Record, error) {
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	decoder.UseNumber()
@@ -67,20 +69,24 @@ func recordOf(level slog.Level, line []byte) (slog.Record, error) {
 	if err != nil {
 		return slog.Record{}, err
 	}
-	message := ""
-	kept := attrs[:0]
-	for _, attr := range attrs {
-		switch attr.Key {
-		case zerolog.MessageFieldName:
-			message = attr.Value.String()
-		case zerolog.LevelFieldName, zerolog.TimestampFieldName:
-		default:
-			kept = append(kept, attr)
+	if len(attrs) > 0 && attrs[0].Key == zerolog.LevelFieldName {
+		attrs = attrs[1:]
+	}
+	message, attrs := cutLast(attrs, zerolog.MessageFieldName)
+	_, attrs = cutLast(attrs, zerolog.TimestampFieldName)
+	record := slog.NewRecord(time.Now(), level, message, 0)
+	record.AddAttrs(attrs...)
+	return record, nil
+}
+
+// cutLast takes the last field with this key out of attrs. It returns its text.
+func cutLast(attrs []slog.Attr, key string) (text string, left []slog.Attr) {
+	for i, attr := range slices.Backward(attrs) {
+		if attr.Key == key {
+			return attr.Value.String(), slices.Delete(attrs, i, i+1)
 		}
 	}
-	record := slog.NewRecord(time.Now(), level, message, 0)
-	record.AddAttrs(kept...)
-	return record, nil
+	return "", attrs
 }
 
 // attrsOf reads the fields of an object, whose "{" was read, in their order.

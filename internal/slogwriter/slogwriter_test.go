@@ -78,3 +78,15 @@ func TestTheSlogLoggerDecidesAboutLevels(t *testing.T) {
 	}
 	require.Equal(t, []string{"DEBUG-4 trace", "DEBUG debug", "INFO none", "WARN warn", "ERROR error", "ERROR+4 fatal", "ERROR+8 panic"}, got)
 }
+
+func TestNothingOfALineIsLost(t *testing.T) {
+	t.Parallel()
+	lines := written(t, slog.LevelInfo, func(l zerolog.Logger) {
+		l.Info().Str("level", "of water").Str("message", "mine").Msg("hello")
+		l.Warn().RawJSON("broken", []byte("{")).Msg("hello")
+	})
+	require.Equal(t, map[string]any{"level": "of water", "message": "mine"}, lines[0]["pool"])
+	require.Equal(t, "hello", lines[0]["msg"])
+	require.Equal(t, "WARN", lines[1]["level"])
+	require.Contains(t, lines[1]["msg"], `"broken":{`)
+}

@@ -123,6 +123,9 @@ func (s *Store[TTx]) ChangeThese(ctx context.Context, change Change, ids []int64
 // changeBatch changes jobs in one transaction. If another job that is unique was enqueued at the same moment, it tries
 // again with half of the jobs.
 func (s *Store[TTx]) changeBatch(ctx context.Context, change Change, ids []int64, states []string) (int64, error) {
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
+	}
 	n, err := s.changeInTx(ctx, change, ids, states)
 	for range maxDeadlocks { // with a client that writes the ends of the same jobs, in another order
 		if !s.dialect.IsDeadlock(err) {
@@ -146,8 +149,16 @@ func (s *Store[TTx]) changeBatch(ctx context.Context, change Change, ids []int64
 }
 
 func (s *Store[TTx]) changeInTx(ctx context.Context, change Change, ids []int64, states []string) (int64, error) {
-	ctx, cancel := outlive(ctx)
+	longer, cancel := outlive(ctx)
 	defer cancel()
+	n, err := s.changeWithin(longer, change, ids, states)
+	if err != nil && longer.Err() != nil {
+		err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
+	}
+	return n, err
+}
+
+func (s *Store[TTx]) changeWithin(ctx context.Context, change Change, ids []int64, states []string) (int64, error) {
 	tx, err := s.driver.GetExecutor().Begin(ctx)
 	if err != nil {
 		return 0, err

@@ -83,11 +83,11 @@ func (e *fencedExecutor) writeEnds(ctx context.Context, params *riverdriver.JobS
 	return rows, err
 }
 
-// LeaderResign hides the error when the session is over, so that River does not try again. The leader's time runs out
-// by itself.
+// LeaderResign hides the error when the session is over, or when nothing answered in time, such as SQLite during a long
+// transaction. So River does not try again, and the stop takes no longer. The leader's time runs out by itself.
 func (e *fencedExecutor) LeaderResign(ctx context.Context, params *riverdriver.LeaderResignParams) (bool, error) {
 	resigned, err := e.Executor.LeaderResign(ctx, params)
-	if err != nil && e.session.IsOver() {
+	if err != nil && (e.session.IsOver() || ctx.Err() != nil) {
 		return false, nil
 	}
 	return resigned, err

@@ -28,19 +28,25 @@ type Session struct {
 
 	held    heldJobs
 	end     context.CancelCauseFunc
-	mu      sync.Mutex           // guards refused
-	refused map[string]time.Time // since when the database refuses something
+	mu      sync.Mutex // guards refused
+	refused map[string]refusal
 }
 
 // NewSession returns the session of a client whose lock is held until held ends.
 func NewSession(held context.Context, clientID string) *Session {
-	s := &Session{ClientID: clientID, refused: make(map[string]time.Time), held: heldJobs{ids: make(map[int64]struct{})}}
+	s := &Session{ClientID: clientID, refused: make(map[string]refusal), held: heldJobs{ids: make(map[int64]struct{})}}
 	s.Alive, s.end = context.WithCancelCause(held)
 	return s
 }
 
 // IsOver tells whether the lock was lost or given back, or the database refuses what the client needs.
 func (s *Session) IsOver() bool { return s.Alive.Err() != nil }
+
+// refusal is how long the database has refused something.
+type refusal struct{ since, last time.Time }
+
+// sameRefusal is the longest time between two failures that belong together. A client keeps its leader every five seconds.
+const sameRefusal = 15 * time.Second
 
 // maxRefusal is how long the database may refuse something that the client needs. Then the session ends.
 const maxRefusal = 2 * time.Second
@@ -50,15 +56,18 @@ const maxRefusal = 2 * time.Second
 func (s *Session) saw(ctx context.Context, what string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	since, before := s.refused[what]
+	now := time.Now()
+	before, known := s.refused[what]
 	switch {
 	case err == nil:
 		delete(s.refused, what)
 	case ctx.Err() != nil:
-	case !before:
-		s.refused[what] = time.Now()
-	case time.Since(since) >= maxRefusal:
-		s.end(fmt.Errorf("%w: for %v it could not %s: %w", ErrRefused, time.Since(since).Round(time.Millisecond), what, err))
+	case !known || now.Sub(before.last) > sameRefusal:
+		s.refused[what] = refusal{now, now}
+	case now.Sub(before.since) >= maxRefusal:
+		s.end(fmt.Errorf("%w: for %v it could not %s: %w", ErrRefused, now.Sub(before.since).Round(time.Millisecond), what, err))
+	default:
+		s.refused[what] = refusal{before.since, now}
 	}
 }
 

@@ -91,7 +91,11 @@ func (d *Database) Open(ctx context.Context, log *slog.Logger) error {
 		}
 	}
 	if d.path != "" {
-		d.locks = lockfile.Directory(d.path + "-workers")
+		file, err := filepath.EvalSymlinks(d.path) // a file with two names has one directory of lock files
+		if err != nil {
+			return err
+		}
+		d.locks = lockfile.Directory(file + "-workers")
 		if err := d.locks.Make(); err != nil {
 			return err
 		}
