@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/workerfx/workerfx/internal/lifecycle"
 	"github.com/workerfx/workerfx/internal/names"
 	"github.com/workerfx/workerfx/internal/nilcheck"
 	"github.com/workerfx/workerfx/internal/text"
@@ -57,10 +58,21 @@ func (p *Pool) Trigger(name string) error {
 			}
 		}
 		if !triggered {
-			return fmt.Errorf("it is %v, there is no wait to end", Status(e.first.machine.Status()))
+			return noWait(e.first.machine.Status())
 		}
 		return nil
 	})
+}
+
+// noWait says why there is no wait to end.
+func noWait(status lifecycle.Status) error {
+	switch {
+	case status.Done():
+		return fmt.Errorf("it has ended (%v), there is no wait to end: Restart runs it again", Status(status))
+	case status == lifecycle.Running:
+		return errors.New("it is running already, there is no wait to end")
+	}
+	return fmt.Errorf("it is %v, there is no wait to end", Status(status))
 }
 
 // Reschedule gives a worker with a schedule another one, from its next wait on. The current runs go on. A replica that waits

@@ -161,7 +161,7 @@ func Confirmed(w http.ResponseWriter, r *http.Request, q Question) bool {
 func parseForm(r *http.Request) error {
 	err := r.ParseForm()
 	if err == nil {
-		err = r.ParseMultipartForm(maxBody)
+		err = r.ParseMultipartForm(maxBody) //nolint:gosec // the handler has limited the body
 	}
 	if err == nil || errors.Is(err, http.ErrNotMultipart) {
 		return nil

@@ -15,10 +15,10 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/fx"
+	"go.uber.org/fx/fxevent"
 
 	"github.com/workerfx/workerfx"
 	"github.com/workerfx/workerfx/fxtest"
-	"go.uber.org/fx/fxevent"
 )
 
 // mailer is a worker as an app has them, and needs a logger to be made. Its server is down.
@@ -203,7 +203,7 @@ func TestAModuleMayHaveAnFxLoggerOfItsOwn(t *testing.T) {
 	calls := 0
 	app := fxtest.New(t,
 		fx.Module("logging",
-			fx.Provide(func() zerolog.Logger { return zerolog.Nop() }, func() *bytes.Buffer { calls++; return nil }),
+			fx.Provide(zerolog.Nop, func() *bytes.Buffer { calls++; return nil }),
 			fx.WithLogger(func(*bytes.Buffer) fxevent.Logger { return fxevent.NopLogger }),
 		),
 		workerfx.ProvideWorker(func() workerfx.Worker { return workerfx.NewWorker("w", untilStopped) }))

@@ -88,7 +88,7 @@ func (e *fencedExecutor) writeEnds(ctx context.Context, params *riverdriver.JobS
 func (e *fencedExecutor) LeaderResign(ctx context.Context, params *riverdriver.LeaderResignParams) (bool, error) {
 	resigned, err := e.Executor.LeaderResign(ctx, params)
 	if err != nil && (e.session.IsOver() || ctx.Err() != nil) {
-		return false, nil
+		return false, nil //nolint:nilerr // see above
 	}
 	return resigned, err
 }
