@@ -41,9 +41,7 @@ func TestPeriodicJobIsEnqueuedByOneOfManyApps(t *testing.T) {
 
 func TestPeriodicJobsThatAreTheSameAndUniqueAreRefused(t *testing.T) {
 	db := newSQLite(t)
-	every := func(spec string, args queue.Args, opts ...queue.EnqueueOption) fx.Option {
-		return queue.Periodic(spec, args, opts...)
-	}
+	every := queue.Periodic
 	err := errorOf(db.module(), every("@hourly", mail{"a"}, queue.Unique()), every("@daily", mail{"a"}, queue.Unique()))
 	require.ErrorContains(t, err, `periodic job of kind "mail": it is unique, and there twice ("@daily" and "@hourly")`)
 	require.NoError(t, errorOf(db.module(),
