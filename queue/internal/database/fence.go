@@ -75,10 +75,11 @@ func (e *fencedExecutor) writeEnds(ctx context.Context, params *riverdriver.JobS
 	if e.session.Executor != nil {
 		executor = e.session.Executor
 	}
+	written := e.session.held.ending(params.ID)
 	rows, err := executor.JobSetStateIfRunningMany(ctx, params)
 	if err == nil {
 		e.stacks.forget(params.ID)
-		e.session.held.ended(params.ID)
+		written()
 	}
 	return rows, err
 }

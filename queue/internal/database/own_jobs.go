@@ -20,7 +20,8 @@ const answerLimit = 10 * time.Second
 // heldJobs are the running jobs that a client knows of.
 type heldJobs struct {
 	mu       sync.Mutex // guards the fields below
-	ids      map[int64]struct{}
+	ids      map[int64]int // with the number of the answer
+	answers  int
 	fetching time.Time // since when the client waits for an answer; zero if it does not
 }
 
@@ -39,17 +40,26 @@ func (h *heldJobs) fetchEnded(answer *riverdriver.JobGetAvailableResult) {
 	if answer == nil {
 		return
 	}
+	h.answers++
 	for _, job := range answer.Jobs {
-		h.ids[job.ID] = struct{}{}
+		h.ids[job.ID] = h.answers
 	}
 }
 
-// ended notes that the ends of jobs are written.
-func (h *heldJobs) ended(ids []int64) {
+// ending is called before the ends of jobs are written, and written after that. A job that runs again at once may have been
+// fetched again meanwhile: that one is still held.
+func (h *heldJobs) ending(ids []int64) (written func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, id := range ids {
-		delete(h.ids, id)
+	last := h.answers
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		for _, id := range ids {
+			if h.ids[id] <= last {
+				delete(h.ids, id)
+			}
+		}
 	}
 }
 

@@ -34,7 +34,7 @@ type Session struct {
 
 // NewSession returns the session of a client whose lock is held until held ends.
 func NewSession(held context.Context, clientID string) *Session {
-	s := &Session{ClientID: clientID, refused: make(map[string]refusal), held: heldJobs{ids: make(map[int64]struct{})}}
+	s := &Session{ClientID: clientID, refused: make(map[string]refusal), held: heldJobs{ids: make(map[int64]int)}}
 	s.Alive, s.end = context.WithCancelCause(held)
 	return s
 }
