@@ -22,5 +22,5 @@ func NewGreeter() workerfx.Worker {
 }
 
 func main() {
-	fx.New(workerfx.Module, workerfx.ProvideWorker(NewGreeter)).Run()
+	fx.New(fx.NopLogger, workerfx.Module, workerfx.ProvideWorker(NewGreeter)).Run()
 }
