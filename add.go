@@ -70,7 +70,7 @@ func addAll(p *Pool, entries []*entry) error {
 }
 
 // withoutExcluded returns the workers that the configuration does not exclude from this process. The pool keeps the names of
-// the others.
+// the others, but for children.
 func withoutExcluded(p *Pool, entries []*entry) []*entry {
 	excluded := func(e *entry) bool { return p.config.excludes(configuredName(e.parent, e.name)) }
 	if !slices.ContainsFunc(entries, excluded) {
@@ -78,10 +78,11 @@ func withoutExcluded(p *Pool, entries []*entry) []*entry {
 	}
 	var left []*entry
 	for _, e := range entries {
-		if excluded(e) {
-			p.excluded[e.name] = true
-		} else {
+		switch {
+		case !excluded(e):
 			left = append(left, e)
+		case e.parent == nil: // children may have any number of names
+			p.excluded[e.name] = true
 		}
 	}
 	return left
@@ -140,11 +141,13 @@ func stopAndWait(ctx context.Context, e *entry) error {
 	p.mu.Lock()
 	e.removed = true
 	e.first.changed() // no other worker waits for this one any more
+	var after afterwards
+	e.logUnhandled(&after)
 	if forget(e) {
 		p.mu.Unlock()
+		after.do()
 		return nil
 	}
-	var after afterwards
 	e.askToStop(p.stopDeadlineOf(ctx), &after)
 	var ended []<-chan struct{}
 	for r := range e.replicas() {

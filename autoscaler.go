@@ -37,9 +37,13 @@ func (a *Autoscaler) Run(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrDoNotRestart, err)
 	}
 	var changed time.Time
-	finish := Draining(ctx)
+	finish, resume := run.Idle() // not Draining: a stop ends the call of Demand, too
+	resume()
 	for {
 		demand, err := a.Demand(ctx)
+		if isClosed(finish) {
+			return ErrStopping
+		}
 		if err == nil {
 			changed, err = a.scale(run.replica.pool, demand, changed)
 		}
@@ -49,6 +53,15 @@ func (a *Autoscaler) Run(ctx context.Context) error {
 		if isOver(ctx, finish, orDefault(a.Every, 10*time.Second)) {
 			return ErrStopping
 		}
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
 	}
 }
 

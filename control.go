@@ -102,9 +102,9 @@ func (p *Pool) Reschedule(name string, schedule Schedule) error {
 }
 
 // Restart ends the worker's current runs and begins new ones, with a count of failures of 0. A worker that is done
-// runs again. Restart waits until the old runs have ended. If they do not end within the stop timeout (15s if there
-// is none), a *[StopError] names them. So a worker must not call it for itself. The new runs begin when the old ones have ended. Replicas that were scaled
-// down do not restart.
+// runs again. Restart waits until the old runs have ended: a worker must not call it for itself. If they do not end within
+// the stop timeout (15s if there is none), a *[StopError] names them. The new runs begin when the old ones have ended.
+// Replicas that were scaled down do not restart.
 func (p *Pool) Restart(name string) error {
 	var worker *entry
 	var ending []runEnding

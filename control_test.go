@@ -625,3 +625,27 @@ func TestAPausedAutoscalerLeavesTheWorkerAsItIs(t *testing.T) {
 		require.Greater(t, asked.Load(), before)
 	})
 }
+
+func TestAnAutoscalerEndsAtOnce(t *testing.T) {
+	waits := &workerfx.Autoscaler{Worker: "w", Demand: func(ctx context.Context) (float64, error) { <-ctx.Done(); return 0, ctx.Err() }}
+	bubble("at a stop", t, func(t *testing.T) {
+		pool := newPool(t, workerfx.NewWorker("w", untilStopped), waits)
+		require.NoError(t, pool.Start(t.Context()))
+		synctest.Wait()
+		begun := time.Now()
+		require.NoError(t, pool.Stop(context.Background()))
+		require.Zero(t, time.Since(begun))
+	})
+	bubble("at a pause while it asks for the demand", t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", untilStopped), &workerfx.Autoscaler{Worker: "w", Demand: func(context.Context) (float64, error) {
+			time.Sleep(time.Second)
+			return 3, nil
+		}})
+		synctest.Wait()
+		require.NoError(t, pool.Pause("autoscaler:w"))
+		time.Sleep(time.Minute)
+		wanted, _, err := pool.Replicas("w")
+		require.NoError(t, err)
+		require.Equal(t, 1, wanted)
+	})
+}

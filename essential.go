@@ -82,14 +82,15 @@ func endedByItself(e *entry) bool {
 	return true
 }
 
-// failedReplica returns the failure of a replica that failed for good, by itself or with its group. The pool's lock is held.
+// failedReplica returns the failure of a replica that failed for good, by itself or with its group. One that has an error wins.
+// The pool's lock is held.
 func failedReplica(e *entry) (failed Problem, ok bool) {
 	for r := range e.replicas() {
-		if r.machine.HasFailed() && !r.machine.IsScaledDown() {
-			return r.record.failure(TroubleFailed), true
+		if failed.Err == nil && r.machine.HasFailed() && !r.machine.IsScaledDown() {
+			failed, ok = r.record.failure(TroubleFailed), true
 		}
 	}
-	return Problem{}, false
+	return failed, ok
 }
 
 // prematureError is why an essential worker stopped the pool.

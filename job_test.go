@@ -477,3 +477,23 @@ func TestTheLogSaysWhichItemsNoReplicaHandled(t *testing.T) {
 		require.EqualValues(t, 1, log.find(t, line)["items"])
 	})
 }
+
+func TestItemsOfAWorkerThatIsRemovedAreLogged(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		var log logBuffer
+		pool, err := workerfx.NewPool(workerfx.WithLogger(*log.logger()))
+		require.NoError(t, err)
+		ch := make(chan int)
+		require.NoError(t, pool.Add(workerfx.NewWorker("w", workerfx.FromChannel(ch, func(context.Context, int) error { return errBoom }),
+			workerfx.WithMaxAttempts(0), workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Hour}))))
+		require.NoError(t, pool.Start(t.Context()))
+		ch <- 1
+		synctest.Wait()
+		require.NoError(t, pool.Scale("w", 0))
+		synctest.Wait()
+		require.NoError(t, pool.Remove(t.Context(), "w"))
+		require.Equal(t, 1, log.count(t, "worker ended with items that were not handled"))
+		require.NoError(t, pool.Stop(context.Background()))
+		require.Equal(t, 1, log.count(t, "worker ended with items that were not handled"))
+	})
+}

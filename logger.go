@@ -184,9 +184,9 @@ func (l *poolLog) groupStopped(r *replica, last *run, peer *replica) {
 }
 
 // unhandled logs that items were received and not handled. Only a restart of the worker would handle them.
-func (l *poolLog) unhandled(r *run, items int) {
+func (l *poolLog) unhandled(r *replica, last *run, items int) {
 	l.line(zerolog.ErrorLevel, "worker ended with items that were not handled", func(e *zerolog.Event) {
-		logRun(e, r)
+		logFields(e, r, last)
 		e.Int("items", items)
 	})
 }

@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// redelivery is the part of a [unhandledItems] that does not depend on the type of its items.
+// redelivery is the part of an [unhandledItems] that does not depend on the type of its items.
 type redelivery interface {
 	releaseToOthers()
 	hasForOthers() bool
@@ -104,38 +104,39 @@ func (u *unhandledItems[T]) take() (item T, ok bool) {
 
 // handOver hands the items that a replica's last run did not handle to other replicas, if the replica was scaled
 // down. If no replica is left, it logs how many items there are.
-func handOver(last *run, scaledDown bool) {
-	p := last.replica.pool
-	p.mu.Lock()
-	unhandled, redelivery := last.parts.unhandled, last.parts.redelivery
-	isLast := last.replica.entry.hasEnded()
-	p.mu.Unlock()
-	if redelivery == nil {
+func handOver(r *replica, last *run, scaledDown bool) {
+	e, mu := r.entry, &r.pool.mu
+	mu.Lock()
+	items := e.redelivery
+	leftSome := last != nil && last.parts != nil && last.parts.unhandled > 0
+	mu.Unlock()
+	if scaledDown && leftSome {
+		items.releaseToOthers()
+	}
+	if items.hasForOthers() {
+		reviveForItems(e)
+	}
+	mu.Lock()
+	e.alive--
+	isLast := e.alive == 0 && (!scaledDown || hasEndedReplica(e)) // else it may be scaled up again
+	mu.Unlock()
+	if !isLast {
 		return
 	}
-	if scaledDown && unhandled > 0 {
-		redelivery.releaseToOthers()
-	}
-	if redelivery.hasForOthers() {
-		reviveForItems(last.replica.entry)
-	}
-	if !isLast || scaledDown { // others take them, or it may be scaled up again
-		return
-	}
-	if n := redelivery.report(); n > 0 {
-		p.log.unhandled(last, n)
+	if n := items.report(); n > 0 {
+		r.pool.log.unhandled(r, last, n)
 	}
 }
 
-// logUnhandled logs how many items a worker that has ended did not handle, if it was not said before. The pool's lock is
-// held.
+// logUnhandled logs how many items a worker without a replica that is alive did not handle, if that was not said before. The pool's
+// lock is held.
 func (e *entry) logUnhandled(after *afterwards) {
-	last := e.first.run
-	if last == nil || last.parts == nil || last.parts.redelivery == nil || !e.hasEnded() {
+	if e.redelivery == nil || e.alive > 0 {
 		return
 	}
-	if n := last.parts.redelivery.report(); n > 0 {
-		after.log(func() { e.pool.log.unhandled(last, n) })
+	if n := e.redelivery.report(); n > 0 {
+		last := e.first.run
+		after.log(func() { e.pool.log.unhandled(&e.first, last, n) })
 	}
 }
 

@@ -44,6 +44,7 @@ func (r *replica) start() {
 // prepareStart prepares the replica for launch. The pool's lock is held.
 func (r *replica) prepareStart() {
 	r.group.holdNew(r)
+	r.alive++
 	r.pool.goroutines++
 }
 
@@ -208,6 +209,7 @@ func (r *replica) askToStop(now time.Time) {
 type exit struct {
 	abandoned  bool // Stop does not wait for it any more
 	scaledDown bool
+	handsOver  bool     // the worker's body handles items
 	essential  *Problem // the last failure of an essential worker that was not asked to end; nil for others
 }
 
@@ -225,7 +227,8 @@ func (r *replica) end(after *afterwards) (next todo) {
 	}
 	r.group.forget(r, after)
 	stopping, scaledDown := r.machine.IsStopping(), r.machine.IsScaledDown()
-	next.exit = exit{abandoned: r.abandoned, scaledDown: scaledDown && !stopping}
+	next.exit = exit{abandoned: r.abandoned, scaledDown: scaledDown && !stopping, handsOver: r.redelivery != nil}
+	next.run = r.run
 	switch {
 	case !r.isEssential() || stopping:
 	case !scaledDown:
@@ -234,21 +237,18 @@ func (r *replica) end(after *afterwards) (next todo) {
 	case hasEndedReplica(r.entry): // this was the last one that had not
 		next.exit.essential = &Problem{Trouble: TroubleFailed}
 	}
-	if r.run != nil && r.run.parts != nil {
-		next.run = r.run
-	}
 	return next
 }
 
-// reportExit tells others that the goroutine has ended, also if a log sink ends the goroutine in here. last is a run that
-// may have left something for others, or nil.
+// reportExit tells others that the goroutine has ended, also if a log sink ends the goroutine in here. last is its last run,
+// or nil.
 func (r *replica) reportExit(last *run, how exit) {
 	defer goroutineEnded(r, how)
 	if how.essential != nil {
 		defer essentialEnded(r.entry, *how.essential)
 	}
-	if last != nil {
-		handOver(last, how.scaledDown)
+	if how.handsOver {
+		handOver(r, last, how.scaledDown)
 	}
 }
 

@@ -47,8 +47,7 @@ type parts struct {
 	ready   bool // the run called Ready
 	standby int  // how many calls of Standby have not ended
 
-	redelivery redelivery // the items that the body's attempts share; nil if it handles no items
-	unhandled  int        // items that the run left for the next attempt
+	unhandled int // items that the run left for the next attempt
 }
 
 // part returns the run's parts, and makes them if need be. The pool's lock is held.

@@ -508,3 +508,20 @@ func TestATriggerRunsOnceMoreThoughNoTickFollows(t *testing.T) {
 		require.Equal(t, workerfx.StatusSuccess, e.Status)
 	})
 }
+
+func TestTheFirstRunAfterScalingUpFromZeroIsThatOfAStart(t *testing.T) {
+	bubble("at once", t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", succeeds, workerfx.WithReplicas(0), workerfx.WithInterval(time.Hour), workerfx.WithStartImmediately()))
+		synctest.Wait()
+		require.NoError(t, pool.Scale("w", 1))
+		synctest.Wait()
+		require.EqualValues(t, 1, execution(t, pool, "w").Runs)
+	})
+	bubble("deferred", t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", succeeds, workerfx.WithReplicas(0), workerfx.WithInterval(time.Minute), workerfx.WithDeferredStart(time.Hour)))
+		synctest.Wait()
+		require.NoError(t, pool.Scale("w", 1))
+		time.Sleep(30 * time.Minute)
+		require.Zero(t, execution(t, pool, "w").Runs)
+	})
+}

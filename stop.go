@@ -235,6 +235,9 @@ func goroutineEnded(r *replica, how exit) {
 	e, p := r.entry, r.pool
 	var after afterwards
 	p.mu.Lock()
+	if !how.handsOver {
+		e.alive--
+	}
 	dropIfScaledDown(r)
 	if e.removed || e.parent != nil && (!how.scaledDown || hasEndedReplica(e)) {
 		forget(e)

@@ -2,6 +2,7 @@ package workerfx_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -463,5 +464,33 @@ func TestAnEssentialWorkerFailsWithItsGroup(t *testing.T) {
 		g.fails["a"] <- errBoom
 		time.Sleep(time.Minute)
 		require.ErrorIs(t, pool.Health(), workerfx.ErrPoolStopped)
+	})
+}
+
+func TestThePoolSaysWhyAnEssentialWorkerFailed(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		fail, failB := make(chan struct{}, 1), make(chan struct{})
+		endsAfter := func(fail <-chan struct{}, err error) workerfx.RunFunc {
+			return func(ctx context.Context) error {
+				select {
+				case <-fail:
+					return err
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+			}
+		}
+		pool := newPool(t)
+		require.NoError(t, pool.AddGroup(groupOf{
+			workerfx.NewWorker("a", endsAfter(fail, errBoom), workerfx.WithReplicas(2), workerfx.WithEssential(), workerfx.WithStrategy(workerfx.OneForOne)),
+			workerfx.NewWorker("b", endsAfter(failB, errors.New("other"))),
+		}, workerfx.WithName("g"), workerfx.WithStrategy(workerfx.OneForAll)))
+		ended := make(chan error, 1)
+		go func() { ended <- pool.Run(t.Context()) }()
+		synctest.Wait()
+		fail <- struct{}{} // one replica of a fails by itself, and the other one with the group
+		synctest.Wait()
+		close(failB)
+		require.ErrorIs(t, <-ended, errBoom)
 	})
 }

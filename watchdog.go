@@ -173,8 +173,10 @@ func (w *watchdog) look() {
 		return
 	}
 	stack := sharedStacks.Stack(w.run.id) // while it still hangs
-	recovered := !w.alarm.Load()          // a heartbeat has come meanwhile
-	if silent && !recovered && w.run.replica.stuckPolicy == RestartStuck {
+	if !w.alarm.Load() {                  // a heartbeat has come meanwhile
+		return
+	}
+	if silent && w.run.replica.stuckPolicy == RestartStuck {
 		w.run.fail(err)
 	}
 	w.run.replica.pool.log.stuck(w.run, err, stack)

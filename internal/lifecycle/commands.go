@@ -20,7 +20,7 @@ func (m *Machine) ScaleUp() (needsGoroutine bool) {
 	m.scaledDown = false
 	if needsGoroutine {
 		m.reset()
-		if m.policy.Scheduled && m.ticks != nil { // as after a pause
+		if m.policy.Scheduled && m.Runs > 0 { // as after a pause
 			m.planTick(zeroTime)
 		}
 	}
