@@ -110,19 +110,11 @@ func (b StaticBackoff) Validate() error {
 }
 
 // checkBackoff returns an error if a backoff is nil or not valid.
-func checkBackoff(b Backoff) (err error) {
+func checkBackoff(b Backoff) error {
 	if nilcheck.IsNil(b) {
 		return errors.New("backoff is nil")
 	}
-	if b, ok := b.(interface{ Validate() error }); ok {
-		defer func() {
-			if value := recover(); value != nil {
-				err = errors.New("its method Validate: " + safecall.PanicText(value))
-			}
-		}()
-		return b.Validate()
-	}
-	return nil
+	return safecall.Validate(b)
 }
 
 // Wait waits for d, or until ctx ends if that is earlier. It returns at once if d is not positive.

@@ -87,7 +87,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("X-Frame-Options", "DENY")
 	header.Set("Cache-Control", "no-store")
-	if r.URL.Path == "" && !h.atRoot(w, r) {
+	r = withSlash(r)
+	if r.URL.Path == "" { // the prefix without its slash
+		redirectToRoot(w, r)
 		return
 	}
 	h.shutdowns.of(r) // now, as it is too late when the server shuts down already
@@ -100,21 +102,29 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.origins.Handler(http.HandlerFunc(h.checked)).ServeHTTP(w, r)
 }
 
-// atRoot makes a request for the prefix one for the first page. If its slash is missing, it redirects the request and
-// returns false.
-func (*handler) atRoot(w http.ResponseWriter, r *http.Request) bool {
-	asked, query, _ := strings.Cut(r.RequestURI, "?") // the request's own path has the last part of the prefix
-	if strings.HasSuffix(asked, "/") {
-		r.URL.Path = "/"
-		return true
+// withSlash returns the request with the slash of its path that StripPrefix took away, if its prefix has one at its end.
+func withSlash(r *http.Request) *http.Request {
+	asked, _, _ := strings.Cut(r.RequestURI, "?")
+	if strings.HasPrefix(r.URL.Path, "/") || !strings.HasSuffix(asked, "/"+r.URL.EscapedPath()) {
+		return r
 	}
+	with := r.Clone(r.Context())
+	with.URL.Path = "/" + with.URL.Path
+	if with.URL.RawPath != "" {
+		with.URL.RawPath = "/" + with.URL.RawPath
+	}
+	return with
+}
+
+// redirectToRoot adds the missing slash. The request's own path has the last part of the prefix.
+func redirectToRoot(w http.ResponseWriter, r *http.Request) {
+	asked, query, _ := strings.Cut(r.RequestURI, "?")
 	to := path.Base(asked) + "/"
 	if query != "" {
 		to += "?" + query
 	}
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusMovedPermanently)
-	return false
 }
 
 // isPlain tells whether the mux takes a path as it is. It would redirect others, to a place outside of a prefix.

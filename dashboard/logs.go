@@ -42,7 +42,7 @@ func NewLogs(lines int) *Logs {
 	return &Logs{lines: max(lines, 1), workers: make(map[string]*list.Element), recent: list.New()}
 }
 
-// Write keeps a line of JSON that has the field "worker". It ignores other lines, and never fails.
+// Write keeps a line of JSON whose first field "worker" is a text. It ignores other lines, and never fails.
 func (l *Logs) Write(line []byte) (int, error) {
 	if l == nil {
 		return len(line), nil

@@ -178,7 +178,9 @@ func TestAPathLeadsNowhereOutsideOfThePrefix(t *testing.T) {
 		require.Empty(t, w.Header().Get("Location"), target)
 	}
 	require.Equal(t, "workers/?status=error", get(mounted, "/workers?status=error").Header().Get("Location"))
-	require.Equal(t, http.StatusOK, get(http.StripPrefix("/workers/", h), "/workers/").Code, "the first page")
+	for _, target := range []string{"/workers/", "/workers/worker?name=w", "/workers/assets/style.css", "/workers/api/workers"} {
+		require.Equal(t, http.StatusOK, get(http.StripPrefix("/workers/", h), target).Code, target)
+	}
 }
 
 func TestLinksOfErrorsLeadToTheRoot(t *testing.T) {

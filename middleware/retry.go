@@ -6,6 +6,7 @@ import (
 
 	"github.com/workerfx/workerfx"
 	"github.com/workerfx/workerfx/internal/idle"
+	"github.com/workerfx/workerfx/internal/safecall"
 )
 
 // Retry calls next until it returns nil, at most attempts times. It waits backoff.Duration(n) after the n-th
@@ -48,10 +49,8 @@ func checkRetry(attempts int, backoff workerfx.Backoff) error {
 	if err := checkNotNil("Retry", "backoff", backoff); err != nil {
 		return err
 	}
-	if b, ok := backoff.(interface{ Validate() error }); ok {
-		if err := b.Validate(); err != nil {
-			return badValue("Retry", "backoff", backoff, err.Error())
-		}
+	if err := safecall.Validate(backoff); err != nil {
+		return badValue("Retry", "backoff", backoff, err.Error())
 	}
 	return nil
 }

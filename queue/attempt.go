@@ -98,7 +98,7 @@ func isA[E error](err error) bool {
 }
 
 // riverError returns the error that tells River how the attempt ended.
-func (a *attempt) riverError(err error, how ending) error {
+func (a *attempt) riverError(ctx context.Context, err error, how ending) error {
 	switch how {
 	case succeeded:
 		return nil
@@ -108,6 +108,9 @@ func (a *attempt) riverError(err error, how ending) error {
 		}
 		return err
 	case discarded:
+		if errors.Is(context.Cause(ctx), river.ErrJobCancelledRemotely) {
+			err = river.ErrJobCancelledRemotely
+		}
 		return river.JobCancel(stored(err))
 	default:
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/internal/nilcheck"
+	"github.com/workerfx/workerfx/internal/safecall"
 )
 
 // Handler does the jobs of one kind. Handle is called from many goroutines at once. It is called at least once for
@@ -186,13 +188,10 @@ func (h *handler) validate() error {
 	if h.timeout < 0 {
 		errs = append(errs, bad("timeout", h.timeout, "must not be negative"))
 	}
-	if h.backoffSet && h.backoff == nil {
-		errs = append(errs, bad("backoff", h.backoff, "is nil"))
-	}
-	if b, ok := h.backoff.(interface{ Validate() error }); ok {
-		if err := b.Validate(); err != nil {
-			errs = append(errs, bad("backoff", fmt.Sprintf("%+v", h.backoff), err.Error()))
-		}
+	if h.backoffSet && nilcheck.IsNil(h.backoff) {
+		errs = append(errs, bad("backoff", fmt.Sprintf("%T", h.backoff), "is nil"))
+	} else if err := safecall.Validate(h.backoff); err != nil {
+		errs = append(errs, bad("backoff", fmt.Sprintf("%+v", h.backoff), err.Error()))
 	}
 	for i, mw := range h.middleware {
 		if mw == nil {

@@ -117,6 +117,18 @@ func registerJobs(registerer prometheus.Registerer, c *jobsCollector) (*jobsColl
 	return before, nil
 }
 
+// takeCollector makes the registered collector that of this app. It fails if another app that runs has it.
+func (a *appQueue) takeCollector() error {
+	if a.collector == nil {
+		return nil
+	}
+	if other := a.collector.app.Load(); other != a && other.opened.Load() {
+		return errTwoQueues
+	}
+	a.collector.app.Store(a)
+	return nil
+}
+
 // observe counts how long an attempt took, with the trace of its span as an exemplar if it is sampled. The time of an
 // interrupted attempt means nothing.
 func (a *attempt) observe(ctx context.Context, took time.Duration, how ending) {

@@ -132,7 +132,12 @@ func TestTwoAppsOnOneRegistryAreAnError(t *testing.T) {
 		return fx.New(fx.NopLogger, fx.Supply(registry), newSQLite(t).module(), fx.Invoke(func(*queue.Client) {}))
 	}
 	first, second := app(), app() // before one of them is started
-	require.ErrorContains(t, first.Start(t.Context()), "the registry has the metrics of another queue already")
-	require.NoError(t, second.Start(t.Context()))
-	require.NoError(t, second.Stop(t.Context()))
+	require.NoError(t, first.Start(t.Context()))
+	require.ErrorContains(t, second.Start(t.Context()), "the registry has the metrics of another queue already")
+	require.NoError(t, first.Stop(t.Context()))
+
+	third := app()
+	require.NoError(t, fx.New(fx.NopLogger, fx.Supply(registry), newSQLite(t).module(), fx.Invoke(func(*queue.Client) {})).Err(), "made and never started")
+	require.NoError(t, third.Start(t.Context()))
+	require.NoError(t, third.Stop(t.Context()))
 }

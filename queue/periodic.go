@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -52,7 +53,7 @@ func (p *periodic) uniqueKey() string {
 	}
 	key := []any{params.Args.Kind(), unique}
 	if unique.ByArgs {
-		key = append(key, params.Args)
+		key = append(key, uniqueArgs(params.Args))
 	}
 	if unique.ByQueue {
 		key = append(key, params.InsertOpts.Queue)
@@ -64,22 +65,69 @@ func (p *periodic) uniqueKey() string {
 	return string(text)
 }
 
-// checkPeriodics returns an error about unique jobs that are there twice. River enqueues all jobs of a moment at once, or none
-// of them if two are the same and unique.
+// uniqueArgs are the arguments that River compares: the fields with the tag river:"unique", or all if no field has it.
+func uniqueArgs(args river.JobArgs) any {
+	v := reflect.Indirect(reflect.ValueOf(args))
+	if v.Kind() != reflect.Struct {
+		return args
+	}
+	tagged := make(map[string]any)
+	for field, value := range v.Fields() {
+		if field.IsExported() && slices.Contains(strings.Split(field.Tag.Get("river"), ","), "unique") {
+			tagged[field.Name] = value.Interface()
+		}
+	}
+	if len(tagged) == 0 {
+		return args
+	}
+	return tagged
+}
+
+// checkPeriodics returns an error about unique jobs that are the same and may be due at the same moment. River enqueues all
+// jobs of a moment at once, or none of them if two are the same and unique.
 func checkPeriodics(all []periodic) error {
 	var errs []error
-	known := make(map[string]string) // the schedules
+	known := make(map[string][]periodic)
 	for _, p := range all {
 		key := p.uniqueKey()
-		if before, twice := known[key]; twice && key != "" {
-			specs := []string{before, p.spec}
-			slices.Sort(specs)
-			errs = append(errs, fmt.Errorf("queue: periodic job of kind %q: it is unique, and there twice (%q and %q): give one of them other arguments",
-				p.entry.args.Kind(), specs[0], specs[1]))
+		if key == "" {
+			continue
 		}
-		known[key] = p.spec
+		for _, before := range known[key] {
+			if meet(before, p) {
+				specs := []string{before.spec, p.spec}
+				slices.Sort(specs)
+				errs = append(errs, fmt.Errorf("queue: periodic job of kind %q: it is unique, and there twice (%q and %q): give one of them other arguments",
+					p.entry.args.Kind(), specs[0], specs[1]))
+			}
+		}
+		known[key] = append(known[key], p)
 	}
 	return errors.Join(errs...)
+}
+
+// meet tells whether two periodic jobs may be due at the same moment. It looks at their next ticks. Those of "@every" depend on
+// when a leader starts.
+func meet(a, b periodic) bool {
+	const ticks = 10_000
+	if strings.HasPrefix(a.spec, "@every") || strings.HasPrefix(b.spec, "@every") {
+		return true
+	}
+	now := time.Now()
+	x, y := a.schedule.Next(now), b.schedule.Next(now)
+	for range ticks {
+		switch {
+		case x.IsZero() || y.IsZero():
+			return false
+		case x.Equal(y):
+			return true
+		case x.Before(y):
+			x = a.schedule.Next(x)
+		default:
+			y = b.schedule.Next(y)
+		}
+	}
+	return false
 }
 
 // riverPeriodics returns the periodic jobs in River's form. The client that leads enqueues them.

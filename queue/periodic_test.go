@@ -38,12 +38,22 @@ func TestPeriodicJobIsEnqueuedByOneOfManyApps(t *testing.T) {
 	})
 }
 
+// tagged are arguments of which River compares one.
+type tagged struct {
+	ID   int `river:"unique"`
+	Text string
+}
+
+func (tagged) Kind() string { return "tagged" }
+
 func TestPeriodicJobsThatAreTheSameAndUniqueAreRefused(t *testing.T) {
 	db := newSQLite(t)
 	every := queue.Periodic
 	err := errorOf(db.module(), every("@hourly", mail{"a"}, queue.Unique()), every("@daily", mail{"a"}, queue.Unique()))
 	require.ErrorContains(t, err, `periodic job of kind "mail": it is unique, and there twice ("@daily" and "@hourly")`)
+	require.Error(t, errorOf(db.module(), every("@hourly", tagged{1, "a"}, queue.Unique()), every("@daily", tagged{1, "b"}, queue.Unique())))
 	require.NoError(t, errorOf(db.module(),
+		every("0 9 * * 1-5", tagged{2, "weekdays"}, queue.Unique()), every("0 11 * * 0,6", tagged{2, "weekend"}, queue.Unique()),
 		every("@hourly", mail{"a"}, queue.Unique()), every("@daily", mail{"b"}, queue.Unique()), every("@daily", mail{"a"}),
 		every("@daily", secret{"a"}, queue.Unique()), every("@hourly", mail{"a"}, queue.UniqueFor(time.Hour))))
 }

@@ -81,7 +81,7 @@ func (r *queueRun) Work(ctx context.Context, row *rivertype.JobRow) error {
 	a.endSpan(span, err, how)
 	r.app.hooks.done(ctx, &log, &a.info, err)
 	a.report(ctx, &log, err, how)
-	return a.riverError(err, how)
+	return a.riverError(ctx, err, how)
 }
 
 // cancellable lets cancelJobs end the context of a job, until end is called.

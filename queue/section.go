@@ -27,14 +27,30 @@ func Section(c *Client) dashboard.Section {
 	api.HandleFunc("GET /jobs", s.limited(s.jobsAPI))
 	api.HandleFunc("GET /job", s.limited(s.jobAPI))
 	api.HandleFunc("POST /{action}", s.actAPI)
-	pages.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { dashboard.Fail(w, r, http.StatusNotFound, errNoPage) })
-	api.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fail(w, http.StatusNotFound, errNoPage) })
+	pages.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		dashboard.Fail(w, r, unserved(w, r), errNoPage)
+	})
+	api.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fail(w, unserved(w, r), errNoPage) })
 	return dashboard.Section{Name: "queue", Title: "Jobs", Pages: pages, API: api}
 }
 
 type section struct{ client *Client }
 
 var errNoPage = errors.New("there is no such page")
+
+// unserved is the status of a request that no handler is for: 405 for the wrong method of a path, else 404.
+func unserved(w http.ResponseWriter, r *http.Request) int {
+	allowed := map[string]string{"/": "GET", "/job": "GET", "/jobs": "GET", "/queues": "GET", "/act": "POST"}
+	for _, act := range actions {
+		allowed["/"+act.Name] = "POST"
+	}
+	method, known := allowed[r.URL.Path]
+	if !known || method == r.Method {
+		return http.StatusNotFound
+	}
+	w.Header().Set("Allow", method)
+	return http.StatusMethodNotAllowed
+}
 
 const (
 	sectionTimeout = 5 * time.Second // of a request that only reads

@@ -206,7 +206,7 @@ func TestTheAPIOfJobsTellsWhoseFaultAnErrorIs(t *testing.T) {
 	a.RequireStart()
 	for path, want := range map[string]int{
 		"/api/queue/queues": http.StatusOK, "/api/queue/job?id=x": http.StatusBadRequest, "/api/queue/jobs?limit=-1": http.StatusBadRequest,
-		"/api/queue/job?id=4711": http.StatusNotFound, "/api/queue/nope": http.StatusNotFound, "/api/queue/requeue": http.StatusNotFound,
+		"/api/queue/job?id=4711": http.StatusNotFound, "/api/queue/nope": http.StatusNotFound, "/api/queue/requeue": http.StatusMethodNotAllowed,
 	} {
 		status, body := page.get(t, path)
 		require.Equal(t, want, status, path)

@@ -15,8 +15,8 @@ var retryPause = workerfx.ExponentialBackoff{Initial: 50 * time.Millisecond, Max
 
 // start opens the database. If it cannot be used, start closes it again, as Fx calls no stop hook then.
 func (a *appQueue) start(ctx context.Context) error {
-	if a.collector != nil && a.collector.app.Load() != a { // an app that was made later has taken it
-		return fmt.Errorf("queue: register metrics: %w", errTwoQueues)
+	if err := a.takeCollector(); err != nil {
+		return fmt.Errorf("queue: register metrics: %w", err)
 	}
 	if err := a.tryToStart(ctx); err != nil {
 		a.db.Close()

@@ -50,9 +50,12 @@ type statsCache struct {
 func (c *statsCache) get(ctx context.Context) stats {
 	c.mu.Lock()
 	if now := time.Now(); now.After(c.next) && ctx.Err() == nil {
-		c.next = now.Add(statsTimeout) // nobody else counts until then
+		c.next = now.Add(statsTimeout)                                                    // nobody else counts until then
+		counting, cancel := context.WithTimeout(context.WithoutCancel(ctx), statsTimeout) // the count is for others, too
+		c.interrupt = cancel
 		c.mu.Unlock()
-		c.refresh(ctx)
+		c.refresh(counting)
+		cancel()
 		c.mu.Lock()
 	}
 	defer c.mu.Unlock()
@@ -80,11 +83,6 @@ func (c *statsCache) end() {
 
 func (c *statsCache) refresh(ctx context.Context) {
 	begun := time.Now()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), statsTimeout) // the count is for others, too
-	defer cancel()
-	c.mu.Lock()
-	c.interrupt = cancel
-	c.mu.Unlock()
 	counts, err := c.count(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()

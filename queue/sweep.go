@@ -40,8 +40,8 @@ func (r *queueRun) keepSweeping(ctx context.Context) (end func()) {
 // lookAfterJobs ends the contexts of jobs that were cancelled, and frees those that were fetched and never came.
 func (r *queueRun) lookAfterJobs(ctx context.Context, log *zerolog.Logger) {
 	cancelled, lost, err := r.app.db.LookAfter(ctx, r.session)
-	if err != nil && ctx.Err() == nil {
-		log.Warn().Err(err).Msg("queue cannot look after its jobs, it will try again")
+	if err != nil {
+		return // the sweep and the session tell of a database that does not answer
 	}
 	r.cancelJobs(cancelled)
 	for _, row := range lost {

@@ -50,16 +50,16 @@ func (w writer) WriteLevel(level zerolog.Level, line []byte) (int, error) {
 	if !w.handler.Enabled(ctx, to) {
 		return len(line), nil
 	}
-	record, err := recordOf(to, line)
+	record, err := recordOf(to, line, level != zerolog.NoLevel)
 	if err != nil { // such as after a field with broken JSON
 		record = slog.NewRecord(time.Now(), to, strings.TrimSpace(string(line)), 0)
 	}
 	return len(line), w.handler.Handle(ctx, record)
 }
 
-// recordOf makes a record of a line. Zerolog's own level, which comes first, and its time and its message, which come last,
-// are no fields. Fields of the user with these names are kept.
-func recordOf(level slog.Level, line []byte) (slog.Record, error) {
+// recordOf makes a record of a line. Zerolog's own level, time and message are no fields. The level is the first field, if the
+// line has one, the message is the last field, and the time is a time. Other fields with these names are the user's.
+func recordOf(level slog.Level, line []byte, hasLevel bool) (slog.Record, error) {
 	decoder := json.NewDecoder(bytes.NewReader(line))
 	decoder.UseNumber()
 	if _, err := decoder.Token(); err != nil {
@@ -69,24 +69,26 @@ func recordOf(level slog.Level, line []byte) (slog.Record, error) {
 	if err != nil {
 		return slog.Record{}, err
 	}
-	if len(attrs) > 0 && attrs[0].Key == zerolog.LevelFieldName {
+	if hasLevel && len(attrs) > 0 && attrs[0].Key == zerolog.LevelFieldName {
 		attrs = attrs[1:]
 	}
-	message, attrs := cutLast(attrs, zerolog.MessageFieldName)
-	_, attrs = cutLast(attrs, zerolog.TimestampFieldName)
+	message := ""
+	if last := len(attrs) - 1; last >= 0 && attrs[last].Key == zerolog.MessageFieldName {
+		message, attrs = attrs[last].Value.String(), attrs[:last]
+	}
+	attrs = slices.DeleteFunc(attrs, isTimestamp)
 	record := slog.NewRecord(time.Now(), level, message, 0)
 	record.AddAttrs(attrs...)
 	return record, nil
 }
 
-// cutLast takes the last field with this key out of attrs. It returns its text.
-func cutLast(attrs []slog.Attr, key string) (text string, left []slog.Attr) {
-	for i, attr := range slices.Backward(attrs) {
-		if attr.Key == key {
-			return attr.Value.String(), slices.Delete(attrs, i, i+1)
-		}
+// isTimestamp tells whether a field is zerolog's time.
+func isTimestamp(attr slog.Attr) bool {
+	if attr.Key != zerolog.TimestampFieldName {
+		return false
 	}
-	return "", attrs
+	_, err := time.Parse(zerolog.TimeFieldFormat, attr.Value.String())
+	return err == nil || attr.Value.Kind() != slog.KindString
 }
 
 // attrsOf reads the fields of an object, whose "{" was read, in their order.

@@ -82,10 +82,10 @@ func TestTheSlogLoggerDecidesAboutLevels(t *testing.T) {
 func TestNothingOfALineIsLost(t *testing.T) {
 	t.Parallel()
 	lines := written(t, slog.LevelInfo, func(l zerolog.Logger) {
-		l.Info().Str("level", "of water").Str("message", "mine").Msg("hello")
+		l.Info().Str("level", "of water").Str("message", "mine").Str("time", "noon").Msg("hello")
 		l.Warn().RawJSON("broken", []byte("{")).Msg("hello")
 	})
-	require.Equal(t, map[string]any{"level": "of water", "message": "mine"}, lines[0]["pool"])
+	require.Equal(t, map[string]any{"level": "of water", "message": "mine", "time": "noon"}, lines[0]["pool"])
 	require.Equal(t, "hello", lines[0]["msg"])
 	require.Equal(t, "WARN", lines[1]["level"])
 	require.Contains(t, lines[1]["msg"], `"broken":{`)

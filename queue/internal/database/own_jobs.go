@@ -11,32 +11,29 @@ import (
 )
 
 // A fetch marks jobs as running in the database and returns them. If its answer is lost, nobody works them: River has
-// given up, and others see that the client lives. So a client looks after its own running jobs.
-
-// answerLimit is more than the time for which River waits for the answer to a fetch, which is ten seconds. A job that has
-// been running for twice as long, and was in no answer, is lost.
-const answerLimit = 10 * time.Second
+// given up after ten seconds, and others see that the client lives. So a client looks after its own running jobs. One that has
+// been running for twenty seconds, and was in no answer, is lost.
 
 // heldJobs are the running jobs that a client knows of.
 type heldJobs struct {
-	mu       sync.Mutex // guards the fields below
+	mu       sync.Mutex    // guards the fields below
 	ids      map[int64]int // with the number of the answer
 	answers  int
-	fetching time.Time // since when the client waits for an answer; zero if it does not
+	fetching bool // the client waits for an answer
 }
 
 // fetchBegan notes that the client asks for jobs. It asks once at a time.
 func (h *heldJobs) fetchBegan() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.fetching = time.Now()
+	h.fetching = true
 }
 
 // fetchEnded notes the answer.
 func (h *heldJobs) fetchEnded(answer *riverdriver.JobGetAvailableResult) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.fetching = time.Time{}
+	h.fetching = false
 	if answer == nil {
 		return
 	}
@@ -71,20 +68,20 @@ func (h *heldJobs) isHeld(id int64) bool {
 	return held
 }
 
-// isLost tells whether a job that has been running for long was in no answer, and will be in none.
+// isLost tells whether a job that has been running for long was in no answer, and will be in none. It is not known while the
+// client waits for an answer: the process may have been frozen meanwhile.
 func (h *heldJobs) isLost(id int64) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	_, held := h.ids[id]
-	mayCome := !h.fetching.IsZero() && time.Since(h.fetching) >= answerLimit // the process was frozen
-	return !held && !mayCome
+	return !held && !h.fetching
 }
 
 // ownJob is a running job of a client.
 type ownJob struct {
 	ID        int64
 	Cancelled bool
-	Old       bool // it has been running for twice the answerLimit
+	Old       bool // it has been running for twenty seconds
 }
 
 // LookAfter returns the jobs of a client that were cancelled while they run, and those that were lost. It makes lost jobs
