@@ -31,9 +31,6 @@ type entry struct {
 	removed bool       // it was removed, and leaves the pool when it has stopped
 	retired *totals    // of replicas that were scaled down and are gone, or nil
 
-	redelivery redelivery // the items that the attempts of its body share; nil if it handles no items
-	alive      int32      // replicas whose goroutine has not told of its end
-
 	node              *order.Node[*entry] // in the start order; nil if no worker comes after another
 	group             *groupMember        // nil unless the workers of its group share failures
 	failedPredecessor *entry              // a worker that it comes after and that failed for good, or nil

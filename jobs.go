@@ -125,7 +125,7 @@ func (l *jobLoop) keep(d redelivery) {
 		mu := &l.run.replica.pool.mu
 		mu.Lock()
 		defer mu.Unlock()
-		l.run.replica.redelivery = d
+		l.run.replica.entry.first.needHistory().items = d
 	}
 }
 

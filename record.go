@@ -16,6 +16,7 @@ type record struct {
 	succeeded  instant   // when a run last succeeded
 	history    *history  // nil until it is needed
 	unwritten  runEvents // events of the last run that are not in the history yet
+	goroutines int8      // of the replica that have not told of their end; it is here, as there is room
 	maxEvents  int32     // how many events are kept
 }
 
@@ -34,7 +35,8 @@ type history struct {
 	heldBy  string  // the worker or the group that the replica waits for
 	waiting instant // when it began to wait for its first run; none if it did not
 
-	jobs *jobCounts // nil unless the body handles many jobs in one run
+	jobs  *jobCounts // nil unless the body handles many jobs in one run
+	items redelivery // of the worker, in the history of its first replica; nil if its body handles no items
 
 	good, bad *histogram // of the times of runs that ended by themselves
 

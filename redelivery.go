@@ -107,7 +107,7 @@ func (u *unhandledItems[T]) take() (item T, ok bool) {
 func handOver(r *replica, last *run, scaledDown bool) {
 	e, mu := r.entry, &r.pool.mu
 	mu.Lock()
-	items := e.redelivery
+	items := e.items()
 	leftSome := last != nil && last.parts != nil && last.parts.unhandled > 0
 	mu.Unlock()
 	if scaledDown && leftSome {
@@ -117,8 +117,8 @@ func handOver(r *replica, last *run, scaledDown bool) {
 		reviveForItems(e)
 	}
 	mu.Lock()
-	e.alive--
-	isLast := e.alive == 0 && (!scaledDown || hasEndedReplica(e)) // else it may be scaled up again
+	r.goroutines--
+	isLast := !e.isAlive() && (!scaledDown || hasEndedReplica(e)) // else it may be scaled up again
 	mu.Unlock()
 	if !isLast {
 		return
@@ -128,13 +128,31 @@ func handOver(r *replica, last *run, scaledDown bool) {
 	}
 }
 
-// logUnhandled logs how many items a worker without a replica that is alive did not handle, if that was not said before. The pool's
-// lock is held.
+// items are the items that the attempts of the worker's body share, or nil. The pool's lock is held here and below.
+func (e *entry) items() redelivery {
+	if h := e.first.history; h != nil {
+		return h.items
+	}
+	return nil
+}
+
+// isAlive tells whether a replica has a goroutine that has not told of its end.
+func (e *entry) isAlive() bool {
+	for r := range e.replicas() {
+		if r.goroutines > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// logUnhandled logs how many items a worker that is not alive did not handle, if that was not said before.
 func (e *entry) logUnhandled(after *afterwards) {
-	if e.redelivery == nil || e.alive > 0 {
+	items := e.items()
+	if items == nil || e.isAlive() {
 		return
 	}
-	if n := e.redelivery.report(); n > 0 {
+	if n := items.report(); n > 0 {
 		last := e.first.run
 		after.log(func() { e.pool.log.unhandled(&e.first, last, n) })
 	}

@@ -44,7 +44,7 @@ func (r *replica) start() {
 // prepareStart prepares the replica for launch. The pool's lock is held.
 func (r *replica) prepareStart() {
 	r.group.holdNew(r)
-	r.alive++
+	r.goroutines++
 	r.pool.goroutines++
 }
 
@@ -227,7 +227,7 @@ func (r *replica) end(after *afterwards) (next todo) {
 	}
 	r.group.forget(r, after)
 	stopping, scaledDown := r.machine.IsStopping(), r.machine.IsScaledDown()
-	next.exit = exit{abandoned: r.abandoned, scaledDown: scaledDown && !stopping, handsOver: r.redelivery != nil}
+	next.exit = exit{abandoned: r.abandoned, scaledDown: scaledDown && !stopping, handsOver: r.items() != nil}
 	next.run = r.run
 	switch {
 	case !r.isEssential() || stopping:

@@ -236,7 +236,7 @@ func goroutineEnded(r *replica, how exit) {
 	var after afterwards
 	p.mu.Lock()
 	if !how.handsOver {
-		e.alive--
+		r.goroutines--
 	}
 	dropIfScaledDown(r)
 	if e.removed || e.parent != nil && (!how.scaledDown || hasEndedReplica(e)) {
