@@ -1,11 +1,14 @@
 package workerfx
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"time"
+
+	"github.com/workerfx/workerfx/internal/idle"
 )
 
 // Autoscaler is a worker that scales another worker of its pool to the demand, within that worker's replica limits. Add a
@@ -37,12 +40,11 @@ func (a *Autoscaler) Run(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrDoNotRestart, err)
 	}
 	var changed time.Time
-	finish, resume := run.Idle() // not Draining: a stop ends the call of Demand, too
-	resume()
-	for {
+	isOver := func() bool { return ctx.Err() != nil || run.isDrained() } // not Draining: a stop ends the call of Demand, too
+	for !isOver() {
 		demand, err := a.Demand(ctx)
-		if isClosed(finish) {
-			return ErrStopping
+		if isOver() {
+			break
 		}
 		if err == nil {
 			changed, err = a.scale(run.replica.pool, demand, changed)
@@ -50,34 +52,11 @@ func (a *Autoscaler) Run(ctx context.Context) error {
 		if err != nil && ctx.Err() == nil {
 			CtxLogger(ctx).Warn().Err(err).Str("scaled", a.Worker).Msg("autoscaler left the worker as it is")
 		}
-		if isOver(ctx, finish, orDefault(a.Every, 10*time.Second)) {
-			return ErrStopping
-		}
+		resume := Standby(ctx)
+		idle.Wait(ctx, orDefault(a.Every, 10*time.Second))
+		resume()
 	}
-}
-
-func isClosed(c <-chan struct{}) bool {
-	select {
-	case <-c:
-		return true
-	default:
-		return false
-	}
-}
-
-// isOver waits for d, without heartbeats. It tells whether the run has to end.
-func isOver(ctx context.Context, finish <-chan struct{}, d time.Duration) bool {
-	resume := Standby(ctx)
-	defer resume()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return false
-	case <-finish:
-	case <-ctx.Done():
-	}
-	return true
+	return cmp.Or(context.Cause(ctx), ErrStopping)
 }
 
 // scale sets the number of replicas that meets the demand, and returns when the number last changed.

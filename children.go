@@ -14,8 +14,7 @@ import (
 // AddChild starts w as a child of the run that ctx belongs to. A child is a worker of the pool, with the name
 // "parent/child". It never outlives the run: the run ends after all its children have ended. An older child of the
 // same name is stopped first. If the configuration excludes the child ([Config]), it is not started, and AddChild
-// returns nil. AddChild fails outside of a run, after the end of the run or of ctx, and for the
-// reasons of [Pool.Add].
+// returns nil. AddChild fails outside of a run, after the end of the run or of ctx, and for the reasons of [Pool.Add].
 func AddChild(ctx context.Context, w Worker, opts ...Option) error {
 	parent := runOf(ctx)
 	if parent == nil {

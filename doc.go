@@ -41,7 +41,8 @@
 //	wraps every run                     WithMiddleware, ProvideMiddleware, package middleware
 //
 // A schedule has ticks, the times at which the worker runs. Each tick is a run. A replica never has two runs at the same
-// time: ticks that pass during a run are skipped and counted. A tick that fails is tried again, with the worker's attempts and backoff. Then the schedule goes on.
+// time: ticks that pass during a run are skipped and counted. A tick that fails is tried again, with the worker's attempts
+// and backoff. Then the schedule goes on.
 //
 // [Loop], [FromChannel] and [Batch] make bodies that handle many jobs within one run, and count them. When the worker is
 // paused or scaled down, they end after their current job. They lose no item of a channel: the next attempt gets an item

@@ -19,7 +19,8 @@ const (
 
 // WithEssential stops the pool when the worker ends. The pool's error is then [ErrExitedPrematurely]; under Fx the app
 // exits with code 1. Without a policy, or with [OnExit], any end of the worker does so; with [OnFailure] only a failure. All
-// replicas must have ended. A worker that was paused, removed, restarted or scaled down has not ended. By default a worker is not essential.
+// replicas must have ended. A worker that was paused, removed, restarted or scaled down has not ended. By default a worker
+// is not essential.
 func WithEssential(when ...EssentialPolicy) Option {
 	return func(s *settings) {
 		s.essential, s.essentialErr = OnExit, nil
@@ -82,8 +83,8 @@ func endedByItself(e *entry) bool {
 	return true
 }
 
-// failedReplica returns the failure of a replica that failed for good, by itself or with its group. One that has an error wins.
-// The pool's lock is held.
+// failedReplica returns the failure of a replica that failed for good, by itself or with its group. A failure with an error
+// comes first. The pool's lock is held.
 func failedReplica(e *entry) (failed Problem, ok bool) {
 	for r := range e.replicas() {
 		if failed.Err == nil && r.machine.HasFailed() && !r.machine.IsScaledDown() {

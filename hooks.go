@@ -133,7 +133,7 @@ func (r *replica) take(a *answer, q *lifecycle.Question, now time.Time, after *a
 		r.group.stopOthers(r, nil, after)
 	case a.tick.At.IsZero():
 		r.machine.AnswerNone(a.tick.Missed, false)
-		r.publishEvent(event{id: r.record.runID(), at: instantOf(now)})
+		r.publishStatus(now)
 	default:
 		r.machine.AnswerTick(q, &a.tick)
 	}

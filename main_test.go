@@ -71,6 +71,18 @@ func untilStopped(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// untilTold returns the body of a worker that ends with err when it is told to, or when it is stopped.
+func untilTold(end <-chan struct{}, err error) workerfx.RunFunc {
+	return func(ctx context.Context) error {
+		select {
+		case <-end:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // stubborn returns the body of a worker that ignores its context until release is closed.
 func stubborn(release <-chan struct{}) workerfx.RunFunc {
 	return func(context.Context) error {

@@ -110,7 +110,7 @@ func recordStep(r *replica, step lifecycle.Step, before lifecycle.Status, predec
 		r.note(eventStopped, "", now)
 	case lifecycle.Waiting, lifecycle.Deferred, lifecycle.Pending:
 		if !step.Deferred && !step.Resumed {
-			r.publishEvent(event{id: r.record.runID(), at: instantOf(now)})
+			r.publishStatus(now)
 		}
 	}
 	recordHold(r, step.HeldBy, predecessor, now)

@@ -234,7 +234,7 @@ func (r *replica) end(after *afterwards) (next todo) {
 	case !scaledDown:
 		failure := r.record.failure(TroubleFailed)
 		next.exit.essential = &failure
-	case hasEndedReplica(r.entry): // this was the last one that had not
+	case hasEndedReplica(r.entry): // the others have ended by themselves
 		next.exit.essential = &Problem{Trouble: TroubleFailed}
 	}
 	return next

@@ -68,14 +68,7 @@ func oneEnded(t *testing.T, pool *workerfx.Pool, name string, end chan struct{})
 func TestAnEssentialWorkerHasEndedWhenItsLastReplicaIsScaledDown(t *testing.T) {
 	bubble("", t, func(t *testing.T) {
 		fail := make(chan struct{}, 1)
-		pool := newPool(t, workerfx.NewWorker("w", func(ctx context.Context) error {
-			select {
-			case <-fail:
-				return errBoom
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		}, workerfx.WithEssential()))
+		pool := newPool(t, workerfx.NewWorker("w", untilTold(fail, errBoom), workerfx.WithEssential()))
 		require.NoError(t, pool.Start(t.Context()))
 		oneEnded(t, pool, "w", fail)
 		require.NotErrorIs(t, pool.Health(), workerfx.ErrPoolStopped)
@@ -96,14 +89,7 @@ func TestAChildHasEndedWhenItsLastReplicaIsScaledDown(t *testing.T) {
 	bubble("", t, func(t *testing.T) {
 		end, contexts := make(chan struct{}, 1), make(chan context.Context, 1)
 		pool := startPool(t, workerfx.NewWorker("p", func(ctx context.Context) error {
-			if err := workerfx.AddChild(ctx, workerfx.NewWorker("c", func(ctx context.Context) error {
-				select {
-				case <-end:
-					return nil
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-			})); err != nil {
+			if err := workerfx.AddChild(ctx, workerfx.NewWorker("c", untilTold(end, nil))); err != nil {
 				return err
 			}
 			contexts <- ctx

@@ -431,14 +431,7 @@ func TestAHoldThatIsTakenBackLeavesTheWorkerReady(t *testing.T) {
 		fail := make(chan struct{}, 1)
 		pool := newPool(t)
 		require.NoError(t, pool.AddGroup(groupOf{
-			workerfx.NewWorker("a", func(ctx context.Context) error {
-				select {
-				case <-fail:
-					return errBoom
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-			}),
+			workerfx.NewWorker("a", untilTold(fail, errBoom)),
 			workerfx.NewWorker("b", func(ctx context.Context) error {
 				<-workerfx.Draining(ctx)
 				time.Sleep(5 * time.Second)
@@ -470,20 +463,10 @@ func TestAnEssentialWorkerFailsWithItsGroup(t *testing.T) {
 func TestThePoolSaysWhyAnEssentialWorkerFailed(t *testing.T) {
 	bubble("", t, func(t *testing.T) {
 		fail, failB := make(chan struct{}, 1), make(chan struct{})
-		endsAfter := func(fail <-chan struct{}, err error) workerfx.RunFunc {
-			return func(ctx context.Context) error {
-				select {
-				case <-fail:
-					return err
-				case <-ctx.Done():
-					return ctx.Err()
-				}
-			}
-		}
 		pool := newPool(t)
 		require.NoError(t, pool.AddGroup(groupOf{
-			workerfx.NewWorker("a", endsAfter(fail, errBoom), workerfx.WithReplicas(2), workerfx.WithEssential(), workerfx.WithStrategy(workerfx.OneForOne)),
-			workerfx.NewWorker("b", endsAfter(failB, errors.New("other"))),
+			workerfx.NewWorker("a", untilTold(fail, errBoom), workerfx.WithReplicas(2), workerfx.WithEssential(), workerfx.WithStrategy(workerfx.OneForOne)),
+			workerfx.NewWorker("b", untilTold(failB, errors.New("other"))),
 		}, workerfx.WithName("g"), workerfx.WithStrategy(workerfx.OneForAll)))
 		ended := make(chan error, 1)
 		go func() { ended <- pool.Run(t.Context()) }()

@@ -102,6 +102,11 @@ func (r *replica) publishToAll(e event) {
 	})
 }
 
+// publishStatus tells the subscribers that only the status changed.
+func (r *replica) publishStatus(now time.Time) {
+	r.publishEvent(event{id: r.record.runID(), at: instantOf(now)})
+}
+
 // publishWorker tells the subscribers that the worker came into the pool or left it.
 func (e *entry) publishWorker(message string) {
 	if len(e.pool.subscriptions) > 0 {

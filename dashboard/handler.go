@@ -104,8 +104,11 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // withSlash returns the request with the slash of its path that StripPrefix took away, if its prefix has one at its end.
 func withSlash(r *http.Request) *http.Request {
+	if strings.HasPrefix(r.URL.Path, "/") {
+		return r
+	}
 	asked, _, _ := strings.Cut(r.RequestURI, "?")
-	if strings.HasPrefix(r.URL.Path, "/") || !strings.HasSuffix(asked, "/"+r.URL.EscapedPath()) {
+	if !strings.HasSuffix(asked, "/"+r.URL.EscapedPath()) {
 		return r
 	}
 	with := r.Clone(r.Context())

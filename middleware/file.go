@@ -15,9 +15,9 @@ import (
 
 // NewFileLocker returns a [Locker] for the processes of one machine. Its locks are locks of the operating system on files in
 // dir, a directory that must exist and must not be on a network drive. A lock is free again when its holder gives it back or its
-// process ends, however it ends. It cannot be lost, unless somebody removes its file: dir must not be one that is cleaned up, such
-// as /tmp. A caller that waits tries again every 50ms. Each key has a file, which is
-// never removed. An error of Lock names the directory, such as an empty or a missing one.
+// process ends, however it ends. It is lost only if its file is removed: so do not use a directory that is cleaned up, such as
+// /tmp. A caller that waits tries again every 50ms. Each key has a file, which is never removed. An error of Lock names the
+// directory, such as an empty or a missing one.
 func NewFileLocker(dir string) Locker { return fileLocker(dir) }
 
 type fileLocker string

@@ -15,23 +15,8 @@ func Pause(d time.Duration) workerfx.Middleware {
 	return orRefuse(checkNotNegative("Pause", "duration", d), func(next workerfx.RunFunc) workerfx.RunFunc {
 		return func(ctx context.Context) error {
 			err := next(ctx)
-			pause(ctx, d)
+			idle.Wait(ctx, d)
 			return err
 		}
 	})
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	if d <= 0 {
-		return
-	}
-	finish, resume := idle.Begin(ctx)
-	defer resume()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-finish:
-	case <-ctx.Done():
-	}
 }

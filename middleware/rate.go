@@ -12,10 +12,9 @@ import (
 
 // RateLimit waits before each call until limiter lets it begin. Several workers, or all replicas of a worker, may share a
 // limiter. The limit of a limiter may be changed at any time: a call that waits notices it within a second, and with a limit of
-// 0 it waits until then. The wait ends with ctx. During the wait the run is on
-// standby ([workerfx.Standby]). It is a part of the run, also for [workerfx.WithRunTimeout]: if the timeout is sure to pass
-// first, the call fails at once. A limiter that lets nothing pass, as its burst is 0, is an error of the call. A nil limiter is
-// an error when the worker is added.
+// 0 it waits until then. The wait ends with ctx. During the wait the run is on standby ([workerfx.Standby]). It is a part of
+// the run, also for [workerfx.WithRunTimeout]: if the timeout is sure to pass first, the call fails at once. A limiter that
+// lets nothing pass, as its burst is 0, is an error of the call. A nil limiter is an error when the worker is added.
 func RateLimit(limiter *rate.Limiter) workerfx.Middleware {
 	return orRefuse(checkNotNil("RateLimit", "limiter", limiter), func(next workerfx.RunFunc) workerfx.RunFunc {
 		return func(ctx context.Context) error {

@@ -26,6 +26,9 @@ func (a *appQueue) register(registerer prometheus.Registerer, config workerfx.Co
 	if err == nil {
 		a.collector, err = registerJobs(registerer, newJobsCollector(a, &config.Metrics, labels))
 	}
+	if err == nil {
+		err = a.takeCollector()
+	}
 	if err != nil {
 		return fmt.Errorf("queue: register metrics: %w", err)
 	}
@@ -98,8 +101,7 @@ func (c *jobsCollector) Collect(out chan<- prometheus.Metric) {
 
 var errTwoQueues = errors.New("the registry has the metrics of another queue already: give each app its own Config.Name")
 
-// registerJobs registers the collector. If the app of the collector before does not run, that collector goes on with the
-// new app. It returns the collector that is registered.
+// registerJobs registers the collector. It returns the one that is registered, which may be that of an app before.
 func registerJobs(registerer prometheus.Registerer, c *jobsCollector) (*jobsCollector, error) {
 	err := registerer.Register(c)
 	taken, ok := errors.AsType[prometheus.AlreadyRegisteredError](err)
@@ -110,10 +112,6 @@ func registerJobs(registerer prometheus.Registerer, c *jobsCollector) (*jobsColl
 	if !ok {
 		return nil, err
 	}
-	if before.app.Load().opened.Load() {
-		return nil, errTwoQueues
-	}
-	before.app.Store(c.app.Load())
 	return before, nil
 }
 

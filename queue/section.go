@@ -152,12 +152,12 @@ func (s *section) job(r *http.Request) (job JobInfo, trace string, err error) {
 	return job, trace, err
 }
 
-// badRequest is an error of whoever asks.
+// badRequest is an error in a request.
 type badRequest struct{ error }
 
 func (e badRequest) Unwrap() error { return e.error }
 
-// statusOf is the HTTP status of an error. All errors that are no fault of whoever asks are those of the database.
+// statusOf is the HTTP status of an error. An error that is not in the request is one of the database.
 func statusOf(err error) int {
 	switch {
 	case isA[badRequest](err):

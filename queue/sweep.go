@@ -37,7 +37,7 @@ func (r *queueRun) keepSweeping(ctx context.Context) (end func()) {
 	}
 }
 
-// lookAfterJobs ends the contexts of jobs that were cancelled, and frees those that were fetched and never came.
+// lookAfterJobs ends the contexts of jobs that were cancelled. It logs the jobs that were lost and are available again.
 func (r *queueRun) lookAfterJobs(ctx context.Context, log *zerolog.Logger) {
 	cancelled, lost, err := r.app.db.LookAfter(ctx, r.session)
 	if err != nil {

@@ -1,7 +1,10 @@
 // Package idle lets middleware tell the run around it that it waits. It knows nothing of workers.
 package idle
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Run is a run that is told.
 type Run interface {
@@ -12,6 +15,22 @@ type Run interface {
 
 // Key is the key of the Run in a context.
 type Key struct{}
+
+// Wait waits for d, without heartbeats. It ends early when ctx ends, and when the run that ctx belongs to has to finish.
+func Wait(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	finish, resume := Begin(ctx)
+	defer resume()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-finish:
+	case <-ctx.Done():
+	}
+}
 
 // Begin tells the run that ctx belongs to that the caller waits, until resume is called. Outside of a run, finish is nil.
 func Begin(ctx context.Context) (finish <-chan struct{}, resume func()) {
