@@ -29,7 +29,7 @@ func TestMain(m *testing.M) {
 
 // TestEveryWorkIsDoneByAllSides keeps the benchmarks from rotting: it does each work once, and little of it.
 func TestEveryWorkIsDoneByAllSides(t *testing.T) {
-	little := func(n int) int { return min(max(n/1000, 3), 30) }
+	little := func(n int) int { return min(max(n/1000, 10), 30) }
 	var results []*result
 	for _, w := range allWorks(little) {
 		if w.needs != nil && w.needs() != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -14,13 +15,12 @@ func worked(q jobQueue, workers, n int) side {
 	return side{q.name, func(m *meter) {
 		url, drop := newDatabase()
 		defer drop()
+		var begun sync.Once
 		var count atomic.Int64
 		done := make(chan struct{})
 		open := q.open(url, workers, func(task) {
-			switch count.Add(1) {
-			case 1:
-				m.begin = read()
-			case int64(n):
+			begun.Do(func() { m.begin = read() }) // no job ends before that
+			if count.Add(1) == int64(n) {
 				m.stop(n)
 				close(done)
 			}
