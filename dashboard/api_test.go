@@ -362,3 +362,19 @@ func TestADeadReaderIsDropped(t *testing.T) {
 	<-ended
 	require.NoError(t, pool.Stop(context.Background()))
 }
+
+func TestAWrongMethodIsToldTheRightOne(t *testing.T) {
+	h := dashboard.Handler(newPool(t), dashboard.WithActions(func(*http.Request) (string, error) { return "alice", nil }))
+	for request, allow := range map[string]string{
+		"GET /api/worker/pause": "POST", "PUT /api/workers": "GET, HEAD", "DELETE /worker": "GET, HEAD, POST", "OPTIONS /": "GET, HEAD",
+	} {
+		method, path, _ := strings.Cut(request, " ")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(method, path, http.NoBody))
+		require.Equal(t, http.StatusMethodNotAllowed, w.Code, request)
+		require.Equal(t, allow, w.Header().Get("Allow"), request)
+		require.Contains(t, w.Body.String(), method+" is not allowed here", request)
+	}
+	require.Equal(t, http.StatusNotFound, get(h, "/nope").Code)
+	require.Equal(t, http.StatusNotFound, post(h, "/nope", "").Code)
+}

@@ -73,10 +73,28 @@ func (h *handler) route() {
 	for _, s := range h.sections {
 		h.routeSection(s)
 	}
-	h.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		h.fail(w, r, &requestError{http.StatusNotFound, "there is no such page"})
-	})
+	h.mux.HandleFunc("/", h.noRoute)
 }
+
+// noRoute answers a request that no other route is for.
+func (h *handler) noRoute(w http.ResponseWriter, r *http.Request) {
+	var allowed []string
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost} {
+		other := r.Clone(r.Context())
+		other.Method = method
+		if _, route := h.mux.Handler(other); route != "/" {
+			allowed = append(allowed, method)
+		}
+	}
+	if len(allowed) == 0 {
+		h.fail(w, r, errNoPage)
+		return
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	h.fail(w, r, &requestError{http.StatusMethodNotAllowed, r.Method + " is not allowed here"})
+}
+
+var errNoPage = &requestError{http.StatusNotFound, "there is no such page"}
 
 // ServeHTTP answers a request.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -95,7 +113,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.shutdowns.of(r) // now, as it is too late when the server shuts down already
 	r = r.WithContext(withInfo(r.Context(), &requestInfo{handler: h, root: rootOf(r.URL.EscapedPath())}))
 	if !isPlain(r.URL.Path) {
-		h.fail(w, r, &requestError{http.StatusNotFound, "there is no such page"})
+		h.fail(w, r, errNoPage)
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
