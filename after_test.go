@@ -3,6 +3,7 @@ package workerfx_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"runtime"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -735,4 +737,53 @@ func TestOrdersOfThousandsAreQuick(t *testing.T) {
 			t.Log(time.Since(start))
 		})
 	}
+}
+
+// actingSink calls act when a line has a text, once.
+type actingSink struct {
+	text string
+	act  func()
+}
+
+func (s *actingSink) Write(line []byte) (int, error) {
+	if act := s.act; act != nil && strings.Contains(string(line), s.text) {
+		s.act = nil
+		act()
+	}
+	return len(line), nil
+}
+
+func TestARestartBeforeTheExitWaitsForPredecessors(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		var pool *workerfx.Pool
+		sink := &actingSink{text: `"message":"worker failed"`}
+		pool, err := workerfx.NewPool(workerfx.WithLogger(zerolog.New(io.Writer(sink))))
+		require.NoError(t, err)
+		ready := make(chan struct{})
+		require.NoError(t, pool.Add(workerfx.NewWorker("db", func(ctx context.Context) error {
+			select {
+			case <-ready:
+				workerfx.Ready(ctx)
+			case <-ctx.Done():
+			}
+			return untilStopped(ctx)
+		}, workerfx.WithReadiness())))
+		fail := make(chan struct{}, 1)
+		require.NoError(t, pool.Add(workerfx.NewWorker("api", untilTold(fail, errBoom), workerfx.WithAfter("db"))))
+		require.NoError(t, pool.Start(t.Context()))
+		defer func() { _ = pool.Stop(context.Background()) }()
+		close(ready)
+		synctest.Wait()
+		require.Equal(t, workerfx.StatusRunning, execution(t, pool, "api").Status)
+		ready = make(chan struct{})
+		require.NoError(t, pool.Restart("db")) // not ready again until it says so
+		synctest.Wait()
+		sink.act = func() { require.NoError(t, pool.Restart("api")) }
+		fail <- struct{}{}
+		e := execution(t, pool, "api")
+		require.Equal(t, workerfx.StatusPending, e.Status)
+		require.Equal(t, "db", e.WaitsFor)
+		close(ready)
+		require.Equal(t, workerfx.StatusRunning, execution(t, pool, "api").Status)
+	})
 }

@@ -91,8 +91,17 @@ func (r *run) goroutineFailed(o outcome) {
 	}
 	mu.Unlock()
 	if first {
-		r.lifetime().end(o.err)
+		r.endFor(&o)
 	}
+}
+
+// endFor ends the run's context with the error of an outcome. A bare ErrStopping that nobody asked for must not look like a stop.
+func (r *run) endFor(o *outcome) {
+	cause := o.err
+	if o.kind == lifecycle.Failed && cause == ErrStopping { //nolint:errorlint // see wasAsked
+		cause = safecall.WithText(cause, o.text)
+	}
+	r.lifetime().end(cause)
 }
 
 func (r *run) goroutineEnded() {
@@ -119,7 +128,7 @@ func (r *run) join(o *outcome) {
 		return
 	}
 	if o.err != nil {
-		r.lifetime().end(o.err)
+		r.endFor(o)
 	}
 	mu := &r.replica.pool.mu
 	mu.Lock()
@@ -141,10 +150,19 @@ func (r *run) join(o *outcome) {
 // orGoroutine returns the outcome of a run that ended with o, and whose goroutine ended it with failed, if it is not nil.
 func (o outcome) orGoroutine(failed *outcome) outcome {
 	switch {
-	case failed == nil, o.kind == lifecycle.Stuck:
+	case failed == nil:
 		return o
-	case o.kind == lifecycle.Succeeded, o.kind == lifecycle.Finished, o.kind == lifecycle.Obeyed, o.kind == lifecycle.Skipped:
+	case o.kind == lifecycle.Succeeded, o.kind == lifecycle.Finished, o.kind == lifecycle.Obeyed, o.kind == lifecycle.Skipped,
+		o.kind == lifecycle.Stuck && !o.ownError && failed.ownError: // it obeyed, and the goroutine did not
 		return *failed
+	}
+	o.panicked = o.panicked || failed.panicked
+	if failed.kind == lifecycle.GaveUp {
+		o.kind = lifecycle.GaveUp
+	}
+	switch {
+	case o.kind == lifecycle.Stuck && !failed.ownError: // the goroutine obeyed
+		return o
 	case failed.err == nil, safecall.Is(o.err, failed.err): // the error of the goroutine is in that of Run
 		return o
 	}

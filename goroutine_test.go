@@ -270,3 +270,88 @@ func TestAGoroutineThatFailsAfterErrDoNotRestartIsTheRunsFailure(t *testing.T) {
 		})
 	}
 }
+
+func TestAPanicOfAGoroutineCountsBesideAnErrorOfRun(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		pool := newPoolWith(t)
+		require.NoError(t, pool.Add(workerfx.NewWorker("w", func(ctx context.Context) error {
+			_ = workerfx.Go(ctx, panicsInGoroutine)
+			<-ctx.Done()
+			return errors.New("connection closed")
+		})))
+		require.NoError(t, pool.Start(t.Context()))
+		defer func() { _ = pool.Stop(context.Background()) }()
+		e := execution(t, pool, "w")
+		var p *workerfx.PanicError
+		require.ErrorAs(t, e.Err, &p)
+		require.InDelta(t, 1, gather(t, registered(t, pool))[`worker_panics_total{worker="w"}`], 0)
+	})
+}
+
+func TestAGoroutineThatGivesUpEndsTheWorker(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", func(ctx context.Context) error {
+			_ = workerfx.Go(ctx, func(context.Context) error { return fmt.Errorf("bad key: %w", workerfx.ErrDoNotRestart) })
+			<-ctx.Done()
+			return errors.New("connection closed")
+		}, workerfx.WithMaxAttempts(0), static))
+		e := execution(t, pool, "w")
+		require.ErrorIs(t, e.Err, workerfx.ErrDoNotRestart)
+		require.Equal(t, workerfx.StatusError, e.Status)
+	})
+}
+
+func TestAnErrorOfAGoroutineOfAStuckRunIsSeen(t *testing.T) {
+	for _, stop := range []bool{false, true} {
+		bubble(fmt.Sprintf("stops %v", stop), t, func(t *testing.T) {
+			pool := newPool(t, workerfx.NewWorker("w", func(ctx context.Context) error {
+				_ = workerfx.Go(ctx, func(ctx context.Context) error {
+					<-ctx.Done()
+					time.Sleep(time.Second)
+					panic("at the disco")
+				})
+				return untilStopped(ctx)
+			}, workerfx.WithHeartbeat(time.Second, workerfx.RestartStuck), workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Hour})))
+			require.NoError(t, pool.Start(t.Context()))
+			defer func() { _ = pool.Stop(context.Background()) }()
+			time.Sleep(1500 * time.Millisecond)
+			if stop {
+				require.NoError(t, pool.Stop(context.Background()))
+			} else {
+				time.Sleep(2 * time.Second)
+			}
+			e := execution(t, pool, "w")
+			require.ErrorIs(t, e.Err, workerfx.ErrStuck)
+			require.ErrorContains(t, e.Err, "at the disco")
+			require.InDelta(t, 1, gather(t, registered(t, pool))[`worker_panics_total{worker="w"}`], 0)
+			if stop {
+				require.Equal(t, workerfx.StatusError, e.Status)
+			}
+		})
+	}
+}
+
+func TestErrStoppingOfAGoroutineNobodyAskedToStopIsAFailure(t *testing.T) {
+	for name, run := range map[string]workerfx.RunFunc{
+		"of the goroutine": withGoroutine(func(context.Context) error { return workerfx.ErrStopping }),
+		"of Run": func(ctx context.Context) error {
+			_ = workerfx.Go(ctx, untilStopped)
+			return workerfx.ErrStopping
+		},
+	} {
+		bubble(name, t, func(t *testing.T) {
+			runs := 0
+			pool := startPool(t, workerfx.NewWorker("w", func(ctx context.Context) error {
+				if runs++; runs > 100 {
+					return untilStopped(ctx)
+				}
+				return run(ctx)
+			}, workerfx.WithMaxAttempts(2), static))
+			time.Sleep(time.Minute)
+			e := execution(t, pool, "w")
+			require.Equal(t, 2, runs)
+			require.Equal(t, workerfx.StatusError, e.Status)
+			require.ErrorIs(t, e.Err, workerfx.ErrStopping)
+		})
+	}
+}

@@ -131,11 +131,11 @@ func (r *replica) take(a *answer, q *lifecycle.Question, now time.Time, after *a
 		r.machine.AnswerNone(0, true)
 		recordFailure(r, a.err, a.err.Error(), now)
 		r.group.stopOthers(r, nil, after)
-	case a.tick.At.IsZero():
-		r.machine.AnswerNone(a.tick.Missed, false)
-		r.publishStatus(now)
 	default:
 		r.machine.AnswerTick(q, &a.tick)
+		if r.machine.Status().Done() {
+			r.publishStatus(now)
+		}
 	}
 }
 

@@ -488,3 +488,27 @@ func TestReadyOfThousandsFromManyGoroutines(t *testing.T) {
 	require.NoError(t, pool.Health())
 	require.NoError(t, pool.Stop(within(t, time.Minute)))
 }
+
+func TestARemovedWorkerNeedNotBecomeReady(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		release := make(chan struct{})
+		defer close(release)
+		pool := startPool(t,
+			workerfx.NewWorker("deaf", stubborn(release), workerfx.WithReadiness(), workerfx.WithStopTimeout(time.Second)),
+			workerfx.NewWorker("w", untilStopped))
+		synctest.Wait()
+		ready := make(chan error, 1)
+		go func() { ready <- pool.Ready(within(t, time.Hour)) }()
+		var stop *workerfx.StopError
+		require.ErrorAs(t, pool.Remove(context.Background(), "deaf"), &stop)
+		synctest.Wait()
+		select {
+		case err := <-ready:
+			require.NoError(t, err)
+		default:
+			t.Error("Ready waits for a worker that was removed")
+		}
+		require.NoError(t, pool.Health())
+		require.InDelta(t, 0, gather(t, registered(t, pool))[`worker_not_ready{worker="deaf"}`], 0)
+	})
+}

@@ -166,7 +166,7 @@ func (e *entry) isReady() bool {
 // isReady tells whether the replica is ready: see [Pool.Ready].
 func (r *replica) isReady() bool {
 	saidSo := r.run != nil && r.run.parts != nil && (r.run.parts.ready || r.run.parts.standby > 0)
-	return r.machine.IsReady(saidSo)
+	return r.removed || r.machine.IsReady(saidSo) // nobody expects it of a worker that leaves
 }
 
 // hasFailed tells whether the worker cannot become ready by itself.

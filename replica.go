@@ -126,15 +126,13 @@ func (r *replica) askMachine(now time.Time, prepared *run, after *afterwards) to
 		r.askToStop(now)
 	}
 	status := r.machine.Status()
-	facts, predecessor := r.facts(now, after)
-	step := r.machine.Next(now, facts)
+	step, predecessor := r.step(now, after)
+	if step.Do == lifecycle.Look {
+		step, predecessor = r.step(now, after)
+	}
 	begins := step.Do == lifecycle.Run && (prepared != nil || r.pool.ids.isOwn()) // else it asks for an ID, and then again
 	if begins && r.group.releaseOthers(r, after) && r.machine.EnterAgain() {
-		facts, predecessor = r.facts(now, after)
-		step = r.machine.Next(now, facts)
-	}
-	if step.StopGroup {
-		failAsGroupRuns(r, now, after)
+		step, predecessor = r.step(now, after)
 	}
 	recordStep(r, step, status, predecessor, now)
 	if step.Status != status {
@@ -158,6 +156,19 @@ func (r *replica) askMachine(now time.Time, prepared *run, after *afterwards) to
 		next = r.end(after)
 	}
 	return next
+}
+
+// step asks the machine once, and tells the group of the answer. predecessor is a worker that the replica waits for, or nil.
+func (r *replica) step(now time.Time, after *afterwards) (step lifecycle.Step, predecessor *entry) {
+	facts, predecessor := r.facts(now, after)
+	step = r.machine.Next(now, facts)
+	switch {
+	case step.StopGroup:
+		failAsGroupRuns(r, now, after)
+	case step.Status == lifecycle.Paused && !facts.GroupRuns: // the others have stopped, and go on without it
+		r.group.forget(r, after)
+	}
+	return step, predecessor
 }
 
 // facts returns what the machine has to know of other workers. predecessor is a worker that the replica waits for,

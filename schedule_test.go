@@ -525,3 +525,88 @@ func TestTheFirstRunAfterScalingUpFromZeroIsThatOfAStart(t *testing.T) {
 		require.Zero(t, execution(t, pool, "w").Runs)
 	})
 }
+
+func TestAPauseKeepsTheRunThatMakesUp(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		var runs []time.Duration
+		begin := time.Now()
+		pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error {
+			runs = append(runs, time.Since(begin))
+			if len(runs) == 1 {
+				time.Sleep(2500 * time.Millisecond)
+			}
+			return nil
+		}, workerfx.WithInterval(time.Second), workerfx.WithMissed(workerfx.MissedRunOnce)))
+		time.Sleep(2 * time.Second)
+		require.NoError(t, pool.Pause("w")) // during the first run, from 1s to 3.5s
+		time.Sleep(1600 * time.Millisecond)
+		require.NoError(t, pool.Resume("w")) // at 3.6s: the ticks at 2s and 3s were missed
+		synctest.Wait()
+		require.Equal(t, []time.Duration{time.Second, 3600 * time.Millisecond}, runs)
+		e := execution(t, pool, "w")
+		require.EqualValues(t, 2, e.MissedTicks)
+		require.Equal(t, begin.Add(4*time.Second).UnixNano(), e.NextRunAt.UnixNano())
+	})
+}
+
+// times is a schedule of a few ticks.
+type times []time.Time
+
+func (s times) Next(after time.Time) time.Time {
+	for _, at := range s {
+		if at.After(after) {
+			return at
+		}
+	}
+	return time.Time{}
+}
+
+func TestTheLastTickOfAScheduleIsMadeUpFor(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		begin := time.Now()
+		var runs []time.Duration
+		s := times{begin.Add(time.Second), begin.Add(2 * time.Second)}
+		pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error {
+			runs = append(runs, time.Since(begin))
+			time.Sleep(1500 * time.Millisecond)
+			return nil
+		}, workerfx.WithSchedule(s), workerfx.WithMissed(workerfx.MissedRunOnce)))
+		time.Sleep(time.Minute)
+		e := execution(t, pool, "w")
+		require.Equal(t, []time.Duration{time.Second, 2500 * time.Millisecond}, runs)
+		require.Equal(t, workerfx.StatusSuccess, e.Status)
+		require.EqualValues(t, 1, e.MissedTicks)
+	})
+}
+
+func TestTicksOfAWorkerThatWasDoneAreNotMissed(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		done := true
+		pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error {
+			if done {
+				return workerfx.ErrDoNotRestart
+			}
+			return nil
+		}, workerfx.WithInterval(time.Second), workerfx.WithMissed(workerfx.MissedRunOnce)))
+		time.Sleep(time.Hour)
+		require.Equal(t, workerfx.StatusSuccess, execution(t, pool, "w").Status)
+		done = false
+		require.NoError(t, pool.Restart("w"))
+		time.Sleep(1500 * time.Millisecond)
+		e := execution(t, pool, "w")
+		require.EqualValues(t, 3, e.Runs)
+		require.Zero(t, e.MissedTicks)
+	})
+}
+
+func TestATriggeredRunTakesATickThatIsDue(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", succeeds, workerfx.WithInterval(time.Hour), workerfx.WithJitter(1)))
+		time.Sleep(time.Hour) // the tick, which jitter delays by up to an hour
+		synctest.Wait()
+		require.NoError(t, pool.Trigger("w"))
+		e := execution(t, pool, "w")
+		require.EqualValues(t, 1, e.Runs)
+		require.Zero(t, e.MissedTicks)
+	})
+}

@@ -3,6 +3,7 @@ package workerfx
 import (
 	"context"
 	"log/slog"
+	"slices"
 
 	"github.com/rs/zerolog"
 
@@ -46,11 +47,54 @@ func CtxSlog(ctx context.Context) *slog.Logger {
 	}
 	pool := run.replica.pool
 	if pool.slog == nil {
-		return slog.New(zerolog.NewSlogHandler(*CtxLogger(ctx)))
+		return slog.New(groupingHandler{zerolog.NewSlogHandler(*CtxLogger(ctx)), nil})
 	}
 	logger := pool.slog.With(fieldWorker, run.replica.name, fieldExecutionID, CtxExecutionID(ctx))
 	if jobOf(ctx) != nil {
 		logger = logger.With(fieldAttempt, CtxAttempt(ctx))
 	}
 	return logger
+}
+
+// groupingHandler puts attributes into the groups that were open when they came. Zerolog's own handler puts those of With into
+// the groups that came after them, too.
+type groupingHandler struct {
+	slog.Handler
+
+	groups []string
+}
+
+// WithGroup opens a group.
+func (h groupingHandler) WithGroup(name string) slog.Handler {
+	if name == "" {
+		return h
+	}
+	return groupingHandler{h.Handler, append(slices.Clip(h.groups), name)}
+}
+
+// WithAttrs adds attributes to all lines.
+func (h groupingHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return groupingHandler{h.Handler.WithAttrs(h.within(attrs)), h.groups}
+}
+
+// Handle writes a line.
+func (h groupingHandler) Handle(ctx context.Context, record slog.Record) error {
+	if len(h.groups) > 0 {
+		attrs := make([]slog.Attr, 0, record.NumAttrs())
+		record.Attrs(func(attr slog.Attr) bool {
+			attrs = append(attrs, attr)
+			return true
+		})
+		record = slog.NewRecord(record.Time, record.Level, record.Message, record.PC)
+		record.AddAttrs(h.within(attrs)...)
+	}
+	return h.Handler.Handle(ctx, record)
+}
+
+// within returns attributes within the open groups.
+func (h groupingHandler) within(attrs []slog.Attr) []slog.Attr {
+	for _, name := range slices.Backward(h.groups) {
+		attrs = []slog.Attr{{Key: name, Value: slog.GroupValue(attrs...)}}
+	}
+	return attrs
 }

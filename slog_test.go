@@ -5,9 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"strings"
 	"testing"
 	"testing/synctest"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
@@ -123,4 +125,12 @@ func TestASlogHandlerThatPanicsDoesNotBreakThePool(t *testing.T) {
 		require.Equal(t, workerfx.StatusError, execution(t, pool, "w").Status)
 		require.NoError(t, pool.Stop(context.Background()))
 	})
+}
+
+func TestAttributesBeforeAGroupAreNotInIt(t *testing.T) {
+	var out strings.Builder
+	inRun(t, func(ctx context.Context) {
+		workerfx.CtxSlog(ctx).With("a", 1).WithGroup("g").With("b", 2).WithGroup("h").Info("hello", "c", 3)
+	}, workerfx.WithLogger(zerolog.New(zerolog.SyncWriter(&out)).Level(zerolog.InfoLevel)))
+	require.Contains(t, out.String(), `"a":1,"g.b":2,"g.h.c":3`)
 }

@@ -207,10 +207,7 @@ func (p *Pool) abandonOverdue() (left time.Duration, bounded bool) {
 			}
 			remaining := stopTimeLeft(r, now)
 			if remaining <= 0 {
-				r.abandoned, p.abandoned = true, true
-				e.stopPredecessors(&after)
-				p.goroutines--
-				p.closeIfStopped()
+				p.abandon(r, &after)
 			} else if !bounded || remaining < left {
 				left, bounded = remaining, true
 			}
@@ -219,6 +216,28 @@ func (p *Pool) abandonOverdue() (left time.Duration, bounded bool) {
 	p.mu.Unlock()
 	after.do()
 	return left, bounded
+}
+
+// abandon lets Stop wait no longer for a replica, and for the children of its run that have no stop timeout of their own. The
+// pool's lock is held.
+func (p *Pool) abandon(r *replica, after *afterwards) {
+	if r.machine.HasExited() || r.abandoned {
+		return
+	}
+	r.abandoned, p.abandoned = true, true
+	r.stopPredecessors(after)
+	p.goroutines--
+	p.closeIfStopped()
+	if r.run == nil || r.run.parts == nil {
+		return
+	}
+	for _, child := range r.run.parts.children {
+		if child.stopTimeout == 0 {
+			for c := range child.replicas() {
+				p.abandon(c, after)
+			}
+		}
+	}
 }
 
 // stopTimeLeft is the rest of the stop timeout. Before the replica is asked to stop it is all of it, but not so little that

@@ -332,3 +332,22 @@ func TestAllMethodsFromAllGoroutinesAtAnyTime(t *testing.T) {
 	wg.Wait()
 	assert.NoError(t, pool.Stop(within(t, 10*time.Second)))
 }
+
+func TestATimeoutOfAParentCoversItsChildren(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		release := make(chan struct{})
+		defer close(release)
+		pool := newPool(t, workerfx.NewWorker("parent", func(ctx context.Context) error {
+			if err := workerfx.AddChild(ctx, workerfx.NewWorker("child", stubborn(release))); err != nil {
+				return err
+			}
+			return untilStopped(ctx)
+		}, workerfx.WithStopTimeout(2*time.Second)))
+		require.NoError(t, pool.Start(t.Context()))
+		synctest.Wait()
+		begin := time.Now()
+		err := pool.Stop(within(t, time.Minute))
+		require.ErrorContains(t, err, `"parent", "parent/child"`)
+		require.Equal(t, 2*time.Second, time.Since(begin))
+	})
+}

@@ -34,10 +34,10 @@ func (s Strategy) String() string {
 // WithStrategy sets which workers of a group restart together. It is an option of a group, or of one worker in a
 // group for the failures of that worker. Before the worker that failed runs again, the others stop, as at
 // [Pool.Stop]. Then they run again with it, in the order of [WithAfter]. The worker fails for good if another
-// worker does not stop in time (within its stop timeout, else [Config.StopTimeout]). When a worker fails for good,
-// the others stop for good; if one of them is essential, the pool stops. Workers that are done or paused stay so.
-// Other replicas of the worker that failed go on. [Pool.Restart] restarts one worker only. The default is
-// [OneForOne].
+// worker does not stop in time (within its stop timeout, else [Config.StopTimeout]). If it is paused, the others run
+// again without it, as soon as all of them have stopped. When a worker fails for good, the others stop for good; if one
+// of them is essential, the pool stops. Workers that are done or paused stay so. Other replicas of the worker that
+// failed go on. [Pool.Restart] restarts one worker only. The default is [OneForOne].
 func WithStrategy(strategy Strategy) Option {
 	return func(s *settings) { s.strategy = strategy }
 }

@@ -477,3 +477,95 @@ func TestThePoolSaysWhyAnEssentialWorkerFailed(t *testing.T) {
 		require.ErrorIs(t, <-ended, errBoom)
 	})
 }
+
+// pair is a group of two workers.
+type pair []workerfx.Worker
+
+func (pair) Name() string { return "g" }
+
+func (p pair) Workers() []workerfx.Worker { return p }
+
+func startGroup(t *testing.T, g workerfx.Group, opts ...workerfx.Option) *workerfx.Pool {
+	t.Helper()
+	pool := newPool(t)
+	require.NoError(t, pool.AddGroup(g, opts...))
+	require.NoError(t, pool.Start(t.Context()))
+	t.Cleanup(func() { _ = pool.Stop(context.Background()) })
+	return pool
+}
+
+var endless = []workerfx.Option{
+	workerfx.WithMaxAttempts(0), workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Second}), workerfx.WithStrategy(workerfx.OneForAll),
+}
+
+func TestRestartOfALeaderWhoseGroupDoesNotStop(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		release := make(chan struct{})
+		fail := make(chan struct{}, 1)
+		pool := startGroup(t, pair{
+			workerfx.NewWorker("leader", untilTold(fail, errBoom)),
+			workerfx.NewWorker("deaf", stubborn(release), workerfx.WithStopTimeout(5*time.Second)),
+		}, endless...)
+		synctest.Wait()
+		fail <- struct{}{}
+		time.Sleep(2 * time.Second)
+		require.NoError(t, pool.Restart("g/leader"))
+		time.Sleep(time.Minute)
+		e := execution(t, pool, "g/leader")
+		require.Equal(t, workerfx.StatusRunning, e.Status)
+		require.True(t, e.HasEvent(`failed: worker "g/deaf" of its group did not stop; boom`), "%v", e.Events)
+		close(release)
+	})
+}
+
+func TestAPausedLeaderHoldsNobody(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		fail := make(chan struct{}, 1)
+		pool := startGroup(t, pair{
+			workerfx.NewWorker("leader", untilTold(fail, errBoom)),
+			workerfx.NewWorker("other", untilStopped),
+		}, endless...)
+		synctest.Wait()
+		require.NoError(t, pool.Pause("g/leader")) // it fails while it is paused
+		fail <- struct{}{}
+		time.Sleep(time.Minute)
+		require.Equal(t, workerfx.StatusPaused, execution(t, pool, "g/leader").Status)
+		other := execution(t, pool, "g/other")
+		require.Equal(t, workerfx.StatusRunning, other.Status)
+		require.EqualValues(t, 2, other.Runs)
+		require.NoError(t, pool.Resume("g/leader"))
+		require.Equal(t, workerfx.StatusRunning, execution(t, pool, "g/leader").Status)
+		fail <- struct{}{} // and it is paused while it waits
+		synctest.Wait()
+		require.NoError(t, pool.Pause("g/leader"))
+		time.Sleep(time.Minute)
+		require.Equal(t, workerfx.StatusRunning, execution(t, pool, "g/other").Status)
+		require.NoError(t, pool.Resume("g/leader"))
+		require.EqualValues(t, 3, execution(t, pool, "g/leader").Runs)
+		require.EqualValues(t, 3, execution(t, pool, "g/other").Runs)
+	})
+}
+
+func TestALeaderSaysThatItWaitsForItsGroup(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		fail := make(chan struct{}, 1)
+		pool := startGroup(t, pair{
+			workerfx.NewWorker("leader", untilTold(fail, errBoom)),
+			workerfx.NewWorker("slow", func(ctx context.Context) error {
+				<-ctx.Done()
+				time.Sleep(5 * time.Second)
+				return ctx.Err()
+			}),
+		}, endless...)
+		synctest.Wait()
+		fail <- struct{}{}
+		time.Sleep(3 * time.Second)
+		e := execution(t, pool, "g/leader")
+		require.Equal(t, "its group", e.WaitsFor)
+		require.True(t, e.NextRunAt.IsZero(), "its time has passed: %v", e.NextRunAt)
+		time.Sleep(3 * time.Second)
+		e = execution(t, pool, "g/leader")
+		require.Equal(t, workerfx.StatusRunning, e.Status)
+		require.Empty(t, e.WaitsFor)
+	})
+}

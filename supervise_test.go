@@ -458,3 +458,20 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 		assert.Equal(t, time.Second+time.Minute, time.Since(start))
 	})
 }
+
+func TestAPauseKeepsTheWaitOfAFailureLimit(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		pool := startPool(t, workerfx.NewWorker("w", fails,
+			workerfx.WithInterval(time.Second), workerfx.WithFailureLimit(workerfx.FailureLimit{Threshold: 1, Decay: time.Hour, Pause: time.Minute})))
+		time.Sleep(2500 * time.Millisecond)
+		require.EqualValues(t, 2, execution(t, pool, "w").Runs)
+		require.NoError(t, pool.Pause("w"))
+		synctest.Wait()
+		require.NoError(t, pool.Resume("w"))
+		require.NoError(t, pool.Reschedule("w", must(workerfx.ParseCron("@every 2s"))))
+		time.Sleep(30 * time.Second)
+		require.EqualValues(t, 2, execution(t, pool, "w").Runs)
+		time.Sleep(30 * time.Second)
+		require.EqualValues(t, 3, execution(t, pool, "w").Runs)
+	})
+}

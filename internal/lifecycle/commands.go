@@ -21,7 +21,7 @@ func (m *Machine) ScaleUp() (needsGoroutine bool) {
 	if needsGoroutine {
 		m.reset()
 		if m.policy.Scheduled && m.Runs > 0 { // as after a pause
-			m.planTick(zeroTime)
+			m.planTick()
 		}
 	}
 	return needsGoroutine
@@ -33,6 +33,9 @@ func (m *Machine) Revive() bool {
 		return false
 	}
 	m.reset()
+	if m.ticks != nil { // no tick was missed while it was done
+		m.ticks.counted = zeroTime
+	}
 	return true
 }
 
@@ -65,7 +68,7 @@ func (m *Machine) Reschedule(policy *Policy, now time.Time) bool {
 		m.ticks = &ticks{origin: origin, counted: origin, covered: origin}
 	}
 	if m.plan == planTick && !m.running {
-		m.planTick(zeroTime)
+		m.planTick()
 	}
 	return true
 }
@@ -91,7 +94,7 @@ func (m *Machine) Release(ownFailure bool) {
 	switch {
 	case m.plan == planTick:
 		m.anew = false
-		m.planTick(zeroTime)
+		m.planTick()
 	case m.plan == planFirst && m.policy.Scheduled && !m.policy.StartImmediately:
 		m.anew = false
 	case m.plan == planRetry && !ownFailure:

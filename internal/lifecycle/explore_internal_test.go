@@ -73,7 +73,7 @@ type fingerprint struct {
 	machine                              Machine
 	due, origin, last, upcoming, counted time.Duration
 	score                                float64
-	scoreAge                             time.Duration
+	scoreAge, scoreUntil                 time.Duration
 	hasTicks, makesUp                    bool
 }
 
@@ -92,6 +92,7 @@ func (w *world) fingerprint() fingerprint {
 	}
 	if m.score != nil {
 		f.score = min(float64(int(m.score.count)), 3)
+		f.scoreUntil = since(m.score.until)
 		f.scoreAge = min(time.Duration(w.now.UnixNano()-m.score.at), 10*time.Second)
 	}
 	counted := Counts{Runs: min(m.Runs, 1), Successes: min(m.Successes, 1)} // whether there was one decides, not how many
@@ -205,6 +206,10 @@ func (w *world) look(f Facts) (ok bool, err error) {
 	}
 	forbidden, entering := w.forbidden(), m.entering
 	step := m.Next(w.now, f)
+	if step.Do == Look { // a new life, with facts of its own
+		entering, f.GroupRuns, forbidden = m.entering, false, w.forbidden()
+		step = m.Next(w.now, f)
+	}
 	w.asking = step.Do == Ask // a hook that ends the goroutine leaves its question open
 	w.show()
 	if err := w.checkStep(step, f); err != nil {

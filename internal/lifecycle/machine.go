@@ -25,7 +25,7 @@ type Action uint8
 
 // The actions.
 const (
-	Look  Action = iota // ask the machine: for callers that have not yet
+	Look  Action = iota // ask the machine: for callers that have not yet, and with new facts when a new life began
 	Run                 // begin a run: see Began
 	Sleep               // for the time Step.For, or until a command or a change of the facts
 	Wait                // for a command or a change of the facts
@@ -54,7 +54,7 @@ type HeldBy uint8
 // What may keep a replica.
 const (
 	Nothing     HeldBy = iota
-	Group              // another member of its group failed
+	Group              // another member of its group failed, or has not stopped since the replica failed
 	Predecessor        // a worker that it comes after is not ready
 )
 
@@ -99,6 +99,7 @@ type Machine struct {
 	failing     bool // its last failure stands: no run has succeeded since
 	rescheduled bool // the schedule is a new one, which has not been asked yet
 	retrying    bool // the last run failed by itself
+	awaitsGroup bool // it failed, and members of its group still run
 }
 
 // plan is what the next run is for.
@@ -118,6 +119,10 @@ func New(policy *Policy) Machine { return Machine{policy: policy, entering: poli
 // Next says what to do next, if no run is under way. It is the table of the package documentation.
 func (m *Machine) Next(now time.Time, f Facts) (step Step) {
 	step.Deferred, step.Resumed = m.planFirstRun(now), m.endPause()
+	if m.plan == planTick && m.policy.FollowsWallClock && setBack(m.ticks.looked, now) > maxSetBack {
+		m.planTick()
+	}
+	m.awaitsGroup = false
 	if m.ticks != nil {
 		m.ticks.looked = now
 	}
@@ -130,23 +135,24 @@ func (m *Machine) Next(now time.Time, f Facts) (step Step) {
 func (m *Machine) decide(step *Step, now time.Time, f Facts) {
 	switch {
 	case m.plan == planNone:
-		m.exit(step, m.status, now, f)
+		m.exit(step, m.status)
 	case m.stopping:
 		m.plan = planNone
-		m.exit(step, Stopped, now, f)
+		m.exit(step, Stopped)
 	case m.scaledDown:
 		m.exited = true
 		step.Do, step.Status = Exit, Paused
 	case m.groupStopped:
-		m.exit(step, Stopped, now, f)
+		m.exit(step, Stopped)
 	case m.paused:
 		step.Do, step.Status = Wait, Paused
 	case m.held:
 		step.Do, step.Status, step.HeldBy = Wait, Waiting, Group
 	case f.GroupRuns && f.GroupStopsIn > 0:
-		step.Do, step.Status, step.For = Sleep, m.waiting(), f.GroupStopsIn
+		m.awaitsGroup = true
+		step.Do, step.Status, step.HeldBy, step.For = Sleep, m.waiting(), Group, f.GroupStopsIn
 	case f.GroupRuns:
-		m.giveUpOnGroup(step, now, f)
+		m.giveUpOnGroup(step)
 	case m.entering && !f.PredecessorsReady:
 		step.Do, step.Status, step.HeldBy = Wait, Pending, Predecessor
 	case m.restart, m.trigger:
@@ -160,12 +166,12 @@ func (m *Machine) decide(step *Step, now time.Time, f Facts) {
 	}
 }
 
-// exit ends the replica's goroutine, unless a restart was asked for: that begins a new life.
-func (m *Machine) exit(step *Step, status Status, now time.Time, f Facts) {
+// exit ends the replica's goroutine, unless a restart was asked for: that begins a new life. The caller looks again then, as
+// the facts are those of the old life.
+func (m *Machine) exit(step *Step, status Status) {
 	if m.restart && !m.stopping {
 		m.reset()
-		m.planFirstRun(now)
-		m.decide(step, now, f)
+		step.Do, step.Status = Look, m.status
 		return
 	}
 	m.exited = true
@@ -173,11 +179,10 @@ func (m *Machine) exit(step *Step, status Status, now time.Time, f Facts) {
 }
 
 // giveUpOnGroup makes the replica fail for good, as members of its group did not stop.
-func (m *Machine) giveUpOnGroup(step *Step, now time.Time, f Facts) {
+func (m *Machine) giveUpOnGroup(step *Step) {
 	m.plan, m.failing = planNone, true
 	step.StopGroup = true
-	f.GroupRuns = false
-	m.exit(step, Error, now, f)
+	m.exit(step, Error)
 }
 
 // soon is the status of a replica that does something at once. A replica that has not begun stays pending until then.
@@ -205,13 +210,13 @@ func (m *Machine) planFirstRun(now time.Time) bool {
 	m.plan = planRun
 	m.deferred = p.DeferredStart > 0
 	if m.deferred {
-		m.due = m.clock(now.Add(p.DeferredStart))
+		m.due = now.Add(p.DeferredStart)
 		m.status = Deferred
 	}
 	if p.Scheduled {
 		m.ticks = &ticks{origin: now.Add(p.DeferredStart)}
 		if !p.StartImmediately {
-			m.planTick(zeroTime)
+			m.planTick()
 		}
 	}
 	return m.deferred
@@ -224,7 +229,7 @@ func (m *Machine) endPause() bool {
 	}
 	m.status = m.waiting()
 	if m.plan == planTick {
-		m.planTick(zeroTime)
+		m.planTick()
 	}
 	return true
 }
@@ -242,7 +247,8 @@ func (m *Machine) Began() (start Start) {
 		m.forgetFailures()
 	case m.trigger:
 		start.Triggered = true
-	case m.plan == planTick && !m.ticks.makesUp:
+	}
+	if m.plan == planTick && m.takesTick() {
 		m.ticks.last = m.ticks.upcoming
 	}
 	if m.ticks != nil {
@@ -250,6 +256,9 @@ func (m *Machine) Began() (start Start) {
 			m.ticks.counted = later(m.ticks.looked, m.ticks.origin)
 		}
 		m.ticks.covered, m.ticks.makesUp = m.ticks.looked, false
+	}
+	if m.score != nil {
+		m.score.until = zeroTime
 	}
 	m.restart, m.trigger, m.entering, m.anew, m.deferred = false, false, false, false, false
 	m.running, m.status, m.question = true, Running, askNothing

@@ -2,6 +2,7 @@ package lifecycle
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 )
@@ -63,7 +64,7 @@ func TestEachLineOfTheTable(t *testing.T) {
 		{
 			"6: its group still runs", func() *Machine { m := failedRun(t, endless); m.Restart(); return m },
 			Facts{GroupRuns: true, GroupStopsIn: time.Second, PredecessorsReady: true},
-			Step{Do: Sleep, Status: Waiting, For: time.Second},
+			Step{Do: Sleep, Status: Waiting, HeldBy: Group, For: time.Second},
 		},
 		{
 			"6: its group does not stop", func() *Machine { return failedRun(t, endless) },
@@ -294,4 +295,49 @@ func FuzzInputs(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestAClockThatIsSetFarBackDuringAWaitAsksTheScheduleAgain(t *testing.T) {
+	m := New(&Policy{Scheduled: true, FollowsWallClock: true})
+	at := time.Date(2026, 3, 1, 18, 1, 0, 0, time.UTC)
+	answer := func(now time.Time) {
+		t.Helper()
+		if step := m.Next(now, free); step.Do != Ask {
+			t.Fatalf("nothing to ask: %+v", step)
+		}
+		var q Question
+		m.Question(now, &q)
+		tick := q.From.Truncate(5 * time.Minute).Add(5 * time.Minute)
+		m.AnswerTick(&q, &Tick{At: tick, Due: tick})
+	}
+	answer(at.Add(-13 * time.Hour))
+	beginRun(t, &m, at)
+	m.Ended(End{}, at)
+	answer(at) // the next tick is at 18:05
+	m.Next(at, free)
+	m.Next(at.Add(-time.Hour), free) // an hour back: the tick stays
+	if m.IsAsking() || m.Due().Hour() != 18 {
+		t.Errorf("due at %v", m.Due())
+	}
+	back := at.Add(-12 * time.Hour)
+	answer(back)
+	if want := time.Date(2026, 3, 1, 6, 5, 0, 0, time.UTC); !m.Due().Equal(want) {
+		t.Errorf("due at %v, want %v", m.Due(), want)
+	}
+}
+
+func TestABackoffDoesNotFollowTheWallClock(t *testing.T) {
+	now := time.Now()
+	m := New(&Policy{Scheduled: true, StartImmediately: true, FollowsWallClock: true})
+	beginRun(t, &m, now)
+	m.Ended(End{Outcome: Failed}, now)
+	m.AnswerBackoff(now, time.Second)
+	if due := m.Due(); !strings.Contains(due.String(), " m=") {
+		t.Errorf("the next attempt is due by the clock on the wall: %v", due)
+	}
+	deferred := New(&Policy{DeferredStart: time.Minute, Scheduled: true, StartImmediately: true, FollowsWallClock: true})
+	deferred.Next(now, free)
+	if due := deferred.Due(); !strings.Contains(due.String(), " m=") {
+		t.Errorf("the deferred start is due by the clock on the wall: %v", due)
+	}
 }

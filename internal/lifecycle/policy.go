@@ -30,7 +30,8 @@ type FailureLimit struct {
 // score is the decaying count of failures.
 type score struct {
 	count float64
-	at    int64 // when the count was right, in nanoseconds since 1970
+	at    int64     // when the count was right, in nanoseconds since 1970
+	until time.Time // no run before it, unless it is asked for; zero for none
 }
 
 // exceeded counts a failure at now, and tells whether the count is above the threshold.
@@ -139,7 +140,7 @@ func (m *Machine) judge(v *Verdict, ran time.Duration, now time.Time) {
 	case o == Succeeded && m.policy.Scheduled, o == Skipped:
 		m.failures = 0
 		v.Status, v.Tick = Waiting, true
-		m.planTick(zeroTime)
+		m.planTick()
 	case o.IsGood():
 		m.failures = 0
 		v.Status = Success
@@ -161,18 +162,19 @@ func (m *Machine) afterFailure(v *Verdict, ran time.Duration, now time.Time) {
 	}
 	earliest := now
 	if p.FailureLimit != (FailureLimit{}) && p.FailureLimit.exceeded(m.needScore(), now) {
-		earliest = now.Add(p.FailureLimit.Pause)
+		m.score.until = now.Add(p.FailureLimit.Pause)
+		earliest = m.score.until
 	}
 	v.Status = Waiting
 	last := p.MaxAttempts > 0 && int(m.failures) >= p.MaxAttempts
 	switch {
 	case !last, v.Outcome == Stuck && p.MaxAttempts == 1 && !p.Scheduled: // the latter was ended to be run again
 		v.Retry = true
-		m.plan, m.question, m.due = planRetry, askBackoff, m.clock(earliest)
+		m.plan, m.question, m.due = planRetry, askBackoff, earliest
 	case p.Scheduled:
 		m.failures = 0 // the next tick has attempts of its own
 		v.Tick = true
-		m.planTick(earliest)
+		m.planTick()
 	default:
 		v.Status = Error
 	}

@@ -50,7 +50,7 @@ type Question struct {
 
 // Tick is the answer of a schedule.
 type Tick struct {
-	At     time.Time // by the schedule
+	At     time.Time // by the schedule; zero if no tick follows
 	Due    time.Time // with jitter
 	Missed int64     // ticks, since the last answer
 	MakeUp bool      // there was a tick since MakeUpSince
@@ -75,28 +75,49 @@ func (m *Machine) Question(now time.Time, q *Question) {
 
 // wasSetBack tells whether the wall clock was set back since a tick, and not too far.
 func wasSetBack(last, now time.Time) bool {
-	back := last.Round(0).Sub(now.Round(0))
-	return !last.IsZero() && back > 0 && back <= maxSetBack
+	back := setBack(last, now)
+	return back > 0 && back <= maxSetBack
+}
+
+// setBack returns how far the wall clock was set back since a time, at least. It is zero if there is no such time.
+func setBack(since, now time.Time) time.Duration {
+	if since.IsZero() {
+		return 0
+	}
+	return since.Round(0).Sub(now.Round(0))
+}
+
+// takesTick tells whether a run that begins takes the tick that the replica waits for. One that was asked for takes a tick that
+// only jitter delays.
+func (m *Machine) takesTick() bool {
+	t := m.ticks
+	return !t.makesUp && (!m.restart && !m.trigger || !t.looked.Before(t.upcoming))
 }
 
 // AnswerBackoff takes the backoff's answer, counted from the end of the run.
 func (m *Machine) AnswerBackoff(ended time.Time, backoff time.Duration) {
 	if m.question == askBackoff {
 		m.question = askNothing
-		m.due = m.clock(later(m.due, ended.Add(backoff)))
+		m.due = later(m.due, ended.Add(backoff))
 	}
 }
 
-// AnswerTick takes the schedule's answer to a question.
+// AnswerTick takes the schedule's answer to a question. A run that makes up for missed ticks stays due if the schedule is asked
+// again before it, such as after a pause.
 func (m *Machine) AnswerTick(q *Question, tick *Tick) {
-	m.MissedTicks += tick.Missed
 	t := m.schedule(q.From)
+	t.makesUp = t.makesUp || tick.MakeUp
+	if tick.At.IsZero() && !t.makesUp {
+		m.AnswerNone(tick.Missed, false)
+		return
+	}
+	m.MissedTicks += tick.Missed
 	t.counted = q.From
 	if m.question == askSchedule {
 		m.question = askNothing
-		t.upcoming, t.makesUp = tick.At, tick.MakeUp
+		t.upcoming = tick.At
 		if !t.makesUp {
-			m.due = m.clock(later(m.due, tick.Due))
+			m.due = later(m.due, m.clock(tick.Due))
 		}
 	}
 }
@@ -120,9 +141,12 @@ func (m *Machine) AnswerNone(missed int64, broken bool) {
 // Due returns the time of the next run. It is zero if the run is due at once, or if the time is not known yet.
 func (m *Machine) Due() time.Time { return m.due }
 
-// planTick plans a run at the next tick, but not before a time.
-func (m *Machine) planTick(earliest time.Time) {
-	m.plan, m.question, m.due = planTick, askSchedule, m.clock(earliest)
+// planTick plans a run at the next tick, but not before the pause of the failure limit is over.
+func (m *Machine) planTick() {
+	m.plan, m.question, m.due = planTick, askSchedule, zeroTime
+	if m.score != nil {
+		m.due = m.score.until
+	}
 }
 
 // schedule returns the replica's place in its schedule.
@@ -160,7 +184,7 @@ func later(a, b time.Time) time.Time {
 // NextRun returns the time of the next run of a waiting replica. It is zero if the replica does not wait, or if the time
 // is not known.
 func (m *Machine) NextRun() time.Time {
-	if m.status != Waiting && m.status != Deferred || m.held || m.question != askNothing {
+	if m.status != Waiting && m.status != Deferred || m.held || m.awaitsGroup || m.question != askNothing {
 		return zeroTime
 	}
 	return m.due

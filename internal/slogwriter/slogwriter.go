@@ -87,8 +87,12 @@ func isTimestamp(attr slog.Attr) bool {
 	if attr.Key != zerolog.TimestampFieldName {
 		return false
 	}
+	switch zerolog.TimeFieldFormat {
+	case zerolog.TimeFormatUnix, zerolog.TimeFormatUnixMs, zerolog.TimeFormatUnixMicro, zerolog.TimeFormatUnixNano:
+		return attr.Value.Kind() != slog.KindString
+	}
 	_, err := time.Parse(zerolog.TimeFieldFormat, attr.Value.String())
-	return err == nil || attr.Value.Kind() != slog.KindString
+	return err == nil
 }
 
 // attrsOf reads the fields of an object, whose "{" was read, in their order.

@@ -90,3 +90,8 @@ func TestNothingOfALineIsLost(t *testing.T) {
 	require.Equal(t, "WARN", lines[1]["level"])
 	require.Contains(t, lines[1]["msg"], `"broken":{`)
 }
+
+func TestANumberNamedTimeIsTheUsers(t *testing.T) {
+	lines := written(t, slog.LevelInfo, func(l zerolog.Logger) { l.Info().Int("time", 5).Msg("hello") })
+	require.Equal(t, map[string]any{"time": 5.0}, lines[0]["pool"])
+}
