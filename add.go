@@ -141,20 +141,20 @@ func stopAndWait(ctx context.Context, e *entry) error {
 	p.mu.Lock()
 	e.removed = true
 	e.first.changed() // no other worker waits for this one any more
-	var after afterwards
-	e.logUnhandled(&after)
+	var effects sideEffects
+	e.logUnhandled(&effects)
 	if forget(e) {
 		p.mu.Unlock()
-		after.do()
+		effects.perform()
 		return nil
 	}
-	e.askToStop(p.stopDeadlineOf(ctx), &after)
+	e.askToStop(p.stopDeadlineOf(ctx), &effects)
 	var ended []<-chan struct{}
 	for r := range e.replicas() {
 		ended = append(ended, r.hasEndedChan())
 	}
 	p.mu.Unlock()
-	after.do()
+	effects.perform()
 	for _, c := range ended {
 		select {
 		case <-c:

@@ -132,17 +132,17 @@ func (r *run) endChildren() {
 	if timeout := r.replica.stopTimeout; timeout > 0 {
 		d.until = d.from.Add(timeout)
 	}
-	var after afterwards
+	var effects sideEffects
 	var ended []<-chan struct{}
 	for _, e := range children {
 		e.removed = true
-		e.askToStop(d, &after)
+		e.askToStop(d, &effects)
 		for child := range e.replicas() {
 			ended = append(ended, child.hasEndedChan())
 		}
 	}
 	pool.mu.Unlock()
-	after.do()
+	effects.perform()
 	for _, c := range ended {
 		<-c
 	}

@@ -108,20 +108,20 @@ func (p *Pool) Reschedule(name string, schedule Schedule) error {
 func (p *Pool) Restart(name string) error {
 	var worker *entry
 	var ending []runEnding
-	var after afterwards
+	var effects sideEffects
 	err := command(p, "restart", name, func(e *entry) error {
 		if e.wanted == 0 {
 			return errNoReplicas
 		}
 		worker = e
 		for r := range e.replicas() {
-			if over := restart(r, &after); over != nil {
+			if over := restart(r, &effects); over != nil {
 				ending = append(ending, runEnding{straggler{r, r.runID()}, over})
 			}
 		}
 		return nil
 	})
-	after.do()
+	effects.perform()
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (p *Pool) Restart(name string) error {
 
 // restart ends a replica's run or its wait, and makes it run again. It returns a channel that is closed when the
 // current run is over, or nil if there is no run. The pool's lock is held.
-func restart(r *replica, after *afterwards) (over <-chan struct{}) {
+func restart(r *replica, effects *sideEffects) (over <-chan struct{}) {
 	if r.machine.IsScaledDown() {
 		return nil
 	}
@@ -149,7 +149,7 @@ func restart(r *replica, after *afterwards) (over <-chan struct{}) {
 		r.wake()
 		return nil
 	}
-	r.run.stop(after)
+	r.run.stop(effects)
 	if r.runOver == nil {
 		r.runOver = make(chan struct{})
 	}

@@ -81,10 +81,10 @@ func (r *run) drain() {
 
 // finish makes the run end because its worker stops. The run's context ends at once, or after grace if the run called
 // [Draining]. The pool's lock is held; the context ends when it is free.
-func (r *run) finish(grace time.Duration, after *afterwards) {
+func (r *run) finish(grace time.Duration, effects *sideEffects) {
 	p := r.parts
 	if p == nil || !p.calledDraining || r.over || grace <= 0 {
-		r.stop(after)
+		r.stop(effects)
 		return
 	}
 	r.drain()
@@ -98,31 +98,31 @@ func (r *run) finish(grace time.Duration, after *afterwards) {
 }
 
 // stop ends the run's context. The pool's lock is held; the context ends when it is free.
-func (r *run) stop(after *afterwards) {
+func (r *run) stop(effects *sideEffects) {
 	if r.parts != nil { // parts that are made later see that the context has ended
 		r.drain()
 	}
-	after.cancel(r)
+	effects.cancel(r)
 }
 
 // cutOff ends the context of a run that did not finish in time.
 func (r *run) cutOff() {
-	var after afterwards
+	var effects sideEffects
 	r.replica.pool.mu.Lock()
-	r.stop(&after)
+	r.stop(&effects)
 	r.replica.pool.mu.Unlock()
-	after.do()
+	effects.perform()
 }
 
 // finishJob lets the run finish its current job. If neither the run nor its body knows how to finish, its context ends. The
 // pool's lock is held.
-func (r *run) finishJob(after *afterwards) {
+func (r *run) finishJob(effects *sideEffects) {
 	if r.over {
 		return
 	}
 	r.drain()
 	if p := r.parts; !p.endsByJob && !p.calledDraining {
-		r.stop(after)
+		r.stop(effects)
 	}
 }
 

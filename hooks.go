@@ -91,17 +91,17 @@ var errBrokenSchedule = errors.New("schedule is broken")
 
 // ask answers the machine's question.
 func (r *replica) ask() todo {
-	var after afterwards
+	var effects sideEffects
 	r.pool.mu.Lock()
-	r.plan(time.Now(), &after)
+	r.plan(time.Now(), &effects)
 	r.pool.mu.Unlock()
-	after.do()
+	effects.perform()
 	return r.next(nil)
 }
 
 // plan asks the backoff or the schedule when the next run is due. The pool's lock is held, but it is free while the
 // user's code runs. Question and answer are not copied from call to call, so that the small stack of the goroutine need not grow.
-func (r *replica) plan(now time.Time, after *afterwards) {
+func (r *replica) plan(now time.Time, effects *sideEffects) {
 	s := r.current()
 	var q lifecycle.Question
 	var a answer
@@ -116,21 +116,21 @@ func (r *replica) plan(now time.Time, after *afterwards) {
 		r.pool.mu.Lock()
 	}
 	if q.Failures > 0 || r.current() == s { // else the worker was rescheduled, and the machine asks again
-		r.take(&a, &q, now, after)
+		r.take(&a, &q, now, effects)
 	}
 }
 
 // take gives an answer to the machine.
-func (r *replica) take(a *answer, q *lifecycle.Question, now time.Time, after *afterwards) {
+func (r *replica) take(a *answer, q *lifecycle.Question, now time.Time, effects *sideEffects) {
 	switch {
 	case q.Failures > 0:
 		r.machine.AnswerBackoff(now, a.pause)
 		recordWait(r, r.machine.Due().Sub(now), now)
-		r.group.holdOthers(r, after)
+		r.group.holdOthers(r, effects)
 	case a.err != nil:
 		r.machine.AnswerNone(0, true)
 		recordFailure(r, a.err, a.err.Error(), now)
-		r.group.stopOthers(r, nil, after)
+		r.group.stopOthers(r, nil, effects)
 	case a.tick.At.IsZero():
 		r.machine.AnswerNone(a.tick.Missed, false)
 		r.publishStatus(now)

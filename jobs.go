@@ -104,15 +104,15 @@ func (l *jobLoop) failed(err error) error {
 func (l *jobLoop) end() {
 	l.counts.failed.Add(l.open)
 	if l.run != nil {
-		var after afterwards
+		var effects sideEffects
 		mu := &l.run.replica.pool.mu
 		mu.Lock()
 		l.parts.endsByJob = false
 		if l.parts.drained.Load() && !l.parts.calledDraining && !l.run.over {
-			l.run.stop(&after)
+			l.run.stop(&effects)
 		}
 		mu.Unlock()
-		after.do()
+		effects.perform()
 	}
 	if l.release != nil {
 		l.release()

@@ -253,26 +253,3 @@ func (p *Pool) hasStopped() bool {
 		return false
 	}
 }
-
-// afterwards collects what must wait until the pool's lock is free: ends of contexts, which may call the user's code, and
-// lines in the log.
-type afterwards struct {
-	runs  []*run
-	lines []func()
-}
-
-// cancel ends a run's context.
-func (a *afterwards) cancel(r *run) { a.runs = append(a.runs, r) }
-
-// log writes a line.
-func (a *afterwards) log(write func()) { a.lines = append(a.lines, write) }
-
-// do does it all. The contexts end first: the log sink may end the goroutine.
-func (a *afterwards) do() {
-	for _, r := range a.runs {
-		r.cancel()
-	}
-	for _, write := range a.lines {
-		write()
-	}
-}

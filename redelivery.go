@@ -147,14 +147,14 @@ func (e *entry) isAlive() bool {
 }
 
 // logUnhandled logs how many items a worker that is not alive did not handle, if that was not said before.
-func (e *entry) logUnhandled(after *afterwards) {
+func (e *entry) logUnhandled(effects *sideEffects) {
 	items := e.items()
 	if items == nil || e.isAlive() {
 		return
 	}
 	if n := items.report(); n > 0 {
 		last := e.first.run
-		after.log(func() { e.pool.log.unhandled(&e.first, last, n) })
+		effects.log(func() { e.pool.log.unhandled(&e.first, last, n) })
 	}
 }
 

@@ -107,34 +107,34 @@ type todo struct {
 // goroutine before this one, there may be a run to call or to finish.
 func (r *replica) next(prepared *run) todo {
 	now := time.Now()
-	var after afterwards
+	var effects sideEffects
 	r.pool.mu.Lock()
 	if r.machine.IsRunning() {
 		run := r.run
 		r.pool.mu.Unlock()
 		return r.resumeRun(run)
 	}
-	next := r.askMachine(now, prepared, &after)
+	next := r.askMachine(now, prepared, &effects)
 	r.pool.mu.Unlock()
-	after.do()
+	effects.perform()
 	return next
 }
 
 // askMachine does the work of next. The pool's lock is held.
-func (r *replica) askMachine(now time.Time, prepared *run, after *afterwards) todo {
+func (r *replica) askMachine(now time.Time, prepared *run, effects *sideEffects) todo {
 	if r.pool.phase == phaseStopped {
 		r.askToStop(now)
 	}
 	status := r.machine.Status()
-	facts, predecessor := r.facts(now, after)
+	facts, predecessor := r.facts(now, effects)
 	step := r.machine.Next(now, facts)
 	begins := step.Do == lifecycle.Run && (prepared != nil || r.pool.ids.isOwn()) // else it asks for an ID, and then again
-	if begins && r.group.releaseOthers(r, after) && r.machine.EnterAgain() {
-		facts, predecessor = r.facts(now, after)
+	if begins && r.group.releaseOthers(r, effects) && r.machine.EnterAgain() {
+		facts, predecessor = r.facts(now, effects)
 		step = r.machine.Next(now, facts)
 	}
 	if step.StopGroup {
-		failAsGroupRuns(r, now, after)
+		failAsGroupRuns(r, now, effects)
 	}
 	recordStep(r, step, status, predecessor, now)
 	if step.Status != status {
@@ -155,16 +155,16 @@ func (r *replica) askMachine(now time.Time, prepared *run, after *afterwards) to
 	case lifecycle.Wait:
 		r.setTimer(never)
 	case lifecycle.Exit:
-		next = r.end(after)
+		next = r.end(effects)
 	}
 	return next
 }
 
 // facts returns what the machine has to know of other workers. predecessor is a worker that the replica waits for,
 // or nil.
-func (r *replica) facts(now time.Time, after *afterwards) (f lifecycle.Facts, predecessor *entry) {
+func (r *replica) facts(now time.Time, effects *sideEffects) (f lifecycle.Facts, predecessor *entry) {
 	if r.machine.IsEntering() {
-		predecessor = r.waitsFor(r, after)
+		predecessor = r.waitsFor(r, effects)
 	}
 	f.PredecessorsReady = predecessor == nil
 	if r.group != nil {
@@ -214,7 +214,7 @@ type exit struct {
 }
 
 // end ends the replica's goroutine. From here on the replica may get a new goroutine.
-func (r *replica) end(after *afterwards) (next todo) {
+func (r *replica) end(effects *sideEffects) (next todo) {
 	next.do = lifecycle.Exit
 	if r.timer != nil {
 		r.timer.Stop()
@@ -225,7 +225,7 @@ func (r *replica) end(after *afterwards) (next todo) {
 	if r.ended != nil {
 		close(r.ended)
 	}
-	r.group.forget(r, after)
+	r.group.forget(r, effects)
 	stopping, scaledDown := r.machine.IsStopping(), r.machine.IsScaledDown()
 	next.exit = exit{abandoned: r.abandoned, scaledDown: scaledDown && !stopping, handsOver: r.items() != nil}
 	next.run = r.run

@@ -79,7 +79,7 @@ func (p *Pool) Replicas(name string) (wanted, running int, err error) {
 }
 
 func (p *Pool) scale(call, name string, wanted func(now int) int) error {
-	var after afterwards
+	var effects sideEffects
 	err := command(p, call, name, func(e *entry) error {
 		n := wanted(int(e.wanted))
 		switch {
@@ -88,15 +88,15 @@ func (p *Pool) scale(call, name string, wanted func(now int) int) error {
 		case n > e.mostReplicas():
 			return fmt.Errorf("replicas %d: %w (%d)", n, ErrMaxReplicas, e.mostReplicas())
 		}
-		scaleTo(e, int32(n), &after) //nolint:gosec // mostReplicas is within an int32
+		scaleTo(e, int32(n), &effects) //nolint:gosec // mostReplicas is within an int32
 		return nil
 	})
-	after.do()
+	effects.perform()
 	return err
 }
 
 // scaleTo makes n replicas run, and ends the others. The pool's lock is held.
-func scaleTo(e *entry, n int32, after *afterwards) {
+func scaleTo(e *entry, n int32, effects *sideEffects) {
 	e.wanted = n
 	present := make(map[int32]bool)
 	for r := range e.replicas() {
@@ -104,7 +104,7 @@ func scaleTo(e *entry, n int32, after *afterwards) {
 		if r.index < n {
 			scaleUp(r)
 		} else {
-			scaleDown(r, after)
+			scaleDown(r, effects)
 		}
 	}
 	var added []*replica
@@ -135,10 +135,10 @@ func scaleUp(r *replica) {
 	}
 }
 
-func scaleDown(r *replica, after *afterwards) {
+func scaleDown(r *replica, effects *sideEffects) {
 	r.machine.ScaleDown()
 	if r.machine.IsRunning() {
-		r.run.finishJob(after)
+		r.run.finishJob(effects)
 	} else {
 		r.wake()
 	}

@@ -108,15 +108,15 @@ func (d deadline) grace(stopTimeout time.Duration) time.Duration {
 func (p *Pool) cancelAll() {
 	p.cancelJobContexts()
 	now := time.Now()
-	var after afterwards
+	var effects sideEffects
 	p.mu.Lock()
 	if p.base != nil {
 		for _, e := range p.entries {
-			e.askToStop(deadline{from: now, until: now}, &after)
+			e.askToStop(deadline{from: now, until: now}, &effects)
 		}
 	}
 	p.mu.Unlock()
-	after.do()
+	effects.perform()
 }
 
 // cancelJobContexts ends the contexts of jobs that live on after the context of their run.
@@ -132,7 +132,7 @@ func (p *Pool) cancelJobContexts() {
 // askToStop asks all workers to stop, and does not wait. A worker that others come after is asked when those have
 // stopped.
 func (p *Pool) askToStop(d deadline) {
-	var after afterwards
+	var effects sideEffects
 	p.mu.Lock()
 	if p.phase != phaseStopped {
 		p.phase, p.stopDeadline = phaseStopped, d
@@ -141,26 +141,26 @@ func (p *Pool) askToStop(d deadline) {
 		if p.base != nil {
 			for _, e := range p.entries {
 				if e.mayStop() {
-					e.askToStop(d, &after)
+					e.askToStop(d, &effects)
 				}
 			}
 		}
 	}
 	p.mu.Unlock()
-	after.do()
+	effects.perform()
 }
 
 // askToStop asks the worker's replicas to stop: their runs or their waits end. The pool's lock is held.
-func (e *entry) askToStop(d deadline, after *afterwards) {
+func (e *entry) askToStop(d deadline, effects *sideEffects) {
 	for r := range e.replicas() {
 		r.askToStop(d.from)
 		if r.machine.IsRunning() {
-			r.run.finish(d.grace(r.stopTimeout), after)
+			r.run.finish(d.grace(r.stopTimeout), effects)
 		} else {
 			r.wake()
 		}
 	}
-	e.logUnhandled(after)
+	e.logUnhandled(effects)
 }
 
 // closeIfStopped closes stopped if the pool has stopped. The pool's lock is held.
@@ -195,7 +195,7 @@ func (p *Pool) awaitStop(ctx context.Context) *StopError {
 // passes, if there is one.
 func (p *Pool) abandonOverdue() (left time.Duration, bounded bool) {
 	now := time.Now()
-	var after afterwards
+	var effects sideEffects
 	p.mu.Lock()
 	for _, e := range p.entries {
 		if e.stopTimeout == 0 || p.base == nil {
@@ -208,7 +208,7 @@ func (p *Pool) abandonOverdue() (left time.Duration, bounded bool) {
 			remaining := stopTimeLeft(r, now)
 			if remaining <= 0 {
 				r.abandoned, p.abandoned = true, true
-				e.stopPredecessors(&after)
+				e.stopPredecessors(&effects)
 				p.goroutines--
 				p.closeIfStopped()
 			} else if !bounded || remaining < left {
@@ -217,7 +217,7 @@ func (p *Pool) abandonOverdue() (left time.Duration, bounded bool) {
 		}
 	}
 	p.mu.Unlock()
-	after.do()
+	effects.perform()
 	return left, bounded
 }
 
@@ -233,7 +233,7 @@ func stopTimeLeft(r *replica, now time.Time) time.Duration {
 // goroutineEnded updates the pool when a replica's goroutine has ended. The replica may have a new goroutine already.
 func goroutineEnded(r *replica, how exit) {
 	e, p := r.entry, r.pool
-	var after afterwards
+	var effects sideEffects
 	p.mu.Lock()
 	if !how.handsOver {
 		r.goroutines--
@@ -243,13 +243,13 @@ func goroutineEnded(r *replica, how exit) {
 		forget(e)
 	}
 	r.changed()
-	e.stopPredecessors(&after)
+	e.stopPredecessors(&effects)
 	if !how.abandoned {
 		p.goroutines--
 		p.closeIfStopped()
 	}
 	p.mu.Unlock()
-	after.do()
+	effects.perform()
 }
 
 // stragglers returns a *StopError with all replicas that were asked to stop and have not, or nil.
