@@ -1,6 +1,7 @@
 package workerfx
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,15 +73,9 @@ func (b ExponentialBackoff) Duration(attempt int) time.Duration {
 }
 
 func (b ExponentialBackoff) withDefaults() ExponentialBackoff {
-	if b.Initial == 0 {
-		b.Initial = defaultBackoffInitial
-	}
-	if b.Max == 0 {
-		b.Max = max(defaultBackoffMax, b.Initial)
-	}
-	if b.Multiplier == 0 {
-		b.Multiplier = defaultBackoffMultiplier
-	}
+	b.Initial = cmp.Or(b.Initial, defaultBackoffInitial)
+	b.Max = cmp.Or(b.Max, max(defaultBackoffMax, b.Initial))
+	b.Multiplier = cmp.Or(b.Multiplier, defaultBackoffMultiplier)
 	return b
 }
 

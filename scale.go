@@ -16,7 +16,7 @@ func WithReplicaLimits(least, most int) Option {
 	return func(s *settings) { s.minReplicas, s.maxReplicas = least, most }
 }
 
-// limitOfReplicas is the limit where none is set.
+// limitOfReplicas is the limit of a worker without a limit of its own.
 const limitOfReplicas = 1 << 20
 
 func (s *settings) validateReplicas(worker string, errs *[]error) {

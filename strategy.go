@@ -1,6 +1,7 @@
 package workerfx
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -169,7 +170,7 @@ func (g *groupMember) stopsIn(r *replica, now time.Time) (runs bool, left time.D
 	if peer == nil {
 		return false, 0
 	}
-	by := g.failures.AskedToStop(peer.group.index).Add(orDefault(peer.stopTimeout, r.pool.config.stopTimeout()))
+	by := g.failures.AskedToStop(peer.group.index).Add(cmp.Or(peer.stopTimeout, r.pool.config.stopTimeout()))
 	return true, by.Sub(now)
 }
 
