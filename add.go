@@ -11,7 +11,7 @@ import (
 // worker that the configuration excludes from this process is checked and left out. Add fails with
 // [ErrDuplicateWorker], [ErrPoolStopped], or an error that names a setting that is out of range.
 func (p *Pool) Add(w Worker, opts ...Option) error {
-	e, err := newEntry(p, origin{}, w, opts)
+	e, err := newEntry(p, owner{}, w, opts)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func addAll(p *Pool, entries []*entry) error {
 	p.byName = nil
 	if p.phase != phaseNew {
 		if err := orderNew(p, entries); err != nil {
-			drop(p, entries)
+			removeEntries(p, entries)
 			return err
 		}
 	}
@@ -88,8 +88,8 @@ func withoutExcluded(p *Pool, entries []*entry) []*entry {
 	return left
 }
 
-// drop takes entries out of the pool.
-func drop(p *Pool, entries []*entry) {
+// removeEntries takes entries out of the pool and its start order.
+func removeEntries(p *Pool, entries []*entry) {
 	for _, e := range entries {
 		delete(p.entries, e.name)
 		e.removed = true
@@ -100,14 +100,14 @@ func drop(p *Pool, entries []*entry) {
 	p.byName = nil
 }
 
-// forget takes a removed worker or a child out of the pool if it has ended. It tells whether the worker is out.
-func forget(e *entry) bool {
+// removeIfEnded takes a removed worker or a child out of the pool if it has ended. It tells whether the worker is out.
+func removeIfEnded(e *entry) bool {
 	p := e.pool
 	if p.entries[e.name] == e {
-		if p.base != nil && !e.hasEnded() {
+		if p.wasStarted() && !e.hasEnded() {
 			return false
 		}
-		drop(p, []*entry{e})
+		removeEntries(p, []*entry{e})
 		e.publishWorker(EventRemoved)
 	}
 	if e.parent != nil && e.parent.child(childName(e)) == e {
@@ -143,7 +143,7 @@ func stopAndWait(ctx context.Context, e *entry) error {
 	e.first.changed() // no other worker waits for this one any more
 	var effects sideEffects
 	e.logUnhandled(&effects)
-	if forget(e) {
+	if removeIfEnded(e) {
 		p.mu.Unlock()
 		effects.perform()
 		return nil
@@ -164,7 +164,7 @@ func stopAndWait(ctx context.Context, e *entry) error {
 	p.mu.Lock()
 	stragglers := stragglersOf(e)
 	if len(stragglers) == 0 {
-		forget(e)
+		removeIfEnded(e)
 	}
 	p.mu.Unlock()
 	if stop := stopErrorAbout(stragglers); stop != nil {

@@ -21,7 +21,7 @@ func AddChild(ctx context.Context, w Worker, opts ...Option) error {
 		return fmt.Errorf("add child: %w", errNoRun)
 	}
 	pool := parent.replica.pool
-	child, err := newEntry(pool, origin{name: parent.displayName(), parent: parent}, w, opts)
+	child, err := newEntry(pool, owner{name: parent.displayName(), parent: parent}, w, opts)
 	if err != nil {
 		return err
 	}
@@ -148,6 +148,6 @@ func (r *run) endChildren() {
 	}
 	pool.mu.Lock()
 	for _, e := range children {
-		forget(e)
+		removeIfEnded(e)
 	}
 }

@@ -90,7 +90,7 @@ func (p *Pool) Reschedule(name string, schedule Schedule) error {
 		changed := *e.settings
 		changed.schedule = schedule
 		changed.noteSource(e.settings, SourceCommand)
-		changed.complete()
+		changed.resolve()
 		e.rescheduled = &changed
 		now := time.Now()
 		for r := range e.replicas() {

@@ -28,11 +28,11 @@ func (r *run) Idle() (finish <-chan struct{}, resume func()) {
 	mu := &r.replica.pool.mu
 	mu.Lock()
 	defer mu.Unlock()
-	r.watchdog.idle(1)
+	r.watchdog.addIdle(1)
 	return r.listen(func(*parts) {}), func() {
 		mu.Lock()
 		defer mu.Unlock()
-		r.watchdog.idle(-1)
+		r.watchdog.addIdle(-1)
 	}
 }
 
@@ -44,7 +44,7 @@ var closedChannel = func() chan struct{} {
 	return c
 }()
 
-// listen returns a channel that is closed when the run has to finish. note sets who listens. The pool's lock is held.
+// listen returns a channel that is closed when the run has to finish. note records who listens. The pool's lock is held.
 func (r *run) listen(note func(*parts)) <-chan struct{} {
 	if r.over && r.parts == nil { // the caller is a goroutine that outlived the run
 		return closedChannel
@@ -79,9 +79,9 @@ func (r *run) drain() {
 	}
 }
 
-// finish makes the run end because its worker stops. The run's context ends at once, or after grace if the run called
+// stopGracefully makes the run end because its worker stops. The run's context ends at once, or after grace if the run called
 // [Draining]. The pool's lock is held; the context ends when it is free.
-func (r *run) finish(grace time.Duration, effects *sideEffects) {
+func (r *run) stopGracefully(grace time.Duration, effects *sideEffects) {
 	p := r.parts
 	if p == nil || !p.calledDraining || r.over || grace <= 0 {
 		r.stop(effects)
@@ -114,14 +114,14 @@ func (r *run) cutOff() {
 	effects.perform()
 }
 
-// finishJob lets the run finish its current job. If neither the run nor its body knows how to finish, its context ends. The
-// pool's lock is held.
-func (r *run) finishJob(effects *sideEffects) {
+// drainOrStop asks the run to finish its current work. The run's context ends if the run neither handles jobs nor called
+// [Draining]: it would not notice. The pool's lock is held.
+func (r *run) drainOrStop(effects *sideEffects) {
 	if r.over {
 		return
 	}
 	r.drain()
-	if p := r.parts; !p.endsByJob && !p.calledDraining {
+	if p := r.parts; !p.endsAfterJob && !p.calledDraining {
 		r.stop(effects)
 	}
 }

@@ -99,7 +99,7 @@ type straggler struct {
 
 // stragglersOf returns the replicas of a worker that were asked to stop and have not. The pool's lock is held.
 func stragglersOf(e *entry) (found []straggler) {
-	if e.pool.base == nil {
+	if !e.pool.wasStarted() {
 		return nil
 	}
 	for r := range e.replicas() {

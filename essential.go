@@ -56,12 +56,12 @@ func essentialEnded(e *entry, last Problem) {
 		p.mu.Unlock()
 		return
 	}
-	if !endedByItself(e) || p.phase != phaseStarted || p.failure != nil {
+	if !endedByItself(e) || p.phase != phaseStarted || p.prematureErr != nil {
 		p.mu.Unlock()
 		return
 	}
-	p.failure = failure
-	onFailure := p.onFailure
+	p.prematureErr = failure
+	onFailure := p.onPremature
 	close(p.premature)
 	p.mu.Unlock()
 

@@ -77,13 +77,13 @@ func (r *replica) resumeRun(run *run) todo {
 		return todo{do: lifecycle.Run, run: run}
 	}
 	o := failure(run, ErrGoexit, ErrGoexit.Error())
-	return r.finish(&o)
+	return r.completeRun(&o)
 }
 
-// finish ends the current run, and plans the next one. It takes the lock once for all of that, as ten thousand
-// schedules may tick at the same moment. If the end of a replica that is done is logged, it looks again after that: others
-// hear of its end when it is in the log.
-func (r *replica) finish(o *outcome) (next todo) {
+// completeRun ends the current run, and decides what follows. It takes the lock once for all of that, as ten thousand
+// schedules may tick at the same moment. The last end of a replica is an exception if it is logged. Then the result is to
+// ask the machine, which says exit: nobody hears of the exit before the line is in the log.
+func (r *replica) completeRun(o *outcome) (next todo) {
 	run := r.run
 	run.join(o)
 	run.cancelAs(endedLife, context.Canceled)
@@ -125,7 +125,7 @@ func (r *replica) finish(o *outcome) (next todo) {
 
 // preparedRun returns the run that may follow at once, if the last one did. It is made without the pool's lock.
 func (r *replica) preparedRun(now time.Time) *run {
-	if !r.restartsAtOnce || !r.pool.ids.isOwn() {
+	if !r.restartsAtOnce || !r.pool.ids.isBuiltIn() {
 		return nil
 	}
 	return r.newRun(now)

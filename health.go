@@ -113,7 +113,7 @@ func (p *Pool) Health() error {
 func (p *Pool) unready(matters func(*entry) bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.base == nil {
+	if !p.wasStarted() {
 		return ErrNotStarted
 	}
 	return problemsOf(sortedEntries(p), unreadyOf(matters))

@@ -23,26 +23,26 @@ const (
 // callHook calls user code. It is not ok if the code panics, or if an earlier call panicked or ended the goroutine:
 // then the code is not called again.
 func callHook(r *replica, h hook, name string, call func()) (ok bool) {
-	if r.asked&h != 0 {
-		r.asked &^= h
+	if r.calling&h != 0 {
+		r.calling &^= h
 		r.broken |= h
 		r.pool.log.brokenHook(r, name, nil)
 	}
 	if r.broken&h != 0 {
 		return false
 	}
-	r.asked |= h
+	r.calling |= h
 	defer func() {
 		if !ok {
 			if value := recover(); value != nil {
-				r.asked &^= h
+				r.calling &^= h
 				r.broken |= h
 				r.pool.log.brokenHook(r, name, value)
 			}
 		}
 	}()
 	call()
-	r.asked &^= h
+	r.calling &^= h
 	return true
 }
 
@@ -107,7 +107,7 @@ func (r *replica) plan(now time.Time, effects *sideEffects) {
 	var a answer
 	r.machine.Question(now, &q)
 	if q.Rescheduled { // that the old schedule is broken says nothing about the new one
-		r.asked &^= hookSchedule
+		r.calling &^= hookSchedule
 		r.broken &^= hookSchedule
 	}
 	if !builtInAnswer(s, &q, &a) {
@@ -116,12 +116,12 @@ func (r *replica) plan(now time.Time, effects *sideEffects) {
 		r.pool.mu.Lock()
 	}
 	if q.Failures > 0 || r.current() == s { // else the worker was rescheduled, and the machine asks again
-		r.take(&a, &q, now, effects)
+		r.applyAnswer(&a, &q, now, effects)
 	}
 }
 
-// take gives an answer to the machine.
-func (r *replica) take(a *answer, q *lifecycle.Question, now time.Time, effects *sideEffects) {
+// applyAnswer gives an answer to the machine, and carries out what follows.
+func (r *replica) applyAnswer(a *answer, q *lifecycle.Question, now time.Time, effects *sideEffects) {
 	switch {
 	case q.Failures > 0:
 		r.machine.AnswerBackoff(now, a.pause)
@@ -145,8 +145,8 @@ type idGenerator struct {
 	broken atomic.Bool   // custom misbehaved: use xid
 }
 
-// isOwn tells whether IDs come from the library, so that the pool's lock may be held.
-func (g *idGenerator) isOwn() bool { return g.custom == nil }
+// isBuiltIn tells whether IDs come from the library, so that they may be made with the pool's lock held.
+func (g *idGenerator) isBuiltIn() bool { return g.custom == nil }
 
 func (g *idGenerator) next(p *Pool, now time.Time) string {
 	if g.custom == nil || g.broken.Load() {

@@ -78,7 +78,7 @@ const (
 // settings are all options of a worker. They do not change after the worker was added: workers without options of their
 // own share one copy.
 type settings struct {
-	policy  lifecycle.Policy // follows from the other settings: see complete
+	policy  lifecycle.Policy // follows from the other settings: see resolve
 	sources sources
 
 	name          *string
@@ -127,8 +127,8 @@ func (s *settings) apply(opts []Option) error {
 	return nil
 }
 
-// complete sets what depends on other settings.
-func (s *settings) complete() {
+// resolve sets what depends on other settings: the policy, and the backoff if none was given.
+func (s *settings) resolve() {
 	endless := s.maxAttempts == 0
 	_, isInterval := s.schedule.(interval)
 	s.policy = lifecycle.Policy{
@@ -190,12 +190,12 @@ func (s *settings) validate(worker string) error {
 	return errors.Join(errs...)
 }
 
-// validateOrigin returns an error about settings that a child, or a worker outside of a group, cannot have.
-func (s *settings) validateOrigin(worker string, from origin) error {
-	if from.parent != nil && len(s.after) > 0 {
+// validateOwner returns an error about settings that a child, or a worker outside of a group, cannot have.
+func (s *settings) validateOwner(worker string, of owner) error {
+	if of.parent != nil && len(s.after) > 0 {
 		return badValue(worker, "after", s.after, "a child cannot come after others: it comes and goes with its parent")
 	}
-	inGroup := from.name != "" && from.parent == nil
+	inGroup := of.name != "" && of.parent == nil
 	if !inGroup && (s.strategy == OneForAll || s.strategy == RestForOne) {
 		return badValue(worker, "strategy", s.strategy, "is for workers of a Group, and this one is in none")
 	}

@@ -104,8 +104,8 @@ func (e *entry) waitsFor(r *replica, effects *sideEffects) (found *entry) {
 	return found
 }
 
-// lookAtPredecessors wakes the replicas that wait for other workers.
-func (e *entry) lookAtPredecessors() {
+// recheckPredecessors wakes the replicas that wait for other workers, so that they look at them again.
+func (e *entry) recheckPredecessors() {
 	for r := range e.replicas() {
 		if r.machine.IsEntering() {
 			r.wake()

@@ -10,7 +10,7 @@ import (
 )
 
 // replica is one of the copies of a worker. Its goroutine asks its machine what to do, and does it. The pool's lock
-// guards all fields but asked, broken and restartsAtOnce.
+// guards all fields but calling, broken and restartsAtOnce.
 type replica struct {
 	*entry
 	record
@@ -19,7 +19,7 @@ type replica struct {
 	abandoned bool // its stop timeout has passed: Stop does not wait for it any more
 
 	// Only the replica's goroutine uses these.
-	asked          hook // the user's code that was called and has not returned yet
+	calling        hook // the user's code that was called and has not returned yet
 	broken         hook // the user's code that misbehaved and is not called again
 	restartsAtOnce bool // the last run followed without a wait
 
@@ -54,7 +54,7 @@ func (r *replica) launch(now time.Time) { go r.live(r.firstRun(now)) }
 // firstRun returns the run that follows at once when the replica starts, if one does. It is made here, so that the small
 // stack of the new goroutine need not grow for it: a process may have a hundred thousand that wait in their first run.
 func (r *replica) firstRun(now time.Time) *run {
-	if p := &r.policy; p.ComesAfter || p.Scheduled || p.DeferredStart > 0 || !r.pool.ids.isOwn() {
+	if p := &r.policy; p.ComesAfter || p.Scheduled || p.DeferredStart > 0 || !r.pool.ids.isBuiltIn() {
 		return nil
 	}
 	return r.newRun(now)
@@ -81,7 +81,7 @@ func (r *replica) loop(prepared *run) {
 			next = r.next(nil)
 		case lifecycle.Run:
 			if r.execute(&next, &o) {
-				next = r.finish(&o)
+				next = r.completeRun(&o)
 			}
 		case lifecycle.Ask:
 			next = r.ask()
@@ -128,7 +128,7 @@ func (r *replica) askMachine(now time.Time, prepared *run, effects *sideEffects)
 	status := r.machine.Status()
 	facts, predecessor := r.facts(now, effects)
 	step := r.machine.Next(now, facts)
-	begins := step.Do == lifecycle.Run && (prepared != nil || r.pool.ids.isOwn()) // else it asks for an ID, and then again
+	begins := step.Do == lifecycle.Run && (prepared != nil || r.pool.ids.isBuiltIn()) // else it asks for an ID, and then again
 	if begins && r.group.releaseOthers(r, effects) && r.machine.EnterAgain() {
 		facts, predecessor = r.facts(now, effects)
 		step = r.machine.Next(now, facts)
@@ -143,7 +143,7 @@ func (r *replica) askMachine(now time.Time, prepared *run, effects *sideEffects)
 	next := todo{do: step.Do}
 	switch step.Do {
 	case lifecycle.Run:
-		if prepared == nil && r.pool.ids.isOwn() {
+		if prepared == nil && r.pool.ids.isBuiltIn() {
 			prepared = r.newRun(now)
 		}
 		if prepared != nil {
@@ -209,7 +209,7 @@ func (r *replica) askToStop(now time.Time) {
 type exit struct {
 	abandoned  bool // Stop does not wait for it any more
 	scaledDown bool
-	handsOver  bool     // the worker's body handles items
+	hasItems   bool     // the worker's body handles items: see handOver
 	essential  *Problem // the last failure of an essential worker that was not asked to end; nil for others
 }
 
@@ -225,9 +225,9 @@ func (r *replica) end(effects *sideEffects) (next todo) {
 	if r.ended != nil {
 		close(r.ended)
 	}
-	r.group.forget(r, effects)
+	r.group.releaseAtExit(r, effects)
 	stopping, scaledDown := r.machine.IsStopping(), r.machine.IsScaledDown()
-	next.exit = exit{abandoned: r.abandoned, scaledDown: scaledDown && !stopping, handsOver: r.items() != nil}
+	next.exit = exit{abandoned: r.abandoned, scaledDown: scaledDown && !stopping, hasItems: r.items() != nil}
 	next.run = r.run
 	switch {
 	case !r.isEssential() || stopping:
@@ -243,11 +243,11 @@ func (r *replica) end(effects *sideEffects) (next todo) {
 // reportExit tells others that the goroutine has ended, also if a log sink ends the goroutine in here. last is its last run,
 // or nil.
 func (r *replica) reportExit(last *run, how exit) {
-	defer goroutineEnded(r, how)
+	defer replicaEnded(r, how)
 	if how.essential != nil {
 		defer essentialEnded(r.entry, *how.essential)
 	}
-	if how.handsOver {
+	if how.hasItems {
 		handOver(r, last, how.scaledDown)
 	}
 }

@@ -39,7 +39,7 @@ type parts struct {
 	drain          chan struct{} // closed when the run has to finish, or is over; nil unless someone listens
 	drainClosed    bool
 	drained        atomic.Bool // the run was asked to finish; jobs read it without the lock
-	endsByJob      bool        // the run's body handles jobs, and ends between two of them when it is drained
+	endsAfterJob   bool        // the run's body handles jobs, and ends between two of them when it is drained
 	calledDraining bool        // the worker called Draining
 	drainTimer     *time.Timer // ends the context of a run that has time to finish; nil if it has none
 	drainDeadline  time.Time   // when drainTimer ends the context

@@ -36,7 +36,7 @@ func RunAll(ctx context.Context, workers ...Worker) error {
 
 // addUnderAnyName adds a worker under its name, or under that name and a number if it is taken.
 func addUnderAnyName(p *Pool, w Worker, opts ...Option) error {
-	e, err := newEntry(p, origin{}, w, opts)
+	e, err := newEntry(p, owner{}, w, opts)
 	if err != nil {
 		return err
 	}

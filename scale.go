@@ -138,7 +138,7 @@ func scaleUp(r *replica) {
 func scaleDown(r *replica, effects *sideEffects) {
 	r.machine.ScaleDown()
 	if r.machine.IsRunning() {
-		r.run.finishJob(effects)
+		r.run.drainOrStop(effects)
 	} else {
 		r.wake()
 	}

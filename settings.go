@@ -101,35 +101,35 @@ type settingField struct {
 
 // settingTable has all settings in the order in which they are shown.
 var settingTable = [settingCount]settingField{
-	usersOwn("schedule", func(s *settings) Schedule { return s.schedule }, scheduleText),
-	plain("startImmediately", func(s *settings) bool { return s.startImmediately }),
-	plain("jitter", func(s *settings) float64 { return s.jitter }),
-	plain("missed", func(s *settings) MissedPolicy { return s.missed }),
-	plain("deferredStart", func(s *settings) time.Duration { return s.deferredStart }),
-	plain("maxAttempts", func(s *settings) int { return s.maxAttempts }),
-	usersOwn("backoff", func(s *settings) Backoff { return s.backoff }, backoffText),
+	interfaceField("schedule", func(s *settings) Schedule { return s.schedule }, scheduleText),
+	comparableField("startImmediately", func(s *settings) bool { return s.startImmediately }),
+	comparableField("jitter", func(s *settings) float64 { return s.jitter }),
+	comparableField("missed", func(s *settings) MissedPolicy { return s.missed }),
+	comparableField("deferredStart", func(s *settings) time.Duration { return s.deferredStart }),
+	comparableField("maxAttempts", func(s *settings) int { return s.maxAttempts }),
+	interfaceField("backoff", func(s *settings) Backoff { return s.backoff }, backoffText),
 	{
 		"healthyAfter",
 		func(a, b *settings) bool { return equalValues(a.healthyAfter, b.healthyAfter) },
 		func(s *settings) string { return s.policy.HealthyAfter.String() },
 	},
-	plain("failureLimit", func(s *settings) FailureLimit { return s.failureLimit }, failureLimitText),
-	plain("stopTimeout", func(s *settings) time.Duration { return s.stopTimeout }),
-	plain("runTimeout", func(s *settings) time.Duration { return s.runTimeout }),
-	plain("heartbeat", func(s *settings) time.Duration { return s.heartbeat }),
-	plain("stuckPolicy", func(s *settings) StuckPolicy { return s.stuckPolicy }, stuckPolicyText),
-	plain("essential", func(s *settings) EssentialPolicy { return s.essential }, essentialText),
-	plain("readiness", func(s *settings) bool { return s.readiness }),
-	plain("after", func(s *settings) string { return strings.Join(s.after, ", ") }),
-	plain("strategy", func(s *settings) Strategy { return s.strategy }),
-	plain("replicas", func(s *settings) int { return s.replicas }),
-	plain("minReplicas", func(s *settings) int { return s.minReplicas }),
-	plain("maxReplicas", func(s *settings) int { return s.maxReplicas }),
-	plain("events", func(s *settings) int { return s.events }),
+	comparableField("failureLimit", func(s *settings) FailureLimit { return s.failureLimit }, failureLimitText),
+	comparableField("stopTimeout", func(s *settings) time.Duration { return s.stopTimeout }),
+	comparableField("runTimeout", func(s *settings) time.Duration { return s.runTimeout }),
+	comparableField("heartbeat", func(s *settings) time.Duration { return s.heartbeat }),
+	comparableField("stuckPolicy", func(s *settings) StuckPolicy { return s.stuckPolicy }, stuckPolicyText),
+	comparableField("essential", func(s *settings) EssentialPolicy { return s.essential }, essentialText),
+	comparableField("readiness", func(s *settings) bool { return s.readiness }),
+	comparableField("after", func(s *settings) string { return strings.Join(s.after, ", ") }),
+	comparableField("strategy", func(s *settings) Strategy { return s.strategy }),
+	comparableField("replicas", func(s *settings) int { return s.replicas }),
+	comparableField("minReplicas", func(s *settings) int { return s.minReplicas }),
+	comparableField("maxReplicas", func(s *settings) int { return s.maxReplicas }),
+	comparableField("events", func(s *settings) int { return s.events }),
 }
 
-// plain is a setting whose values can be compared. Without text it is shown as fmt prints it.
-func plain[T comparable](name string, value func(*settings) T, text ...func(T) string) settingField {
+// comparableField is a setting whose values can be compared with ==. Without text it is shown as fmt prints it.
+func comparableField[T comparable](name string, value func(*settings) T, text ...func(T) string) settingField {
 	return settingField{
 		name: name,
 		same: func(a, b *settings) bool { return value(a) == value(b) },
@@ -142,8 +142,8 @@ func plain[T comparable](name string, value func(*settings) T, text ...func(T) s
 	}
 }
 
-// usersOwn is a setting whose values may be of the user's types, which may be not comparable.
-func usersOwn[T any](name string, value func(*settings) T, text func(T) string) settingField {
+// interfaceField is a setting whose values may be of the user's types. Not all of them can be compared with ==.
+func interfaceField[T any](name string, value func(*settings) T, text func(T) string) settingField {
 	return settingField{
 		name: name,
 		same: func(a, b *settings) bool { return equal(value(a), value(b)) },

@@ -11,7 +11,7 @@ import (
 // not stopped when ctx ends or its own stop timeout has passed, with the stack in which it hangs. Stop may be
 // called again, from many goroutines, and before Start, which then fails.
 func (p *Pool) Stop(ctx context.Context) (err error) {
-	early, cancel := shortOf(ctx)
+	early, cancel := withReserve(ctx)
 	defer cancel()
 	p.askToStop(p.stopDeadlineOf(early))
 	defer context.AfterFunc(early, p.cancelAll)()
@@ -20,18 +20,18 @@ func (p *Pool) Stop(ctx context.Context) (err error) {
 	if stragglers != nil {
 		err = stragglers
 		waitFor(ctx, func() { p.log.stragglers(stragglers) })
-	} else if p.isFirstToSayStopped() {
+	} else if p.firstToLogStop() {
 		waitFor(ctx, p.log.poolStopped)
 	}
 	p.returnFromStop(err)
 	return err
 }
 
-func (p *Pool) isFirstToSayStopped() bool {
+func (p *Pool) firstToLogStop() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	first := !p.saidStopped
-	p.saidStopped = true
+	first := !p.stopLogged
+	p.stopLogged = true
 	return first
 }
 
@@ -68,18 +68,18 @@ func waitFor(ctx context.Context, write func()) {
 	}
 }
 
-// shortOf returns ctx with an earlier deadline: by a tenth of the time that is left, at most a second. That time is
-// for what comes after it.
-func shortOf(ctx context.Context) (context.Context, context.CancelFunc) {
+// withReserve returns ctx with an earlier deadline. It is earlier by a tenth of the time that is left, at most by a
+// second. The caller keeps that time for what it does after ctx has ended.
+func withReserve(ctx context.Context) (context.Context, context.CancelFunc) {
 	end, bounded := ctx.Deadline()
 	if !bounded {
 		return ctx, func() {}
 	}
-	return context.WithDeadline(ctx, end.Add(-margin(time.Until(end))))
+	return context.WithDeadline(ctx, end.Add(-reserve(time.Until(end))))
 }
 
-// margin is the part of d that is kept for what comes after it.
-func margin(d time.Duration) time.Duration { return min(d/10, time.Second) }
+// reserve is the part of d that is kept for what comes after d.
+func reserve(d time.Duration) time.Duration { return min(d/10, time.Second) }
 
 // deadline is the time for a stop.
 type deadline struct{ from, until time.Time }
@@ -110,7 +110,7 @@ func (p *Pool) cancelAll() {
 	now := time.Now()
 	var effects sideEffects
 	p.mu.Lock()
-	if p.base != nil {
+	if p.wasStarted() {
 		for _, e := range p.entries {
 			e.askToStop(deadline{from: now, until: now}, &effects)
 		}
@@ -138,7 +138,7 @@ func (p *Pool) askToStop(d deadline) {
 		p.phase, p.stopDeadline = phaseStopped, d
 		p.closeIfStopped()
 		p.readiness.changed()
-		if p.base != nil {
+		if p.wasStarted() {
 			for _, e := range p.entries {
 				if e.mayStop() {
 					e.askToStop(d, &effects)
@@ -155,7 +155,7 @@ func (e *entry) askToStop(d deadline, effects *sideEffects) {
 	for r := range e.replicas() {
 		r.askToStop(d.from)
 		if r.machine.IsRunning() {
-			r.run.finish(d.grace(r.stopTimeout), effects)
+			r.run.stopGracefully(d.grace(r.stopTimeout), effects)
 		} else {
 			r.wake()
 		}
@@ -198,7 +198,7 @@ func (p *Pool) abandonOverdue() (left time.Duration, bounded bool) {
 	var effects sideEffects
 	p.mu.Lock()
 	for _, e := range p.entries {
-		if e.stopTimeout == 0 || p.base == nil {
+		if e.stopTimeout == 0 || !p.wasStarted() {
 			continue
 		}
 		for r := range e.replicas() {
@@ -230,17 +230,17 @@ func stopTimeLeft(r *replica, now time.Time) time.Duration {
 	return r.stopAt.time().Add(r.stopTimeout).Sub(now)
 }
 
-// goroutineEnded updates the pool when a replica's goroutine has ended. The replica may have a new goroutine already.
-func goroutineEnded(r *replica, how exit) {
+// replicaEnded updates the pool when a replica's goroutine has ended. The replica may have a new goroutine already.
+func replicaEnded(r *replica, how exit) {
 	e, p := r.entry, r.pool
 	var effects sideEffects
 	p.mu.Lock()
-	if !how.handsOver {
+	if !how.hasItems {
 		r.goroutines--
 	}
 	dropIfScaledDown(r)
 	if e.removed || e.parent != nil && (!how.scaledDown || hasEndedReplica(e)) {
-		forget(e)
+		removeIfEnded(e)
 	}
 	r.changed()
 	e.stopPredecessors(&effects)

@@ -100,7 +100,7 @@ func (g *groupMember) update(effects *sideEffects) {
 // endRunForGroup ends a replica's run for another member of its group, or wakes the replica.
 func endRunForGroup(r *replica, effects *sideEffects) {
 	if r.machine.IsRunning() {
-		r.run.finish(r.pool.stopDeadlineOf(context.Background()).grace(r.stopTimeout), effects)
+		r.run.stopGracefully(r.pool.stopDeadlineOf(context.Background()).grace(r.stopTimeout), effects)
 		return
 	}
 	r.wake()
@@ -145,8 +145,8 @@ func (g *groupMember) releaseOthers(r *replica, effects *sideEffects) bool {
 	return true
 }
 
-// forget releases the replicas that wait for a replica that ends.
-func (g *groupMember) forget(r *replica, effects *sideEffects) {
+// releaseAtExit releases the replicas that wait for a replica that exits.
+func (g *groupMember) releaseAtExit(r *replica, effects *sideEffects) {
 	if g != nil && g.failures.Forget(r) {
 		g.update(effects)
 	}

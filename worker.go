@@ -128,8 +128,8 @@ func checkBody(w Worker) error {
 	return buildError(run)
 }
 
-// nameOf returns the result of v's Name method, else the name of its type. A Name method that panics is an error.
-func nameOf(v any) (name string, err error) {
+// ownName returns the result of v's Name method, else the name of its type. A Name method that panics is an error.
+func ownName(v any) (name string, err error) {
 	named, ok := v.(interface{ Name() string })
 	if !ok {
 		return names.OfType(v), nil
