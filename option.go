@@ -135,7 +135,7 @@ func (s *settings) resolve() {
 		MaxAttempts: s.maxAttempts, FailureLimit: lifecycle.FailureLimit(s.failureLimit), DeferredStart: s.deferredStart,
 		Scheduled: s.schedule != nil, StartImmediately: s.startImmediately,
 		FollowsWallClock: s.schedule != nil && !isInterval, MakesUp: s.missed == MissedRunOnce,
-		SaysReady: s.readiness, ComesAfter: len(s.after) > 0,
+		CallsReady: s.readiness, ComesAfter: len(s.after) > 0,
 	}
 	switch {
 	case s.healthyAfter != nil:

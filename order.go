@@ -107,7 +107,7 @@ func (e *entry) waitsFor(r *replica, effects *sideEffects) (found *entry) {
 // recheckPredecessors wakes the replicas that wait for other workers, so that they look at them again.
 func (e *entry) recheckPredecessors() {
 	for r := range e.replicas() {
-		if r.machine.IsEntering() {
+		if r.machine.AwaitsPredecessors() {
 			r.wake()
 		}
 	}

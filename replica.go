@@ -77,7 +77,7 @@ func (r *replica) loop(prepared *run) {
 	var o outcome // of the last run
 	for next := r.next(prepared); ; {
 		switch next.do {
-		case lifecycle.Look:
+		case lifecycle.Undecided:
 			next = r.next(nil)
 		case lifecycle.Run:
 			if r.execute(&next, &o) {
@@ -129,7 +129,7 @@ func (r *replica) askMachine(now time.Time, prepared *run, effects *sideEffects)
 	facts, predecessor := r.facts(now, effects)
 	step := r.machine.Next(now, facts)
 	begins := step.Do == lifecycle.Run && (prepared != nil || r.pool.ids.isBuiltIn()) // else it asks for an ID, and then again
-	if begins && r.group.releaseOthers(r, effects) && r.machine.EnterAgain() {
+	if begins && r.group.releaseOthers(r, effects) && r.machine.AwaitPredecessorsAgain() {
 		facts, predecessor = r.facts(now, effects)
 		step = r.machine.Next(now, facts)
 	}
@@ -163,7 +163,7 @@ func (r *replica) askMachine(now time.Time, prepared *run, effects *sideEffects)
 // facts returns what the machine has to know of other workers. predecessor is a worker that the replica waits for,
 // or nil.
 func (r *replica) facts(now time.Time, effects *sideEffects) (f lifecycle.Facts, predecessor *entry) {
-	if r.machine.IsEntering() {
+	if r.machine.AwaitsPredecessors() {
 		predecessor = r.waitsFor(r, effects)
 	}
 	f.PredecessorsReady = predecessor == nil
