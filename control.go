@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/workerfx/workerfx/internal/lifecycle"
-	"github.com/workerfx/workerfx/internal/names"
 	"github.com/workerfx/workerfx/internal/nilcheck"
 	"github.com/workerfx/workerfx/internal/text"
 )
@@ -227,15 +226,3 @@ var errNoReplicas = fmt.Errorf("it is scaled down to no replica: scale it up")
 
 // errRemoved answers commands for a worker that was removed and has not ended yet.
 var errRemoved = fmt.Errorf("%w, it was removed", ErrUnknownWorker)
-
-// findEntry returns the worker of that name.
-func findEntry(p *Pool, name string) (*entry, error) {
-	p.mu.Lock()
-	e := p.entries[name]
-	p.mu.Unlock()
-	if e == nil {
-		name = text.Cut(name, text.MaxName)
-		return nil, fmt.Errorf("worker %q: %w%s", name, ErrUnknownWorker, names.DidYouMean(name, p.names()))
-	}
-	return e, nil
-}

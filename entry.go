@@ -114,16 +114,6 @@ type owner struct {
 	options []Option // of the group
 }
 
-// configuredName is the name by which the configuration knows a worker. parent is that of a child, else nil. All replicas of a
-// parent have children of the same configuration.
-func configuredName(parent *run, name string) string {
-	if parent == nil {
-		return name
-	}
-	of := parent.replica.entry
-	return configuredName(of.parent, of.name) + name[len(parent.displayName()):]
-}
-
 // newEntry makes the entry of a worker. Settings come from the pool's defaults, the options of the group, those of
 // the worker, those that are given to Add, and the configuration for the worker's name. The last one wins.
 func newEntry(p *Pool, of owner, w Worker, addOptions []Option) (*entry, error) {
@@ -155,82 +145,6 @@ func newEntry(p *Pool, of owner, w Worker, addOptions []Option) (*entry, error) 
 		e.more = append(e.more, newReplica(e, i))
 	}
 	return e, nil
-}
-
-// newSettings applies options on top of the pool's defaults. Without options it returns nil.
-func newSettings(defaults settings, ofGroup, ofWorker []Option) (*settings, error) {
-	if len(ofGroup) == 0 && len(ofWorker) == 0 {
-		return nil, nil
-	}
-	s := defaults
-	if err := s.applyFrom(SourceGroup, ofGroup); err != nil {
-		return nil, err
-	}
-	return &s, s.applyFrom(SourceCode, ofWorker)
-}
-
-// finishSettings applies the configuration for the worker's name, and checks the settings. Workers without options and
-// without such a configuration share the pool's defaults.
-func finishSettings(p *Pool, name string, s *settings, of owner) (*settings, error) {
-	overrides := p.config.overrides(name)
-	if of.parent != nil { // the configuration of the parent is not for the child
-		overrides = nil
-		if override, ok := p.config.Workers[configuredName(of.parent, name)]; ok {
-			overrides = []WorkerConfig{override}
-		}
-	}
-	if s == nil {
-		if len(overrides) == 0 {
-			return p.sharedSettings, nil
-		}
-		copied := p.defaults
-		s = &copied
-	}
-	if len(overrides) > 0 {
-		before := *s
-		for _, override := range overrides {
-			override.apply(s)
-		}
-		s.noteSource(&before, SourceOverride)
-	}
-	s.resolve()
-	return s, errors.Join(s.validate(name), s.validateOwner(name, of))
-}
-
-// nameInPool returns the full name of a worker or a group.
-func nameInPool(of owner, s *settings, v any) (name string, err error) {
-	if s != nil && s.name != nil {
-		name = *s.name
-	} else if name, err = ownName(v); err != nil {
-		return "", err
-	}
-	if err := names.Check(name); err != nil {
-		switch {
-		case of.parent != nil:
-			err = fmt.Errorf("child of worker %q: %w", of.name, err)
-		case of.name != "":
-			err = fmt.Errorf("group %q: %w", of.name, err)
-		}
-		return "", err
-	}
-	name = names.Join(of.name, name)
-	return name, names.Check(name)
-}
-
-// intendedName is the name that a worker or a group would have in its pool. It is empty if that name is bad.
-func intendedName[T any](v T, opts []Option) string {
-	var s settings
-	_ = s.apply(opts) // a nil option is reported elsewhere
-	name, _ := nameInPool(owner{}, &s, v)
-	return name
-}
-
-// nameForErrors is the name of a worker in errors about its body and its options, before its full name is known.
-func nameForErrors(body Worker) string {
-	if named, ok := body.(*namedWorker); ok && named != nil {
-		return named.name
-	}
-	return names.OfType(body)
 }
 
 // plainBody returns the function inside a worker of [NewWorker].
