@@ -89,11 +89,10 @@ func (l *jobLoop) succeeded() {
 // failed returns the error of a job. The job succeeded if that is the bare ErrDoNotRestart. It does not count if it
 // skipped or obeyed.
 func (l *jobLoop) failed(err error) error {
-	over := l.ctx.Err()
 	switch {
 	case err == ErrDoNotRestart: //nolint:errorlint // see above
 		l.succeeded()
-	case errors.Is(err, ErrSkip), over != nil && (errors.Is(err, over) || errors.Is(err, context.Cause(l.ctx))):
+	case errors.Is(err, ErrSkip), isEndOf(l.ctx, err):
 		l.open = 0
 	}
 	return err
