@@ -35,13 +35,13 @@ func WithEssential(when ...EssentialPolicy) Option {
 
 func (s *settings) isEssential() bool { return s.essential != "" }
 
-func (s *settings) validateEssential(worker string, errs *[]error) {
+func (s *settings) validateEssential(add addError) {
 	err := s.essentialErr
 	if !slices.Contains([]EssentialPolicy{"", OnExit, OnFailure}, s.essential) {
 		err = fmt.Errorf("must be %q or %q", OnExit, OnFailure)
 	}
 	if err != nil {
-		*errs = append(*errs, badValue(worker, "essential policy", fmt.Sprintf("%q", s.essential), err.Error()))
+		add("essential policy", fmt.Sprintf("%q", s.essential), err.Error())
 	}
 }
 

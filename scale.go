@@ -19,21 +19,18 @@ func WithReplicaLimits(least, most int) Option {
 // limitOfReplicas is the limit of a worker without a limit of its own.
 const limitOfReplicas = 1 << 20
 
-func (s *settings) validateReplicas(worker string, errs *[]error) {
-	bad := func(field string, value any, why string) {
-		*errs = append(*errs, badValue(worker, field, value, why))
-	}
+func (s *settings) validateReplicas(add addError) {
 	switch {
 	case s.minReplicas < 0:
-		bad("min replicas", s.minReplicas, "must not be negative")
+		add("min replicas", s.minReplicas, "must not be negative")
 	case s.maxReplicas < 0:
-		bad("max replicas", s.maxReplicas, "must not be negative")
+		add("max replicas", s.maxReplicas, "must not be negative")
 	case s.maxReplicas > 0 && s.minReplicas > s.maxReplicas:
-		bad("min replicas", s.minReplicas, fmt.Sprintf("is above max replicas %d", s.maxReplicas))
+		add("min replicas", s.minReplicas, fmt.Sprintf("is above max replicas %d", s.maxReplicas))
 	case s.replicas < s.minReplicas:
-		bad("replicas", s.replicas, fmt.Sprintf("is below min replicas %d", s.minReplicas))
+		add("replicas", s.replicas, fmt.Sprintf("is below min replicas %d", s.minReplicas))
 	case s.replicas > s.mostReplicas():
-		bad("replicas", s.replicas, fmt.Sprintf("is above max replicas %d", s.mostReplicas()))
+		add("replicas", s.replicas, fmt.Sprintf("is above max replicas %d", s.mostReplicas()))
 	}
 }
 

@@ -131,40 +131,43 @@ func (s *settings) resolve() {
 	}
 }
 
+// addError collects an error about a setting: the field, its value, and why the value is bad.
+type addError func(field string, value any, why string)
+
 // validate returns an error about all settings that are out of range.
 func (s *settings) validate(worker string) error {
 	var errs []error
-	atLeast0 := func(field string, n int) {
-		if n < 0 {
-			errs = append(errs, badValue(worker, field, n, "must not be negative"))
-		}
-	}
+	add := func(field string, value any, why string) { errs = append(errs, badValue(worker, field, value, why)) }
 	notNegative := func(field string, d time.Duration) {
 		if d < 0 {
-			errs = append(errs, badValue(worker, field, d, "must not be negative"))
+			add(field, d, "must not be negative")
 		}
 	}
 	notNegative("deferred start", s.deferredStart)
 	notNegative("healthy after", s.policy.HealthyAfter)
 	notNegative("stop timeout", s.stopTimeout)
 	notNegative("run timeout", s.runTimeout)
-	atLeast0("max attempts", s.maxAttempts)
-	atLeast0("events", s.events)
-	s.validateSchedule(worker, &errs)
-	s.validateReplicas(worker, &errs)
-	s.validateHeartbeat(worker, &errs)
-	s.validateEssential(worker, &errs)
+	if s.maxAttempts < 0 {
+		add("max attempts", s.maxAttempts, "must not be negative")
+	}
+	if s.events < 0 {
+		add("events", s.events, "must not be negative")
+	}
+	s.validateSchedule(add)
+	s.validateReplicas(add)
+	s.validateHeartbeat(add)
+	s.validateEssential(add)
 	if s.strategy < OneForOne || s.strategy > RestForOne {
-		errs = append(errs, badValue(worker, "strategy", int(s.strategy), "must be OneForOne, OneForAll or RestForOne"))
+		add("strategy", int(s.strategy), "must be OneForOne, OneForAll or RestForOne")
 	}
 	if slices.Contains(s.after, "") {
-		errs = append(errs, badValue(worker, "after", `""`, "must be a worker's or a group's name"))
+		add("after", `""`, "must be a worker's or a group's name")
 	}
 	if err := checkBackoff(s.backoff); err != nil {
-		errs = append(errs, badValue(worker, "backoff", fmt.Sprintf("%+v", s.backoff), err.Error()))
+		add("backoff", fmt.Sprintf("%+v", s.backoff), err.Error())
 	}
 	if err := s.failureLimit.validate(); err != nil {
-		errs = append(errs, badValue(worker, "failure limit", fmt.Sprintf("%+v", s.failureLimit), err.Error()))
+		add("failure limit", fmt.Sprintf("%+v", s.failureLimit), err.Error())
 	}
 	return errors.Join(errs...)
 }

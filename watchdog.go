@@ -234,11 +234,11 @@ func (w *watchdog) clearAlarmLocked() {
 	w.timer.Reset(w.nextCheck())
 }
 
-func (s *settings) validateHeartbeat(worker string, errs *[]error) {
+func (s *settings) validateHeartbeat(add addError) {
 	if s.heartbeat < 0 {
-		*errs = append(*errs, badValue(worker, "heartbeat", s.heartbeat, "must not be negative"))
+		add("heartbeat", s.heartbeat, "must not be negative")
 	}
 	if s.stuckPolicy != ReportStuck && s.stuckPolicy != RestartStuck {
-		*errs = append(*errs, badValue(worker, "heartbeat policy", int(s.stuckPolicy), "must be ReportStuck or RestartStuck"))
+		add("heartbeat policy", int(s.stuckPolicy), "must be ReportStuck or RestartStuck")
 	}
 }
