@@ -1,8 +1,11 @@
 package workerfx
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/workerfx/workerfx/internal/lifecycle"
 )
 
 // redelivery is the part of an [unhandledItems] that does not depend on the type of its items.
@@ -92,7 +95,7 @@ func (u *unhandledItems[T]) take() (item T, ok bool) {
 		return item, false
 	}
 	item = u.items[0]
-	u.items = append([]T(nil), u.items[1:]...)
+	u.items = slices.Clone(u.items[1:]) // a copy, so that the memory of the item can be freed
 	u.n.Store(int64(len(u.items)))
 	if len(u.items) > 0 {
 		u.wakeOther()
@@ -169,7 +172,7 @@ func reviveForItems(e *entry) {
 		case r.machine.IsScaledDown():
 		case !r.machine.HasExited():
 			return
-		case done == nil && Status(r.machine.Status()) == StatusSuccess:
+		case done == nil && r.machine.Status() == lifecycle.Success:
 			done = r
 		}
 	}
