@@ -31,6 +31,7 @@ func (s Status) String() string {
 
 // Execution is the report on one replica of a worker. It is a copy: nothing in it changes later.
 type Execution struct {
+	// Worker is the worker's full name, such as "group/worker". Replica counts from 0.
 	Worker  string
 	Replica int
 	// ID is the execution ID of the current run, else of the last run. It is empty before the first run.

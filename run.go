@@ -58,7 +58,7 @@ func (r *run) part() *parts {
 	return r.parts
 }
 
-// lifetime is the context inside of a run that ends.
+// lifetime is the context inside of a run, which ends the run. It is made when it is first needed: see run.life.
 type lifetime struct {
 	context.Context
 
@@ -160,6 +160,8 @@ func (r *run) Err() error {
 
 type runKey struct{}
 
+// The keys under which zerolog, pprof and package context keep their values. They are private to these packages. A run
+// answers for them itself, as a layer of context for each would cost every run an allocation and a longer search.
 var (
 	loggerKey = keyAskedFor(func(ctx context.Context) { zerolog.Ctx(ctx) })
 	labelsKey = keyAskedFor(func(ctx context.Context) { pprof.Label(ctx, "") })

@@ -14,7 +14,7 @@ func (p *Pool) Stop(ctx context.Context) (err error) {
 	early, cancel := withReserve(ctx)
 	defer cancel()
 	p.askToStop(p.stopDeadlineOf(early))
-	defer context.AfterFunc(early, p.cancelAll)()
+	defer context.AfterFunc(early, p.cancelAll)() // when the time is nearly over
 	stragglers := p.awaitStop(ctx)
 	p.cancelJobContexts()
 	if stragglers != nil {

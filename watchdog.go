@@ -23,7 +23,8 @@ const (
 // run with an error that wraps [ErrStuck]. The run also has an event and the metric worker_stuck, and its stack is
 // logged, once until it recovers. In bodies that handle jobs, such as [Loop], the end of a job is a heartbeat, and
 // a wait for a job needs none. A run that goes on after its [WithRunTimeout] is reported as stuck, too; the policy
-// is not for it. The default is 0: no heartbeat is expected.
+// is not for it. The default is 0: no heartbeat is expected. The default policy is
+// [ReportStuck]. If more than one is given, the last one counts.
 func WithHeartbeat(d time.Duration, policy ...StuckPolicy) Option {
 	return func(s *settings) {
 		s.heartbeat, s.stuckPolicy = d, ReportStuck
