@@ -1,7 +1,6 @@
 package workerfx
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"time"
@@ -11,7 +10,7 @@ import (
 // worker that the configuration excludes from this process is checked and left out. Add fails with
 // [ErrDuplicateWorker], [ErrPoolStopped], or an error that names a setting that is out of range.
 func (p *Pool) Add(w Worker, opts ...Option) error {
-	e, err := newEntry(p, origin{}, w, opts)
+	e, err := newEntry(p, owner{}, w, opts)
 	if err != nil {
 		return err
 	}
@@ -53,7 +52,7 @@ func addAll(p *Pool, entries []*entry) error {
 	p.byName = nil
 	if p.phase != phaseNew {
 		if err := orderNew(p, entries); err != nil {
-			drop(p, entries)
+			removeEntries(p, entries)
 			return err
 		}
 	}
@@ -86,100 +85,4 @@ func withoutExcluded(p *Pool, entries []*entry) []*entry {
 		}
 	}
 	return left
-}
-
-// drop takes entries out of the pool.
-func drop(p *Pool, entries []*entry) {
-	for _, e := range entries {
-		delete(p.entries, e.name)
-		e.removed = true
-		if e.node != nil && p.order != nil {
-			p.order.Remove(e.node)
-		}
-	}
-	p.byName = nil
-}
-
-// forget takes a removed worker or a child out of the pool if it has ended. It tells whether the worker is out.
-func forget(e *entry) bool {
-	p := e.pool
-	if p.entries[e.name] == e {
-		if p.base != nil && !e.hasEnded() {
-			return false
-		}
-		drop(p, []*entry{e})
-		e.publishWorker(EventRemoved)
-	}
-	if e.parent != nil && e.parent.child(childName(e)) == e {
-		delete(e.parent.parts.children, childName(e))
-		if p.config.Metrics.Children == ChildrenParent {
-			e.root().retire(func(t *totals) { t.addEntry(e) })
-		}
-	}
-	return true
-}
-
-// Remove stops a worker, waits until it has stopped, and removes it. A *[StopError] names the worker if it does not
-// stop before ctx ends or its stop timeout passes (15s if it has none and ctx has no deadline). It is removed when
-// it stops. Remove fails with [ErrUnknownWorker].
-func (p *Pool) Remove(ctx context.Context, name string) error {
-	e, err := findEntry(p, name)
-	if err != nil {
-		return err
-	}
-	if err := stopAndWait(ctx, e); err != nil {
-		return fmt.Errorf("worker %q: remove: %w", name, err)
-	}
-	return nil
-}
-
-// stopAndWait stops a worker and removes it. It returns a *StopError if that takes too long. The pool's lock is not held.
-func stopAndWait(ctx context.Context, e *entry) error {
-	p := e.pool
-	ctx, cancel := boundedStop(ctx, e)
-	defer cancel()
-	p.mu.Lock()
-	e.removed = true
-	e.first.changed() // no other worker waits for this one any more
-	var after afterwards
-	e.logUnhandled(&after)
-	if forget(e) {
-		p.mu.Unlock()
-		after.do()
-		return nil
-	}
-	e.askToStop(p.stopDeadlineOf(ctx), &after)
-	var ended []<-chan struct{}
-	for r := range e.replicas() {
-		ended = append(ended, r.hasEndedChan())
-	}
-	p.mu.Unlock()
-	after.do()
-	for _, c := range ended {
-		select {
-		case <-c:
-		case <-ctx.Done():
-		}
-	}
-	p.mu.Lock()
-	stragglers := stragglersOf(e)
-	if len(stragglers) == 0 {
-		forget(e)
-	}
-	p.mu.Unlock()
-	if stop := stopErrorAbout(stragglers); stop != nil {
-		return stop
-	}
-	return nil
-}
-
-// boundedStop returns ctx with a deadline, so that a call returns also if the worker does not stop.
-func boundedStop(ctx context.Context, e *entry) (context.Context, context.CancelFunc) {
-	if e.stopTimeout > 0 {
-		return context.WithTimeout(ctx, e.stopTimeout)
-	}
-	if _, bounded := ctx.Deadline(); !bounded {
-		return context.WithTimeout(ctx, e.pool.config.stopTimeout())
-	}
-	return ctx, func() {}
 }

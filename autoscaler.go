@@ -53,7 +53,7 @@ func (a *Autoscaler) Run(ctx context.Context) error {
 			CtxLogger(ctx).Warn().Err(err).Str("scaled", a.Worker).Msg("autoscaler left the worker as it is")
 		}
 		resume := Standby(ctx)
-		idle.Wait(ctx, orDefault(a.Every, 10*time.Second))
+		idle.Wait(ctx, cmp.Or(a.Every, 10*time.Second))
 		resume()
 	}
 	return cmp.Or(context.Cause(ctx), ErrStopping)
@@ -71,12 +71,12 @@ func (a *Autoscaler) scale(pool *Pool, demand float64, changed time.Time) (time.
 	if math.IsInf(demand, 1) && most == 0 {
 		return changed, fmt.Errorf("demand %v needs a limit: see WithReplicaLimits", demand)
 	}
-	wanted := int(min(math.Ceil(demand/orDefault(a.PerReplica, 1)), 1<<20))
+	wanted := int(min(math.Ceil(demand/cmp.Or(a.PerReplica, 1)), limitOfReplicas))
 	wanted = max(wanted, least)
 	if most > 0 {
 		wanted = min(wanted, most)
 	}
-	if wanted == now || wanted < now && time.Since(changed) < orDefault(a.CoolDown, time.Minute) {
+	if wanted == now || wanted < now && time.Since(changed) < cmp.Or(a.CoolDown, time.Minute) {
 		return changed, nil
 	}
 	return time.Now(), pool.Scale(a.Worker, wanted)
@@ -107,12 +107,4 @@ func replicasOf(p *Pool, name string) (now, least, most int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return int(e.wanted), e.minReplicas, e.maxReplicas, nil
-}
-
-func orDefault[T comparable](value, otherwise T) T {
-	var zero T
-	if value == zero {
-		return otherwise
-	}
-	return value
 }

@@ -1,6 +1,7 @@
 package workerfx
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,15 +73,9 @@ func (b ExponentialBackoff) Duration(attempt int) time.Duration {
 }
 
 func (b ExponentialBackoff) withDefaults() ExponentialBackoff {
-	if b.Initial == 0 {
-		b.Initial = defaultBackoffInitial
-	}
-	if b.Max == 0 {
-		b.Max = max(defaultBackoffMax, b.Initial)
-	}
-	if b.Multiplier == 0 {
-		b.Multiplier = defaultBackoffMultiplier
-	}
+	b.Initial = cmp.Or(b.Initial, defaultBackoffInitial)
+	b.Max = cmp.Or(b.Max, max(defaultBackoffMax, b.Initial))
+	b.Multiplier = cmp.Or(b.Multiplier, defaultBackoffMultiplier)
 	return b
 }
 
@@ -128,30 +123,4 @@ func Wait(ctx context.Context, d time.Duration) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-}
-
-// FailureLimit slows down a worker that fails too often, even if it succeeds in between. Each failure adds 1 to a
-// count, which halves every Decay. While the count is above Threshold, the next attempt waits at least Pause. The
-// zero value is no limit. The model is that of github.com/thejerf/suture.
-type FailureLimit struct {
-	// Threshold is the highest count without a pause. It must be at least 1.
-	Threshold int `json:"threshold,omitempty" yaml:"threshold,omitempty" mapstructure:"threshold,omitempty"`
-	// Decay is the half-life of the count.
-	Decay time.Duration `json:"decay,omitempty" yaml:"decay,omitempty" mapstructure:"decay,omitempty"`
-	// Pause is the wait while the count is above Threshold.
-	Pause time.Duration `json:"pause,omitempty" yaml:"pause,omitempty" mapstructure:"pause,omitempty"`
-}
-
-func (l FailureLimit) validate() error {
-	switch {
-	case l == (FailureLimit{}):
-		return nil
-	case l.Threshold < 1:
-		return fmt.Errorf("threshold %d must be at least 1", l.Threshold)
-	case l.Decay <= 0:
-		return fmt.Errorf("decay %v must be positive", l.Decay)
-	case l.Pause <= 0:
-		return fmt.Errorf("pause %v must be positive", l.Pause)
-	}
-	return nil
 }

@@ -26,34 +26,34 @@ func Batch[T any](ch <-chan T, maxSize int, maxDelay time.Duration, fn func(ctx 
 	case maxDelay < 0:
 		return badBody(fmt.Errorf("Batch: max delay %v: must not be negative", maxDelay))
 	}
-	b := &batcher[T]{ch: ch, maxSize: maxSize, maxDelay: maxDelay, fn: fn, again: newUnhandled(func(batch []T) int { return len(batch) })}
+	b := &batcher[T]{ch: ch, maxSize: maxSize, maxDelay: maxDelay, fn: fn, unhandled: newUnhandled(func(batch []T) int { return len(batch) })}
 	return b.run
 }
 
 // batcher is the body of [Batch].
 type batcher[T any] struct {
-	ch       <-chan T
-	maxSize  int
-	maxDelay time.Duration
-	fn       func(ctx context.Context, batch []T) error
-	again    unhandledItems[[]T]
+	ch        <-chan T
+	maxSize   int
+	maxDelay  time.Duration
+	fn        func(ctx context.Context, batch []T) error
+	unhandled unhandledItems[[]T]
 }
 
 func (b *batcher[T]) run(ctx context.Context) error {
 	l := newJobLoop(ctx)
-	l.keep(&b.again)
+	l.keep(&b.unhandled)
 	defer l.end()
 	var batch []T
 	defer func() {
 		if len(batch) > 0 {
-			b.again.put(batch)
+			b.unhandled.put(batch)
 			l.leaveUnhandled(len(batch))
 		}
 	}()
 	ctx = l.jobContext()
 	for first := true; ; first = false {
 		how := itemReceived
-		if again, ok := b.again.takeFor(l, first); ok {
+		if again, ok := b.unhandled.takeFor(l, first); ok {
 			batch = again
 		} else {
 			batch, how = b.collect(l, batch)
@@ -68,8 +68,8 @@ func (b *batcher[T]) run(ctx context.Context) error {
 		case channelClosed:
 			return nil
 		case mustEnd:
-			b.again.wakeIfAny()
-			return l.why()
+			b.unhandled.wakeIfAny()
+			return l.endError()
 		}
 	}
 }
@@ -93,7 +93,7 @@ func (b *batcher[T]) flush(ctx context.Context, l *jobLoop, batch []T) (left []T
 
 // collect receives a batch into the memory of the one before it.
 func (b *batcher[T]) collect(l *jobLoop, before []T) (batch []T, how receipt) {
-	item, how := receive(l, b.ch, b.again.wake)
+	item, how := receive(l, b.ch, b.unhandled.wake)
 	if how != itemReceived {
 		return nil, how
 	}
@@ -107,8 +107,8 @@ func (b *batcher[T]) collect(l *jobLoop, before []T) (batch []T, how receipt) {
 
 // collectMore waits for more items, for maxDelay at most.
 func (b *batcher[T]) collectMore(l *jobLoop, batch []T) (_ []T, open bool) {
-	l.watchdog.rest()
-	defer l.watchdog.work()
+	l.watchdog.beginIdle()
+	defer l.watchdog.endIdle()
 	timer := time.NewTimer(b.maxDelay)
 	defer timer.Stop()
 	for open = true; open && len(batch) < b.maxSize; {

@@ -17,39 +17,39 @@ func FromChannel[T any](ch <-chan T, fn func(ctx context.Context, item T) error)
 	case fn == nil:
 		return badBody(errors.New("FromChannel: function is nil"))
 	}
-	b := &stream[T]{ch: ch, fn: fn, again: newUnhandled(func(T) int { return 1 })}
+	b := &stream[T]{ch: ch, fn: fn, unhandled: newUnhandled(func(T) int { return 1 })}
 	return b.run
 }
 
 // stream is the body of [FromChannel].
 type stream[T any] struct {
-	ch    <-chan T
-	fn    func(ctx context.Context, item T) error
-	again unhandledItems[T]
+	ch        <-chan T
+	fn        func(ctx context.Context, item T) error
+	unhandled unhandledItems[T]
 }
 
 func (b *stream[T]) run(ctx context.Context) error {
 	l := newJobLoop(ctx)
-	l.keep(&b.again)
+	l.keep(&b.unhandled)
 	defer l.end()
 	var item T
 	hasItem := false
 	defer func() {
 		if hasItem {
-			b.again.put(item)
+			b.unhandled.put(item)
 			l.leaveUnhandled(1)
 		}
 	}()
 	ctx = l.jobContext()
 	for first := true; ; first = false {
-		if item, hasItem = b.again.takeFor(l, first); !hasItem {
+		if item, hasItem = b.unhandled.takeFor(l, first); !hasItem {
 			var how receipt
-			switch item, how = receive(l, b.ch, b.again.wake); how {
+			switch item, how = receive(l, b.ch, b.unhandled.wake); how {
 			case channelClosed:
 				return nil
 			case mustEnd:
-				b.again.wakeIfAny()
-				return l.why()
+				b.unhandled.wakeIfAny()
+				return l.endError()
 			case itemHandedOver:
 				continue
 			}
@@ -88,8 +88,8 @@ func receive[T any](l *jobLoop, ch <-chan T, call <-chan struct{}) (item T, how 
 		return item, receiptOf(open)
 	default:
 	}
-	l.watchdog.rest()
-	defer l.watchdog.work()
+	l.watchdog.beginIdle()
+	defer l.watchdog.endIdle()
 	select {
 	case item, open := <-ch:
 		return item, receiptOf(open)

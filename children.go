@@ -21,7 +21,7 @@ func AddChild(ctx context.Context, w Worker, opts ...Option) error {
 		return fmt.Errorf("add child: %w", errNoRun)
 	}
 	pool := parent.replica.pool
-	child, err := newEntry(pool, origin{name: parent.displayName(), parent: parent}, w, opts)
+	child, err := newEntry(pool, owner{name: parent.displayName(), parent: parent}, w, opts)
 	if err != nil {
 		return err
 	}
@@ -132,22 +132,22 @@ func (r *run) endChildren() {
 	if timeout := r.replica.stopTimeout; timeout > 0 {
 		d.until = d.from.Add(timeout)
 	}
-	var after afterwards
+	var effects sideEffects
 	var ended []<-chan struct{}
 	for _, e := range children {
 		e.removed = true
-		e.askToStop(d, &after)
+		e.askToStop(d, &effects)
 		for child := range e.replicas() {
 			ended = append(ended, child.hasEndedChan())
 		}
 	}
 	pool.mu.Unlock()
-	after.do()
+	effects.perform()
 	for _, c := range ended {
 		<-c
 	}
 	pool.mu.Lock()
 	for _, e := range children {
-		forget(e)
+		removeIfEnded(e)
 	}
 }

@@ -1,6 +1,7 @@
 package workerfx
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -99,7 +100,7 @@ type WorkerConfig struct {
 const defaultPoolStopTimeout = 15 * time.Second
 
 func (c *Config) stopTimeout() time.Duration {
-	return orDefault(c.StopTimeout, defaultPoolStopTimeout)
+	return cmp.Or(c.StopTimeout, defaultPoolStopTimeout)
 }
 
 var metricNamePart = regexp.MustCompile(`^([a-zA-Z_][a-zA-Z0-9_]*)?$`)

@@ -85,13 +85,19 @@ func CountJob(ctx context.Context, err error) {
 	run.replica.pool.mu.Lock()
 	counts := jobCountsOf(run.replica)
 	run.replica.pool.mu.Unlock()
-	switch over := ctx.Err(); {
+	switch {
 	case err == nil, err == ErrDoNotRestart: //nolint:errorlint // the bare sentinel means success
 		counts.succeeded.Add(1)
-	case errors.Is(err, ErrSkip), over != nil && (errors.Is(err, over) || errors.Is(err, context.Cause(ctx))):
+	case errors.Is(err, ErrSkip), isEndOf(ctx, err): // it does not count
 	default:
 		counts.failed.Add(1)
 	}
+}
+
+// isEndOf tells whether ctx has ended, and err is or wraps its error or its cause.
+func isEndOf(ctx context.Context, err error) bool {
+	ended := ctx.Err()
+	return ended != nil && (errors.Is(err, ended) || errors.Is(err, context.Cause(ctx)))
 }
 
 // jobContext is the result of [JobContext].

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/workerfx/workerfx/internal/lifecycle"
-	"github.com/workerfx/workerfx/internal/names"
 	"github.com/workerfx/workerfx/internal/nilcheck"
 	"github.com/workerfx/workerfx/internal/text"
 )
@@ -90,7 +89,7 @@ func (p *Pool) Reschedule(name string, schedule Schedule) error {
 		changed := *e.settings
 		changed.schedule = schedule
 		changed.noteSource(e.settings, SourceCommand)
-		changed.complete()
+		changed.resolve()
 		e.rescheduled = &changed
 		now := time.Now()
 		for r := range e.replicas() {
@@ -108,20 +107,20 @@ func (p *Pool) Reschedule(name string, schedule Schedule) error {
 func (p *Pool) Restart(name string) error {
 	var worker *entry
 	var ending []runEnding
-	var after afterwards
+	var effects sideEffects
 	err := command(p, "restart", name, func(e *entry) error {
 		if e.wanted == 0 {
 			return errNoReplicas
 		}
 		worker = e
 		for r := range e.replicas() {
-			if over := restart(r, &after); over != nil {
+			if over := restart(r, &effects); over != nil {
 				ending = append(ending, runEnding{straggler{r, r.runID()}, over})
 			}
 		}
 		return nil
 	})
-	after.do()
+	effects.perform()
 	if err != nil {
 		return err
 	}
@@ -135,7 +134,7 @@ func (p *Pool) Restart(name string) error {
 
 // restart ends a replica's run or its wait, and makes it run again. It returns a channel that is closed when the
 // current run is over, or nil if there is no run. The pool's lock is held.
-func restart(r *replica, after *afterwards) (over <-chan struct{}) {
+func restart(r *replica, effects *sideEffects) (over <-chan struct{}) {
 	if r.machine.IsScaledDown() {
 		return nil
 	}
@@ -149,7 +148,7 @@ func restart(r *replica, after *afterwards) (over <-chan struct{}) {
 		r.wake()
 		return nil
 	}
-	r.run.stop(after)
+	r.run.stop(effects)
 	if r.runOver == nil {
 		r.runOver = make(chan struct{})
 	}
@@ -227,15 +226,3 @@ var errNoReplicas = fmt.Errorf("it is scaled down to no replica: scale it up")
 
 // errRemoved answers commands for a worker that was removed and has not ended yet.
 var errRemoved = fmt.Errorf("%w, it was removed", ErrUnknownWorker)
-
-// findEntry returns the worker of that name.
-func findEntry(p *Pool, name string) (*entry, error) {
-	p.mu.Lock()
-	e := p.entries[name]
-	p.mu.Unlock()
-	if e == nil {
-		name = text.Cut(name, text.MaxName)
-		return nil, fmt.Errorf("worker %q: %w%s", name, ErrUnknownWorker, names.DidYouMean(name, p.names()))
-	}
-	return e, nil
-}

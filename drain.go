@@ -28,11 +28,11 @@ func (r *run) Idle() (finish <-chan struct{}, resume func()) {
 	mu := &r.replica.pool.mu
 	mu.Lock()
 	defer mu.Unlock()
-	r.watchdog.idle(1)
+	r.watchdog.addIdle(1)
 	return r.listen(func(*parts) {}), func() {
 		mu.Lock()
 		defer mu.Unlock()
-		r.watchdog.idle(-1)
+		r.watchdog.addIdle(-1)
 	}
 }
 
@@ -44,7 +44,7 @@ var closedChannel = func() chan struct{} {
 	return c
 }()
 
-// listen returns a channel that is closed when the run has to finish. note sets who listens. The pool's lock is held.
+// listen returns a channel that is closed when the run has to finish. note records who listens. The pool's lock is held.
 func (r *run) listen(note func(*parts)) <-chan struct{} {
 	if r.over && r.parts == nil { // the caller is a goroutine that outlived the run
 		return closedChannel
@@ -79,12 +79,12 @@ func (r *run) drain() {
 	}
 }
 
-// finish makes the run end because its worker stops. The run's context ends at once, or after grace if the run called
+// stopGracefully makes the run end because its worker stops. The run's context ends at once, or after grace if the run called
 // [Draining]. The pool's lock is held; the context ends when it is free.
-func (r *run) finish(grace time.Duration, after *afterwards) {
+func (r *run) stopGracefully(grace time.Duration, effects *sideEffects) {
 	p := r.parts
 	if p == nil || !p.calledDraining || r.over || grace <= 0 {
-		r.stop(after)
+		r.stop(effects)
 		return
 	}
 	r.drain()
@@ -98,31 +98,31 @@ func (r *run) finish(grace time.Duration, after *afterwards) {
 }
 
 // stop ends the run's context. The pool's lock is held; the context ends when it is free.
-func (r *run) stop(after *afterwards) {
+func (r *run) stop(effects *sideEffects) {
 	if r.parts != nil { // parts that are made later see that the context has ended
 		r.drain()
 	}
-	after.cancel(r)
+	effects.cancel(r)
 }
 
 // cutOff ends the context of a run that did not finish in time.
 func (r *run) cutOff() {
-	var after afterwards
+	var effects sideEffects
 	r.replica.pool.mu.Lock()
-	r.stop(&after)
+	r.stop(&effects)
 	r.replica.pool.mu.Unlock()
-	after.do()
+	effects.perform()
 }
 
-// finishJob lets the run finish its current job. If neither the run nor its body knows how to finish, its context ends. The
-// pool's lock is held.
-func (r *run) finishJob(after *afterwards) {
+// drainOrStop asks the run to finish its current work. The run's context ends if the run neither handles jobs nor called
+// [Draining]: it would not notice. The pool's lock is held.
+func (r *run) drainOrStop(effects *sideEffects) {
 	if r.over {
 		return
 	}
 	r.drain()
-	if p := r.parts; !p.endsByJob && !p.calledDraining {
-		r.stop(after)
+	if p := r.parts; !p.endsAfterJob && !p.calledDraining {
+		r.stop(effects)
 	}
 }
 

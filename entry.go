@@ -96,7 +96,7 @@ func (e *entry) base() context.Context {
 	if e.parent != nil {
 		return context.WithoutCancel(e.parent)
 	}
-	return e.pool.base
+	return e.pool.baseCtx
 }
 
 // value looks a key up in what base has its values from.
@@ -104,45 +104,35 @@ func (e *entry) value(key any) any {
 	if e.parent != nil {
 		return e.parent.Value(key)
 	}
-	return e.pool.values.Value(key)
+	return e.pool.startCtx.Value(key)
 }
 
-// origin is where a worker comes from.
-type origin struct {
+// owner is the group or the parent of a worker. It is zero for a worker with neither.
+type owner struct {
 	name    string   // of the group, or of the parent
-	parent  *run     // of a child
+	parent  *run     // nil unless the worker is a child
 	options []Option // of the group
-}
-
-// configuredName is the name by which the configuration knows a worker. parent is that of a child, else nil. All replicas of a
-// parent have children of the same configuration.
-func configuredName(parent *run, name string) string {
-	if parent == nil {
-		return name
-	}
-	of := parent.replica.entry
-	return configuredName(of.parent, of.name) + name[len(parent.displayName()):]
 }
 
 // newEntry makes the entry of a worker. Settings come from the pool's defaults, the options of the group, those of
 // the worker, those that are given to Add, and the configuration for the worker's name. The last one wins.
-func newEntry(p *Pool, from origin, w Worker, addOptions []Option) (*entry, error) {
+func newEntry(p *Pool, of owner, w Worker, addOptions []Option) (*entry, error) {
 	if w == nil {
 		return nil, errNilWorker
 	}
 	body, own := unwrapWorker(w)
 	if err := checkBody(body); err != nil {
-		return nil, fmt.Errorf("worker %q: %w", names.Join(from.name, givenName(body)), err)
+		return nil, fmt.Errorf("worker %q: %w", names.Join(of.name, nameForErrors(body)), err)
 	}
-	s, err := newSettings(p.defaults, from.options, slices.Concat(own, addOptions))
+	s, err := newSettings(p.defaults, of.options, slices.Concat(own, addOptions))
 	if err != nil {
-		return nil, fmt.Errorf("worker %q: %w", names.Join(from.name, givenName(body)), err)
+		return nil, fmt.Errorf("worker %q: %w", names.Join(of.name, nameForErrors(body)), err)
 	}
-	name, err := nameIn(from, s, body)
+	name, err := nameInPool(of, s, body)
 	if err != nil {
 		return nil, err
 	}
-	if s, err = finishSettings(p, name, s, from); err != nil {
+	if s, err = finishSettings(p, name, s, of); err != nil {
 		return nil, err
 	}
 	body, err = wrap(plainBody(body), p.middleware, s.middleware)
@@ -155,82 +145,6 @@ func newEntry(p *Pool, from origin, w Worker, addOptions []Option) (*entry, erro
 		e.more = append(e.more, newReplica(e, i))
 	}
 	return e, nil
-}
-
-// newSettings applies options on top of the pool's defaults. Without options it returns nil.
-func newSettings(defaults settings, ofGroup, ofWorker []Option) (*settings, error) {
-	if len(ofGroup) == 0 && len(ofWorker) == 0 {
-		return nil, nil
-	}
-	s := defaults
-	if err := s.applyFrom(SourceGroup, ofGroup); err != nil {
-		return nil, err
-	}
-	return &s, s.applyFrom(SourceCode, ofWorker)
-}
-
-// finishSettings applies the configuration for the worker's name, and checks the settings. Workers without options and
-// without such a configuration share the pool's defaults.
-func finishSettings(p *Pool, name string, s *settings, from origin) (*settings, error) {
-	overrides := p.config.overrides(name)
-	if from.parent != nil { // the configuration of the parent is not for the child
-		overrides = nil
-		if override, ok := p.config.Workers[configuredName(from.parent, name)]; ok {
-			overrides = []WorkerConfig{override}
-		}
-	}
-	if s == nil {
-		if len(overrides) == 0 {
-			return p.completeDefaults, nil
-		}
-		copied := p.defaults
-		s = &copied
-	}
-	if len(overrides) > 0 {
-		before := *s
-		for _, override := range overrides {
-			override.apply(s)
-		}
-		s.noteSource(&before, SourceOverride)
-	}
-	s.complete()
-	return s, errors.Join(s.validate(name), s.validateOrigin(name, from))
-}
-
-// nameIn returns the name of a worker or a group in its pool.
-func nameIn(from origin, s *settings, v any) (name string, err error) {
-	if s != nil && s.name != nil {
-		name = *s.name
-	} else if name, err = nameOf(v); err != nil {
-		return "", err
-	}
-	if err := names.Check(name); err != nil {
-		switch {
-		case from.parent != nil:
-			err = fmt.Errorf("child of worker %q: %w", from.name, err)
-		case from.name != "":
-			err = fmt.Errorf("group %q: %w", from.name, err)
-		}
-		return "", err
-	}
-	name = names.Join(from.name, name)
-	return name, names.Check(name)
-}
-
-// intendedName is the name that a worker or a group would have in its pool. It is empty if that name is bad.
-func intendedName[T any](v T, opts []Option) string {
-	var s settings
-	_ = s.apply(opts) // a nil option is reported elsewhere
-	name, _ := nameIn(origin{}, &s, v)
-	return name
-}
-
-// givenName is the name of a worker in errors about its body and its options.
-func givenName(body Worker) string {
-	if named, ok := body.(*namedWorker); ok && named != nil {
-		return named.name
-	}
-	return names.OfType(body)
 }
 
 // plainBody returns the function inside a worker of [NewWorker].
@@ -251,7 +165,7 @@ func newGroup(p *Pool, g Group, opts []Option) ([]*entry, error) {
 	if err := s.apply(opts); err != nil {
 		return nil, fmt.Errorf("group %q: %w", names.OfType(g), err)
 	}
-	name, err := nameIn(origin{}, &s, g)
+	name, err := nameInPool(owner{}, &s, g)
 	if err != nil {
 		return nil, err
 	}
@@ -262,7 +176,7 @@ func newGroup(p *Pool, g Group, opts []Option) ([]*entry, error) {
 	var errs []error
 	entries := make([]*entry, 0, len(workers))
 	for i, w := range workers {
-		e, err := newEntry(p, origin{name: name, options: append(slices.Clip(opts), unnamed)}, w, nil)
+		e, err := newEntry(p, owner{name: name, options: append(slices.Clip(opts), unnamed)}, w, nil)
 		if errors.Is(err, errNilWorker) {
 			err = fmt.Errorf("group %q: worker %d is nil", name, i+1)
 		}

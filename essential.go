@@ -35,13 +35,13 @@ func WithEssential(when ...EssentialPolicy) Option {
 
 func (s *settings) isEssential() bool { return s.essential != "" }
 
-func (s *settings) validateEssential(worker string, errs *[]error) {
+func (s *settings) validateEssential(add addError) {
 	err := s.essentialErr
 	if !slices.Contains([]EssentialPolicy{"", OnExit, OnFailure}, s.essential) {
 		err = fmt.Errorf("must be %q or %q", OnExit, OnFailure)
 	}
 	if err != nil {
-		*errs = append(*errs, badValue(worker, "essential policy", fmt.Sprintf("%q", s.essential), err.Error()))
+		add("essential policy", fmt.Sprintf("%q", s.essential), err.Error())
 	}
 }
 
@@ -56,12 +56,12 @@ func essentialEnded(e *entry, last Problem) {
 		p.mu.Unlock()
 		return
 	}
-	if !endedByItself(e) || p.phase != phaseStarted || p.failure != nil {
+	if !endedByItself(e) || p.phase != phaseStarted || p.prematureErr != nil {
 		p.mu.Unlock()
 		return
 	}
-	p.failure = failure
-	onFailure := p.onFailure
+	p.prematureErr = failure
+	onFailure := p.onPremature
 	close(p.premature)
 	p.mu.Unlock()
 

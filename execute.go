@@ -35,11 +35,11 @@ func (r *replica) execute(next *todo, o *outcome) (ended bool) {
 func (r *replica) beginWithID() (next todo) {
 	now := time.Now()
 	run := r.newRun(now)
-	var after afterwards
+	var effects sideEffects
 	r.pool.mu.Lock()
-	next = r.askMachine(now, run, &after) // again, as a command may have come since
+	next = r.askMachine(now, run, &effects) // again, as a command may have come since
 	r.pool.mu.Unlock()
-	after.do()
+	effects.perform()
 	return next
 }
 
@@ -77,17 +77,17 @@ func (r *replica) resumeRun(run *run) todo {
 		return todo{do: lifecycle.Run, run: run}
 	}
 	o := failure(run, ErrGoexit, ErrGoexit.Error())
-	return r.finish(&o)
+	return r.completeRun(&o)
 }
 
-// finish ends the current run, and plans the next one. It takes the lock once for all of that, as ten thousand
-// schedules may tick at the same moment. If the end of a replica that is done is logged, it looks again after that: others
-// hear of its end when it is in the log.
-func (r *replica) finish(o *outcome) (next todo) {
+// completeRun ends the current run, and decides what follows. It takes the lock once for all of that, as ten thousand
+// schedules may tick at the same moment. The last end of a replica is an exception if it is logged. Then the result is to
+// ask the machine, which says exit: nobody hears of the exit before the line is in the log.
+func (r *replica) completeRun(o *outcome) (next todo) {
 	run := r.run
 	run.join(o)
 	run.cancelAs(endedLife, context.Canceled)
-	var after afterwards
+	var effects sideEffects
 	now := time.Now()
 	prepared := r.preparedRun(now)
 	debug := r.pool.log.enabled(zerolog.DebugLevel)
@@ -104,19 +104,19 @@ func (r *replica) finish(o *outcome) (next todo) {
 	if unhandled > 0 {
 		*o = o.withUnhandled(unhandled)
 	}
-	v := r.endRun(o, now, &after)
+	v := r.endRun(o, now, &effects)
 	if r.machine.IsAsking() {
-		r.plan(now, &after)
+		r.plan(now, &effects)
 	}
 	pause := r.machine.Due().Sub(now)
 	level, message := r.pool.log.endOfRun(run, o, v)
 	logged := debug || level > zerolog.DebugLevel
 	if !logged || !r.machine.Status().Done() {
-		next = r.askMachine(now, prepared, &after)
+		next = r.askMachine(now, prepared, &effects)
 	}
 	r.restartsAtOnce = next.do == lifecycle.Run // before another goroutine may follow
 	r.pool.mu.Unlock()
-	after.do()
+	effects.perform()
 	if logged {
 		r.pool.log.runEnded(level, message, run, o, v.Retry, pause)
 	}
@@ -125,14 +125,14 @@ func (r *replica) finish(o *outcome) (next todo) {
 
 // preparedRun returns the run that may follow at once, if the last one did. It is made without the pool's lock.
 func (r *replica) preparedRun(now time.Time) *run {
-	if !r.restartsAtOnce || !r.pool.ids.isOwn() {
+	if !r.restartsAtOnce || !r.pool.ids.isBuiltIn() {
 		return nil
 	}
 	return r.newRun(now)
 }
 
 // endRun tells the machine and the record that the current run is over.
-func (r *replica) endRun(o *outcome, now time.Time, after *afterwards) lifecycle.Verdict {
+func (r *replica) endRun(o *outcome, now time.Time, effects *sideEffects) lifecycle.Verdict {
 	ran := now.Sub(r.record.startedAt)
 	asked := r.machine.IsStopping() || r.run.wasAsked(o.kind)
 	v := r.machine.Ended(lifecycle.End{Outcome: o.kind, Ran: ran, Asked: asked, OwnError: o.ownError}, now)
@@ -146,7 +146,7 @@ func (r *replica) endRun(o *outcome, now time.Time, after *afterwards) lifecycle
 	}
 	r.changed()
 	if v.IsFinal() && v.Status == lifecycle.Error {
-		r.group.stopOthers(r, nil, after)
+		r.group.stopOthers(r, nil, effects)
 	}
 	return v
 }

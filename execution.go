@@ -1,9 +1,6 @@
 package workerfx
 
 import (
-	"maps"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -34,6 +31,7 @@ func (s Status) String() string {
 
 // Execution is the report on one replica of a worker. It is a copy: nothing in it changes later.
 type Execution struct {
+	// Worker is the worker's full name, such as "group/worker". Replica counts from 0.
 	Worker  string
 	Replica int
 	// ID is the execution ID of the current run, else of the last run. It is empty before the first run.
@@ -163,36 +161,4 @@ func (rec *record) appendEvents(dst []Event) []Event {
 		dst = append(dst[:start], dst[start+excess:]...)
 	}
 	return dst
-}
-
-// sorted returns the entries by name. The slice is shared and must not be changed.
-func (p *Pool) sorted() []*entry {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return sortedEntries(p)
-}
-
-// sortedEntries is sorted with the pool's lock held.
-func sortedEntries(p *Pool) []*entry {
-	if p.byName == nil && len(p.entries) > 0 {
-		p.byName = slices.Collect(maps.Values(p.entries))
-		slices.SortFunc(p.byName, func(a, b *entry) int { return strings.Compare(a.name, b.name) })
-	}
-	return p.byName
-}
-
-// Excluded returns the names of the workers that the configuration excludes from this process, sorted.
-func (p *Pool) Excluded() []string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Sorted(maps.Keys(p.excluded))
-}
-
-func (p *Pool) names() []string {
-	entries := p.sorted()
-	names := make([]string, len(entries))
-	for i, e := range entries {
-		names[i] = e.name
-	}
-	return names
 }

@@ -37,10 +37,11 @@ func (t Trouble) String() string {
 
 // Problem is a problem of one replica.
 type Problem struct {
+	// Worker is the worker's full name. Replica counts from 0.
 	Worker  string
 	Replica int
 	Trouble Trouble
-	// Since is when it began.
+	// Since is when the trouble began, such as the first failure after the last success.
 	Since time.Time
 	// Err is the last failure, or an error that wraps [ErrStuck]. It may be nil. A replica that is not ready has it while
 	// it runs again.
@@ -113,7 +114,7 @@ func (p *Pool) Health() error {
 func (p *Pool) unready(matters func(*entry) bool) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.base == nil {
+	if !p.wasStarted() {
 		return ErrNotStarted
 	}
 	return problemsOf(sortedEntries(p), unreadyOf(matters))

@@ -3,13 +3,9 @@ package workerfx
 import (
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
-	"github.com/rs/xid"
-
 	"github.com/workerfx/workerfx/internal/lifecycle"
-	"github.com/workerfx/workerfx/internal/text"
 )
 
 // hook is a set of user code that a replica calls between its runs.
@@ -23,26 +19,26 @@ const (
 // callHook calls user code. It is not ok if the code panics, or if an earlier call panicked or ended the goroutine:
 // then the code is not called again.
 func callHook(r *replica, h hook, name string, call func()) (ok bool) {
-	if r.asked&h != 0 {
-		r.asked &^= h
+	if r.calling&h != 0 {
+		r.calling &^= h
 		r.broken |= h
 		r.pool.log.brokenHook(r, name, nil)
 	}
 	if r.broken&h != 0 {
 		return false
 	}
-	r.asked |= h
+	r.calling |= h
 	defer func() {
 		if !ok {
 			if value := recover(); value != nil {
-				r.asked &^= h
+				r.calling &^= h
 				r.broken |= h
 				r.pool.log.brokenHook(r, name, value)
 			}
 		}
 	}()
 	call()
-	r.asked &^= h
+	r.calling &^= h
 	return true
 }
 
@@ -91,23 +87,23 @@ var errBrokenSchedule = errors.New("schedule is broken")
 
 // ask answers the machine's question.
 func (r *replica) ask() todo {
-	var after afterwards
+	var effects sideEffects
 	r.pool.mu.Lock()
-	r.plan(time.Now(), &after)
+	r.plan(time.Now(), &effects)
 	r.pool.mu.Unlock()
-	after.do()
+	effects.perform()
 	return r.next(nil)
 }
 
 // plan asks the backoff or the schedule when the next run is due. The pool's lock is held, but it is free while the
 // user's code runs. Question and answer are not copied from call to call, so that the small stack of the goroutine need not grow.
-func (r *replica) plan(now time.Time, after *afterwards) {
+func (r *replica) plan(now time.Time, effects *sideEffects) {
 	s := r.current()
 	var q lifecycle.Question
 	var a answer
 	r.machine.Question(now, &q)
 	if q.Rescheduled { // that the old schedule is broken says nothing about the new one
-		r.asked &^= hookSchedule
+		r.calling &^= hookSchedule
 		r.broken &^= hookSchedule
 	}
 	if !builtInAnswer(s, &q, &a) {
@@ -116,57 +112,25 @@ func (r *replica) plan(now time.Time, after *afterwards) {
 		r.pool.mu.Lock()
 	}
 	if q.Failures > 0 || r.current() == s { // else the worker was rescheduled, and the machine asks again
-		r.take(&a, &q, now, after)
+		r.applyAnswer(&a, &q, now, effects)
 	}
 }
 
-// take gives an answer to the machine.
-func (r *replica) take(a *answer, q *lifecycle.Question, now time.Time, after *afterwards) {
+// applyAnswer gives an answer to the machine, and carries out what follows.
+func (r *replica) applyAnswer(a *answer, q *lifecycle.Question, now time.Time, effects *sideEffects) {
 	switch {
 	case q.Failures > 0:
 		r.machine.AnswerBackoff(now, a.pause)
 		recordWait(r, r.machine.Due().Sub(now), now)
-		r.group.holdOthers(r, after)
+		r.group.holdOthers(r, effects)
 	case a.err != nil:
 		r.machine.AnswerNone(0, true)
 		recordFailure(r, a.err, a.err.Error(), now)
-		r.group.stopOthers(r, nil, after)
+		r.group.stopOthers(r, nil, effects)
 	default:
 		r.machine.AnswerTick(q, &a.tick)
 		if r.machine.Status().Done() {
 			r.publishStatus(now)
 		}
 	}
-}
-
-// idGenerator makes execution IDs.
-type idGenerator struct {
-	custom func() string // the user's; nil: xid
-	broken atomic.Bool   // custom misbehaved: use xid
-}
-
-// isOwn tells whether IDs come from the library, so that the pool's lock may be held.
-func (g *idGenerator) isOwn() bool { return g.custom == nil }
-
-func (g *idGenerator) next(p *Pool, now time.Time) string {
-	if g.custom == nil || g.broken.Load() {
-		return xid.NewWithTime(now).String()
-	}
-	return g.ask(p, now)
-}
-
-// ask calls the user's generator. If it panics, ends the goroutine or returns no ID, it is not called again.
-func (g *idGenerator) ask(p *Pool, now time.Time) (id string) {
-	answered := false
-	defer func() {
-		if answered {
-			return
-		}
-		g.broken.Store(true)
-		id = xid.NewWithTime(now).String()
-		p.log.brokenGenerator(recover())
-	}()
-	id = text.Cut(g.custom(), text.MaxName)
-	answered = id != ""
-	return id
 }

@@ -31,7 +31,7 @@ func newJobLoop(ctx context.Context) *jobLoop {
 	r := l.run.replica
 	r.pool.mu.Lock()
 	defer r.pool.mu.Unlock()
-	l.drain = l.run.listen(func(p *parts) { p.endsByJob, p.unhandled = true, 0 })
+	l.drain = l.run.listen(func(p *parts) { p.endsAfterJob, p.unhandled = true, 0 })
 	l.parts = l.run.part()
 	l.counts = jobCountsOf(r)
 	if r.heartbeat > 0 {
@@ -59,8 +59,8 @@ func (l *jobLoop) over() bool {
 	return l.parts != nil && l.parts.drained.Load()
 }
 
-// why is the error of a body that ends because it has to.
-func (l *jobLoop) why() error {
+// endError is what a body returns that ends because it has to.
+func (l *jobLoop) endError() error {
 	if err := context.Cause(l.ctx); err != nil {
 		return err
 	}
@@ -89,11 +89,10 @@ func (l *jobLoop) succeeded() {
 // failed returns the error of a job. The job succeeded if that is the bare ErrDoNotRestart. It does not count if it
 // skipped or obeyed.
 func (l *jobLoop) failed(err error) error {
-	over := l.ctx.Err()
 	switch {
 	case err == ErrDoNotRestart: //nolint:errorlint // see above
 		l.succeeded()
-	case errors.Is(err, ErrSkip), over != nil && (errors.Is(err, over) || errors.Is(err, context.Cause(l.ctx))):
+	case errors.Is(err, ErrSkip), isEndOf(l.ctx, err):
 		l.open = 0
 	}
 	return err
@@ -104,15 +103,15 @@ func (l *jobLoop) failed(err error) error {
 func (l *jobLoop) end() {
 	l.counts.failed.Add(l.open)
 	if l.run != nil {
-		var after afterwards
+		var effects sideEffects
 		mu := &l.run.replica.pool.mu
 		mu.Lock()
-		l.parts.endsByJob = false
+		l.parts.endsAfterJob = false
 		if l.parts.drained.Load() && !l.parts.calledDraining && !l.run.over {
-			l.run.stop(&after)
+			l.run.stop(&effects)
 		}
 		mu.Unlock()
-		after.do()
+		effects.perform()
 	}
 	if l.release != nil {
 		l.release()
@@ -146,7 +145,7 @@ func (l *jobLoop) jobContext() context.Context {
 		return context.WithoutCancel(l.ctx)
 	}
 	r := l.run.replica
-	hard, cancel := context.WithCancelCause(r.pool.jobs)
+	hard, cancel := context.WithCancelCause(r.pool.jobsCtx)
 	stopTimer := func() {}
 	if end, bounded := l.run.Deadline(); bounded {
 		hard, stopTimer = context.WithDeadlineCause(hard, end, runTimeoutError(r.runTimeout))
@@ -190,10 +189,10 @@ func timeToStop(r *replica) (d time.Duration, bounded bool) {
 	defer r.pool.mu.Unlock()
 	switch {
 	case r.stopTimeout > 0:
-		return stopTimeLeft(r, time.Now()) - margin(r.stopTimeout), true
+		return stopTimeLeft(r, time.Now()) - reserve(r.stopTimeout), true
 	case r.pool.phase == phaseStopped:
 		return 0, false
 	}
 	d = r.pool.config.stopTimeout()
-	return d - margin(d), true
+	return d - reserve(d), true
 }

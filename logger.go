@@ -133,15 +133,15 @@ func logFields(e *zerolog.Event, r *replica, last *run) {
 		return
 	}
 	e.Str(fieldWorker, r.name)
-	logIndex(e, r)
+	logReplica(e, r)
 }
 
 func logRun(e *zerolog.Event, r *run) {
 	e.Str(fieldWorker, r.replica.name).Str(fieldExecutionID, r.id).Int(fieldAttempt, r.attempt)
-	logIndex(e, r.replica)
+	logReplica(e, r.replica)
 }
 
-func logIndex(e *zerolog.Event, r *replica) {
+func logReplica(e *zerolog.Event, r *replica) {
 	if r.index > 0 {
 		e.Int(fieldReplica, int(r.index))
 	}

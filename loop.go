@@ -26,7 +26,7 @@ func Loop(job RunFunc) RunFunc {
 			l.beat()
 		}
 		l.began(0)
-		return l.why()
+		return l.endError()
 	}
 }
 

@@ -85,7 +85,7 @@ func (c *collector) collectWorker(out chan<- prometheus.Metric, name string, sum
 	send(c.replicas, prometheus.GaugeValue, float64(sum.replicas))
 	send(c.failed, prometheus.GaugeValue, float64(sum.failed))
 	send(c.panics, prometheus.CounterValue, float64(sum.panics))
-	if sum.saysReady {
+	if sum.expectsReady {
 		send(c.notReady, prometheus.GaugeValue, float64(sum.notReady))
 	}
 	if sum.hasTicks {

@@ -84,7 +84,7 @@ func newAppPool(d poolDependencies, shutdowner fx.Shutdowner) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool.onFailure = func() {
+	pool.onPremature = func() {
 		if err := shutdowner.Shutdown(fx.ExitCode(1)); err != nil {
 			pool.log.Err(err).Msg("the app could not be told to shut down")
 		}
@@ -98,7 +98,7 @@ func runAppPool(pool *Pool, workers workerDependencies, lifecycle fx.Lifecycle) 
 		return err
 	}
 	lifecycle.Append(fx.Hook{OnStart: pool.startReady, OnStop: func(ctx context.Context) error {
-		ctx, cancel := shortOf(ctx) // Fx skips the other stop hooks when one has used up all the time
+		ctx, cancel := withReserve(ctx) // Fx skips the other stop hooks when one has used up all the time
 		defer cancel()
 		return pool.Stop(ctx)
 	}})

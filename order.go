@@ -73,7 +73,7 @@ func (e *entry) predecessors() []*order.Node[*entry] {
 
 // waitsFor returns a worker that r, a replica of e, has to wait for, or nil. If a worker has failed for good, it
 // returns that one, and logs it.
-func (e *entry) waitsFor(r *replica, after *afterwards) (found *entry) {
+func (e *entry) waitsFor(r *replica, effects *sideEffects) (found *entry) {
 	var failed *entry
 	for _, node := range e.predecessors() {
 		switch before := node.Value; {
@@ -94,7 +94,7 @@ func (e *entry) waitsFor(r *replica, after *afterwards) (found *entry) {
 			e.pool.readiness.failures++
 		}
 		run := r.run
-		after.log(func() {
+		effects.log(func() {
 			defer r.announce() // after the line, so that the log has causes first
 			if failed != nil {
 				e.pool.log.doesNotStart(r, run, failed)
@@ -104,10 +104,10 @@ func (e *entry) waitsFor(r *replica, after *afterwards) (found *entry) {
 	return found
 }
 
-// lookAtPredecessors wakes the replicas that wait for other workers.
-func (e *entry) lookAtPredecessors() {
+// recheckPredecessors wakes the replicas that wait for other workers, so that they look at them again.
+func (e *entry) recheckPredecessors() {
 	for r := range e.replicas() {
-		if r.machine.IsEntering() {
+		if r.machine.AwaitsPredecessors() {
 			r.wake()
 		}
 	}
@@ -130,7 +130,7 @@ func (e *entry) isOver() bool {
 }
 
 // stopPredecessors stops the workers that e comes after, if the pool stops and nothing else keeps them.
-func (e *entry) stopPredecessors(after *afterwards) {
+func (e *entry) stopPredecessors(effects *sideEffects) {
 	p := e.pool
 	if p.phase != phaseStopped {
 		return
@@ -141,11 +141,11 @@ func (e *entry) stopPredecessors(after *afterwards) {
 			continue
 		}
 		d := deadline{from: time.Now(), until: p.stopDeadline.until}
-		before.askToStop(d, after)
+		before.askToStop(d, effects)
 		if before.hasChildren() {
 			for _, o := range p.entries {
 				if o.parent != nil && o.root() == before {
-					o.askToStop(d, after)
+					o.askToStop(d, effects)
 				}
 			}
 		}

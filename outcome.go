@@ -27,7 +27,6 @@ func classify(err error, r *run) outcome {
 	if err == ErrDoNotRestart { //nolint:errorlint // the bare sentinel means success
 		return outcome{kind: lifecycle.Finished}
 	}
-	ended := r.Err()
 	kind := lifecycle.Failed
 	switch {
 	case errors.Is(err, ErrDoNotRestart):
@@ -36,9 +35,9 @@ func classify(err error, r *run) outcome {
 		kind = lifecycle.Skipped
 	case errors.Is(err, ErrStopping) && r.isDrained():
 		kind = lifecycle.Obeyed
-	case ended != nil && (errors.Is(err, ended) || errors.Is(err, context.Cause(r))):
+	case isEndOf(r, err):
 		kind = lifecycle.Obeyed
-		if err == ended { //nolint:errorlint // the cause tells more than a bare ctx.Err()
+		if err == r.Err() { //nolint:errorlint // the cause tells more than a bare ctx.Err()
 			err = context.Cause(r)
 		}
 	}

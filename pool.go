@@ -23,27 +23,27 @@ import (
 // it with the app. All methods may be called from any goroutine at any time, also from a worker.
 type Pool struct {
 	// Set before the pool starts, and not changed later.
-	config           Config
-	logger           zerolog.Logger // of runs
-	slog             *slog.Logger   // of runs, in apps that use log/slog; else nil
-	log              poolLog        // of the pool itself
-	tracer           trace.Tracer
-	ids              idGenerator
-	middleware       []Middleware
-	collector        *collector
-	slot             *slot           // in the registry; nil without one
-	buckets          []time.Duration // of the histogram of run times
-	defaults         settings        // what options are applied to
-	completeDefaults *settings       // the settings of workers without options
+	config         Config
+	logger         zerolog.Logger // of runs
+	slog           *slog.Logger   // of runs, in apps that use log/slog; else nil
+	log            poolLog        // of the pool itself
+	tracer         trace.Tracer
+	ids            idGenerator
+	middleware     []Middleware
+	collector      *collector
+	slot           *slot           // in the registry; nil without one
+	buckets        []time.Duration // of the histogram of run times
+	defaults       settings        // what options are applied to
+	sharedSettings *settings       // of all workers without options
 
 	// Set by Start, before the first run.
-	base       context.Context // of every run; it does not end
-	values     context.Context // has the values of base; context.WithoutCancel allocates when it is asked for one
-	jobs       context.Context // of jobs that may live on after their run's context; it ends at the end of Stop
+	baseCtx    context.Context // of every run; it does not end; nil before Start
+	startCtx   context.Context // that Start got; runs ask it for values, as baseCtx allocates for each
+	jobsCtx    context.Context // of jobs that may live on after their run's context; it ends at the end of Stop
 	cancelJobs context.CancelCauseFunc
 
 	stopped      chan struct{} // closed when the pool is stopped and has no goroutine to wait for any more
-	premature    chan struct{} // closed when an essential worker has ended
+	premature    chan struct{} // closed when an essential worker has ended, and the pool stops for that
 	stopReturned chan struct{} // closed when a call of Stop has returned
 
 	eventsReported atomic.Int64 // by the last call of Executions, as a hint for the next
@@ -59,12 +59,12 @@ type Pool struct {
 	order        *order.Graph[*entry]
 	goroutines   int      // of replicas, that Stop waits for
 	abandoned    bool     // a replica outlasted its stop timeout
-	saidStopped  bool     // in the log
+	stopLogged   bool     // it was logged that the pool has stopped
 	stopDeadline deadline // of the stop under way
 	stopError    error    // what the first call of Stop returned
 	stopFailures []error  // of workers that failed while the pool stopped
-	onFailure    func()   // called when premature is closed; nil for none
-	failure      error    // why premature was closed
+	onPremature  func()   // called when premature is closed; nil for none
+	prematureErr error    // why premature was closed
 	readiness    readiness
 
 	subscriptions      []*Subscription
@@ -80,7 +80,7 @@ const (
 )
 
 // NewPool makes a pool without workers. It fails if the configuration is not valid, or if the registry already has
-// a pool of the same name.
+// a pool of the same name that has not stopped. Nil options are left out.
 func NewPool(opts ...PoolOption) (*Pool, error) {
 	var o poolOptions
 	for _, opt := range opts {
@@ -127,10 +127,10 @@ func (p *Pool) setDefaults() error {
 	documented := p.defaults
 	p.config.Defaults.apply(&p.defaults)
 	p.defaults.noteSource(&documented, SourceDefaults)
-	complete := p.defaults
-	complete.complete()
-	p.completeDefaults = &complete
-	if err := complete.validate("defaults"); err != nil {
+	shared := p.defaults
+	shared.resolve()
+	p.sharedSettings = &shared
+	if err := shared.validate("defaults"); err != nil {
 		return fmt.Errorf("%s: %w", p.config.poolTitle(), err)
 	}
 	return nil
@@ -181,8 +181,8 @@ func (p *Pool) prepareStart(ctx context.Context) (starting []*replica, err error
 		return nil, err
 	}
 	p.phase, p.startedAt = phaseStarted, time.Now()
-	p.base, p.values = context.WithoutCancel(ctx), ctx
-	p.jobs, p.cancelJobs = context.WithCancelCause(p.base)
+	p.baseCtx, p.startCtx = context.WithoutCancel(ctx), ctx
+	p.jobsCtx, p.cancelJobs = context.WithCancelCause(p.baseCtx)
 	starting = make([]*replica, 0, len(p.entries))
 	for _, e := range p.entries {
 		starting = e.prepareStart(starting)
@@ -190,6 +190,9 @@ func (p *Pool) prepareStart(ctx context.Context) (starting []*replica, err error
 	p.readiness.changed()
 	return starting, nil
 }
+
+// wasStarted tells whether Start has begun, also if the pool has stopped since. The pool's lock is held.
+func (p *Pool) wasStarted() bool { return p.baseCtx != nil }
 
 // checkConfiguredNames returns an error if the configuration names workers that are neither in the pool nor among others.
 func (p *Pool) checkConfiguredNames(others ...string) error {
@@ -234,7 +237,7 @@ func (p *Pool) stopInTime(ctx context.Context) error {
 func (p *Pool) endOfRun(stop error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return errors.Join(p.failure, errors.Join(p.stopFailures...), stop)
+	return errors.Join(p.prematureErr, errors.Join(p.stopFailures...), stop)
 }
 
 // stopResult is the result of the first call of Stop.
@@ -251,28 +254,5 @@ func (p *Pool) hasStopped() bool {
 		return true
 	default:
 		return false
-	}
-}
-
-// afterwards collects what must wait until the pool's lock is free: ends of contexts, which may call the user's code, and
-// lines in the log.
-type afterwards struct {
-	runs  []*run
-	lines []func()
-}
-
-// cancel ends a run's context.
-func (a *afterwards) cancel(r *run) { a.runs = append(a.runs, r) }
-
-// log writes a line.
-func (a *afterwards) log(write func()) { a.lines = append(a.lines, write) }
-
-// do does it all. The contexts end first: the log sink may end the goroutine.
-func (a *afterwards) do() {
-	for _, r := range a.runs {
-		r.cancel()
-	}
-	for _, write := range a.lines {
-		write()
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// PoolOption configures a [Pool].
+// PoolOption configures a [Pool]. If an option is given twice, the second one counts, but for [WithPoolMiddleware].
 type PoolOption func(*poolOptions)
 
 type poolOptions struct {
@@ -50,7 +50,9 @@ func WithIDGenerator(generate func() string) PoolOption {
 	return func(o *poolOptions) { o.generateID = generate }
 }
 
-// WithPoolMiddleware wraps every worker of the pool, outside of the worker's own middleware.
+// WithPoolMiddleware wraps every worker of the pool, outside of the worker's own middleware. The first middleware is the
+// outermost one. If the option is given more than once, later middleware is inside earlier middleware. A nil middleware is
+// an error when a worker is added. The default is none.
 func WithPoolMiddleware(mw ...Middleware) PoolOption {
 	return func(o *poolOptions) { o.middleware = append(o.middleware, mw...) }
 }

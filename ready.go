@@ -46,13 +46,13 @@ func (p *Pool) Ready(ctx context.Context) error {
 // startReady starts the pool and waits for the workers with [WithReadiness]. It stops the pool if they are not
 // ready in time.
 func (p *Pool) startReady(ctx context.Context) error {
-	saysSo := func(e *entry) bool { return e.readiness }
-	if err := p.Start(ctx); err != nil || !slices.ContainsFunc(p.sorted(), saysSo) {
+	withReadiness := func(e *entry) bool { return e.readiness }
+	if err := p.Start(ctx); err != nil || !slices.ContainsFunc(p.sorted(), withReadiness) {
 		return err
 	}
-	early, cancel := shortOf(ctx)
+	early, cancel := withReserve(ctx)
 	defer cancel()
-	err := p.awaitReady(early, saysSo)
+	err := p.awaitReady(early, withReadiness)
 	if err != nil {
 		err = fmt.Errorf("%s: workers are not ready: %w", p.config.poolTitle(), errors.Join(err, p.Stop(ctx)))
 	}
@@ -77,7 +77,7 @@ func (r *readiness) changed() {
 func (p *Pool) awaitReady(ctx context.Context, matters func(*entry) bool) error {
 	w := readyWait{pool: p, matters: matters, failures: -1}
 	for {
-		changed, done, err := w.look()
+		changed, done, err := w.check()
 		if done {
 			return err
 		}
@@ -93,21 +93,21 @@ func (p *Pool) awaitReady(ctx context.Context, matters func(*entry) bool) error 
 type readyWait struct {
 	pool     *Pool
 	matters  func(*entry) bool
-	from     int // the index of the first worker that was not ready at the last look
-	failures int // of the pool's readiness, at the last look
+	from     int // the index of the first worker that was not ready at the last check
+	failures int // of the pool's readiness, at the last check
 }
 
-// look tells whether the wait is over. If not, it returns a channel that is closed when to look again.
-func (w *readyWait) look() (changed <-chan struct{}, done bool, err error) {
+// check tells whether the wait is over. If not, it returns a channel that is closed when it is time to check again.
+func (w *readyWait) check() (changed <-chan struct{}, done bool, err error) {
 	p := w.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
 	case p.phase == phaseStopped:
-		return nil, true, errors.Join(ErrPoolStopped, p.failure)
-	case p.base != nil && w.allReady():
+		return nil, true, errors.Join(ErrPoolStopped, p.prematureErr)
+	case p.wasStarted() && w.allReady():
 		return nil, true, nil
-	case p.base != nil && p.readiness.failures != w.failures:
+	case p.wasStarted() && p.readiness.failures != w.failures:
 		w.failures = p.readiness.failures
 		cannot := func(e *entry) bool { return w.matters(e) && e.hasFailed() }
 		if slices.ContainsFunc(sortedEntries(p), cannot) {
@@ -121,7 +121,7 @@ func (w *readyWait) look() (changed <-chan struct{}, done bool, err error) {
 }
 
 // allReady tells whether all workers that matter are ready. It begins with the worker that was not ready at the
-// last look.
+// last check.
 func (w *readyWait) allReady() bool {
 	entries := sortedEntries(w.pool)
 	for range 2 { // the workers before it may have changed since
@@ -139,7 +139,7 @@ func (w *readyWait) allReady() bool {
 func (r *replica) changed() {
 	if r.node != nil {
 		for _, dependent := range r.node.Dependents() {
-			dependent.Value.lookAtPredecessors()
+			dependent.Value.recheckPredecessors()
 		}
 	}
 	r.group.wakeFailed(r)
@@ -165,8 +165,8 @@ func (e *entry) isReady() bool {
 
 // isReady tells whether the replica is ready: see [Pool.Ready].
 func (r *replica) isReady() bool {
-	saidSo := r.run != nil && r.run.parts != nil && (r.run.parts.ready || r.run.parts.standby > 0)
-	return r.removed || r.machine.IsReady(saidSo) // nobody expects it of a worker that leaves
+	calledReady := r.run != nil && r.run.parts != nil && (r.run.parts.ready || r.run.parts.standby > 0)
+	return r.removed || r.machine.IsReady(calledReady) // nobody expects it of a worker that leaves
 }
 
 // hasFailed tells whether the worker cannot become ready by itself.

@@ -1,8 +1,11 @@
 package workerfx
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/workerfx/workerfx/internal/lifecycle"
 )
 
 // redelivery is the part of an [unhandledItems] that does not depend on the type of its items.
@@ -92,7 +95,7 @@ func (u *unhandledItems[T]) take() (item T, ok bool) {
 		return item, false
 	}
 	item = u.items[0]
-	u.items = append([]T(nil), u.items[1:]...)
+	u.items = slices.Clone(u.items[1:]) // a copy, so that the memory of the item can be freed
 	u.n.Store(int64(len(u.items)))
 	if len(u.items) > 0 {
 		u.wakeOther()
@@ -147,14 +150,14 @@ func (e *entry) isAlive() bool {
 }
 
 // logUnhandled logs how many items a worker that is not alive did not handle, if that was not said before.
-func (e *entry) logUnhandled(after *afterwards) {
+func (e *entry) logUnhandled(effects *sideEffects) {
 	items := e.items()
 	if items == nil || e.isAlive() {
 		return
 	}
 	if n := items.report(); n > 0 {
 		last := e.first.run
-		after.log(func() { e.pool.log.unhandled(&e.first, last, n) })
+		effects.log(func() { e.pool.log.unhandled(&e.first, last, n) })
 	}
 }
 
@@ -169,7 +172,7 @@ func reviveForItems(e *entry) {
 		case r.machine.IsScaledDown():
 		case !r.machine.HasExited():
 			return
-		case done == nil && Status(r.machine.Status()) == StatusSuccess:
+		case done == nil && r.machine.Status() == lifecycle.Success:
 			done = r
 		}
 	}

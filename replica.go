@@ -10,7 +10,7 @@ import (
 )
 
 // replica is one of the copies of a worker. Its goroutine asks its machine what to do, and does it. The pool's lock
-// guards all fields but asked, broken and restartsAtOnce.
+// guards all fields but calling, broken and restartsAtOnce.
 type replica struct {
 	*entry
 	record
@@ -19,7 +19,7 @@ type replica struct {
 	abandoned bool // its stop timeout has passed: Stop does not wait for it any more
 
 	// Only the replica's goroutine uses these.
-	asked          hook // the user's code that was called and has not returned yet
+	calling        hook // the user's code that was called and has not returned yet
 	broken         hook // the user's code that misbehaved and is not called again
 	restartsAtOnce bool // the last run followed without a wait
 
@@ -54,7 +54,7 @@ func (r *replica) launch(now time.Time) { go r.live(r.firstRun(now)) }
 // firstRun returns the run that follows at once when the replica starts, if one does. It is made here, so that the small
 // stack of the new goroutine need not grow for it: a process may have a hundred thousand that wait in their first run.
 func (r *replica) firstRun(now time.Time) *run {
-	if p := &r.policy; p.ComesAfter || p.Scheduled || p.DeferredStart > 0 || !r.pool.ids.isOwn() {
+	if p := &r.policy; p.ComesAfter || p.Scheduled || p.DeferredStart > 0 || !r.pool.ids.isBuiltIn() {
 		return nil
 	}
 	return r.newRun(now)
@@ -77,11 +77,11 @@ func (r *replica) loop(prepared *run) {
 	var o outcome // of the last run
 	for next := r.next(prepared); ; {
 		switch next.do {
-		case lifecycle.Look:
+		case lifecycle.Undecided:
 			next = r.next(nil)
 		case lifecycle.Run:
 			if r.execute(&next, &o) {
-				next = r.finish(&o)
+				next = r.completeRun(&o)
 			}
 		case lifecycle.Ask:
 			next = r.ask()
@@ -107,32 +107,32 @@ type todo struct {
 // goroutine before this one, there may be a run to call or to finish.
 func (r *replica) next(prepared *run) todo {
 	now := time.Now()
-	var after afterwards
+	var effects sideEffects
 	r.pool.mu.Lock()
 	if r.machine.IsRunning() {
 		run := r.run
 		r.pool.mu.Unlock()
 		return r.resumeRun(run)
 	}
-	next := r.askMachine(now, prepared, &after)
+	next := r.askMachine(now, prepared, &effects)
 	r.pool.mu.Unlock()
-	after.do()
+	effects.perform()
 	return next
 }
 
 // askMachine does the work of next. The pool's lock is held.
-func (r *replica) askMachine(now time.Time, prepared *run, after *afterwards) todo {
+func (r *replica) askMachine(now time.Time, prepared *run, effects *sideEffects) todo {
 	if r.pool.phase == phaseStopped {
 		r.askToStop(now)
 	}
 	status := r.machine.Status()
-	step, predecessor := r.step(now, after)
-	if step.Do == lifecycle.Look {
-		step, predecessor = r.step(now, after)
+	step, predecessor := r.step(now, effects)
+	if step.Do == lifecycle.Undecided {
+		step, predecessor = r.step(now, effects)
 	}
-	begins := step.Do == lifecycle.Run && (prepared != nil || r.pool.ids.isOwn()) // else it asks for an ID, and then again
-	if begins && r.group.releaseOthers(r, after) && r.machine.EnterAgain() {
-		step, predecessor = r.step(now, after)
+	begins := step.Do == lifecycle.Run && (prepared != nil || r.pool.ids.isBuiltIn()) // else it asks for an ID, and then again
+	if begins && r.group.releaseOthers(r, effects) && r.machine.AwaitPredecessorsAgain() {
+		step, predecessor = r.step(now, effects)
 	}
 	recordStep(r, step, status, predecessor, now)
 	if step.Status != status {
@@ -141,7 +141,7 @@ func (r *replica) askMachine(now time.Time, prepared *run, after *afterwards) to
 	next := todo{do: step.Do}
 	switch step.Do {
 	case lifecycle.Run:
-		if prepared == nil && r.pool.ids.isOwn() {
+		if prepared == nil && r.pool.ids.isBuiltIn() {
 			prepared = r.newRun(now)
 		}
 		if prepared != nil {
@@ -153,29 +153,29 @@ func (r *replica) askMachine(now time.Time, prepared *run, after *afterwards) to
 	case lifecycle.Wait:
 		r.setTimer(never)
 	case lifecycle.Exit:
-		next = r.end(after)
+		next = r.end(effects)
 	}
 	return next
 }
 
 // step asks the machine once, and tells the group of the answer. predecessor is a worker that the replica waits for, or nil.
-func (r *replica) step(now time.Time, after *afterwards) (step lifecycle.Step, predecessor *entry) {
-	facts, predecessor := r.facts(now, after)
+func (r *replica) step(now time.Time, effects *sideEffects) (step lifecycle.Step, predecessor *entry) {
+	facts, predecessor := r.facts(now, effects)
 	step = r.machine.Next(now, facts)
 	switch {
 	case step.StopGroup:
-		failAsGroupRuns(r, now, after)
+		failAsGroupRuns(r, now, effects)
 	case step.Status == lifecycle.Paused && !facts.GroupRuns: // the others have stopped, and go on without it
-		r.group.forget(r, after)
+		r.group.goOnWithout(r, effects)
 	}
 	return step, predecessor
 }
 
 // facts returns what the machine has to know of other workers. predecessor is a worker that the replica waits for,
 // or nil.
-func (r *replica) facts(now time.Time, after *afterwards) (f lifecycle.Facts, predecessor *entry) {
-	if r.machine.IsEntering() {
-		predecessor = r.waitsFor(r, after)
+func (r *replica) facts(now time.Time, effects *sideEffects) (f lifecycle.Facts, predecessor *entry) {
+	if r.machine.AwaitsPredecessors() {
+		predecessor = r.waitsFor(r, effects)
 	}
 	f.PredecessorsReady = predecessor == nil
 	if r.group != nil {
@@ -220,12 +220,12 @@ func (r *replica) askToStop(now time.Time) {
 type exit struct {
 	abandoned  bool // Stop does not wait for it any more
 	scaledDown bool
-	handsOver  bool     // the worker's body handles items
+	hasItems   bool     // the worker's body handles items: see handOver
 	essential  *Problem // the last failure of an essential worker that was not asked to end; nil for others
 }
 
 // end ends the replica's goroutine. From here on the replica may get a new goroutine.
-func (r *replica) end(after *afterwards) (next todo) {
+func (r *replica) end(effects *sideEffects) (next todo) {
 	next.do = lifecycle.Exit
 	if r.timer != nil {
 		r.timer.Stop()
@@ -236,9 +236,9 @@ func (r *replica) end(after *afterwards) (next todo) {
 	if r.ended != nil {
 		close(r.ended)
 	}
-	r.group.forget(r, after)
+	r.group.goOnWithout(r, effects)
 	stopping, scaledDown := r.machine.IsStopping(), r.machine.IsScaledDown()
-	next.exit = exit{abandoned: r.abandoned, scaledDown: scaledDown && !stopping, handsOver: r.items() != nil}
+	next.exit = exit{abandoned: r.abandoned, scaledDown: scaledDown && !stopping, hasItems: r.items() != nil}
 	next.run = r.run
 	switch {
 	case !r.isEssential() || stopping:
@@ -254,11 +254,11 @@ func (r *replica) end(after *afterwards) (next todo) {
 // reportExit tells others that the goroutine has ended, also if a log sink ends the goroutine in here. last is its last run,
 // or nil.
 func (r *replica) reportExit(last *run, how exit) {
-	defer goroutineEnded(r, how)
+	defer replicaEnded(r, how)
 	if how.essential != nil {
 		defer essentialEnded(r.entry, *how.essential)
 	}
-	if how.handsOver {
+	if how.hasItems {
 		handOver(r, last, how.scaledDown)
 	}
 }

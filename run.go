@@ -39,7 +39,7 @@ type parts struct {
 	drain          chan struct{} // closed when the run has to finish, or is over; nil unless someone listens
 	drainClosed    bool
 	drained        atomic.Bool // the run was asked to finish; jobs read it without the lock
-	endsByJob      bool        // the run's body handles jobs, and ends between two of them when it is drained
+	endsAfterJob   bool        // the run's body handles jobs, and ends between two of them when it is drained
 	calledDraining bool        // the worker called Draining
 	drainTimer     *time.Timer // ends the context of a run that has time to finish; nil if it has none
 	drainDeadline  time.Time   // when drainTimer ends the context
@@ -58,7 +58,7 @@ func (r *run) part() *parts {
 	return r.parts
 }
 
-// lifetime is the context inside of a run that ends.
+// lifetime is the context inside of a run, which ends the run. It is made when it is first needed: see run.life.
 type lifetime struct {
 	context.Context
 
@@ -160,6 +160,8 @@ func (r *run) Err() error {
 
 type runKey struct{}
 
+// The keys under which zerolog, pprof and package context keep their values. They are private to these packages. A run
+// answers for them itself, as a layer of context for each would cost every run an allocation and a longer search.
 var (
 	loggerKey = keyAskedFor(func(ctx context.Context) { zerolog.Ctx(ctx) })
 	labelsKey = keyAskedFor(func(ctx context.Context) { pprof.Label(ctx, "") })

@@ -13,7 +13,7 @@ import (
 // the others. It returns nil if ctx ended and all workers stopped without an error. Else it returns these errors,
 // joined: [ErrExitedPrematurely] with the error of the worker that ended, the errors of workers that failed while
 // they stopped, and the error of the stop. It logs to the logger in ctx. Workers of the same name get ":2", ":3"
-// and so on behind it.
+// and so on behind it. Without workers it returns nil at once.
 func RunAll(ctx context.Context, workers ...Worker) error {
 	var opts []PoolOption
 	if logger := zerolog.Ctx(ctx); logger.GetLevel() != zerolog.Disabled {
@@ -36,7 +36,7 @@ func RunAll(ctx context.Context, workers ...Worker) error {
 
 // addUnderAnyName adds a worker under its name, or under that name and a number if it is taken.
 func addUnderAnyName(p *Pool, w Worker, opts ...Option) error {
-	e, err := newEntry(p, origin{}, w, opts)
+	e, err := newEntry(p, owner{}, w, opts)
 	if err != nil {
 		return err
 	}

@@ -16,24 +16,21 @@ func WithReplicaLimits(least, most int) Option {
 	return func(s *settings) { s.minReplicas, s.maxReplicas = least, most }
 }
 
-// limitOfReplicas is the limit where none is set.
+// limitOfReplicas is the limit of a worker without a limit of its own.
 const limitOfReplicas = 1 << 20
 
-func (s *settings) validateReplicas(worker string, errs *[]error) {
-	bad := func(field string, value any, why string) {
-		*errs = append(*errs, badValue(worker, field, value, why))
-	}
+func (s *settings) validateReplicas(add addError) {
 	switch {
 	case s.minReplicas < 0:
-		bad("min replicas", s.minReplicas, "must not be negative")
+		add("min replicas", s.minReplicas, "must not be negative")
 	case s.maxReplicas < 0:
-		bad("max replicas", s.maxReplicas, "must not be negative")
+		add("max replicas", s.maxReplicas, "must not be negative")
 	case s.maxReplicas > 0 && s.minReplicas > s.maxReplicas:
-		bad("min replicas", s.minReplicas, fmt.Sprintf("is above max replicas %d", s.maxReplicas))
+		add("min replicas", s.minReplicas, fmt.Sprintf("is above max replicas %d", s.maxReplicas))
 	case s.replicas < s.minReplicas:
-		bad("replicas", s.replicas, fmt.Sprintf("is below min replicas %d", s.minReplicas))
+		add("replicas", s.replicas, fmt.Sprintf("is below min replicas %d", s.minReplicas))
 	case s.replicas > s.mostReplicas():
-		bad("replicas", s.replicas, fmt.Sprintf("is above max replicas %d", s.mostReplicas()))
+		add("replicas", s.replicas, fmt.Sprintf("is above max replicas %d", s.mostReplicas()))
 	}
 }
 
@@ -79,7 +76,7 @@ func (p *Pool) Replicas(name string) (wanted, running int, err error) {
 }
 
 func (p *Pool) scale(call, name string, wanted func(now int) int) error {
-	var after afterwards
+	var effects sideEffects
 	err := command(p, call, name, func(e *entry) error {
 		n := wanted(int(e.wanted))
 		switch {
@@ -88,15 +85,15 @@ func (p *Pool) scale(call, name string, wanted func(now int) int) error {
 		case n > e.mostReplicas():
 			return fmt.Errorf("replicas %d: %w (%d)", n, ErrMaxReplicas, e.mostReplicas())
 		}
-		scaleTo(e, int32(n), &after) //nolint:gosec // mostReplicas is within an int32
+		scaleTo(e, int32(n), &effects) //nolint:gosec // mostReplicas is within an int32
 		return nil
 	})
-	after.do()
+	effects.perform()
 	return err
 }
 
 // scaleTo makes n replicas run, and ends the others. The pool's lock is held.
-func scaleTo(e *entry, n int32, after *afterwards) {
+func scaleTo(e *entry, n int32, effects *sideEffects) {
 	e.wanted = n
 	present := make(map[int32]bool)
 	for r := range e.replicas() {
@@ -104,7 +101,7 @@ func scaleTo(e *entry, n int32, after *afterwards) {
 		if r.index < n {
 			scaleUp(r)
 		} else {
-			scaleDown(r, after)
+			scaleDown(r, effects)
 		}
 	}
 	var added []*replica
@@ -135,10 +132,10 @@ func scaleUp(r *replica) {
 	}
 }
 
-func scaleDown(r *replica, after *afterwards) {
+func scaleDown(r *replica, effects *sideEffects) {
 	r.machine.ScaleDown()
 	if r.machine.IsRunning() {
-		r.run.finishJob(after)
+		r.run.drainOrStop(effects)
 	} else {
 		r.wake()
 	}

@@ -187,22 +187,22 @@ func jittered(tick time.Time, schedule Schedule, fraction float64) time.Time {
 	return tick.Add(time.Duration(float64(following.Sub(tick)) * fraction * rand.Float64()))
 }
 
-func (s *settings) validateSchedule(worker string, errs *[]error) {
+func (s *settings) validateSchedule(add addError) {
 	if bad := s.scheduleErr; bad != nil {
-		*errs = append(*errs, badValue(worker, bad.field, bad.value, bad.err.Error()))
+		add(bad.field, bad.value, bad.err.Error())
 	}
 	if !(s.jitter >= 0 && s.jitter <= 1) {
-		*errs = append(*errs, badValue(worker, "jitter", s.jitter, "must be between 0 and 1"))
+		add("jitter", s.jitter, "must be between 0 and 1")
 	}
 	if s.missed != MissedSkip && s.missed != MissedRunOnce {
-		*errs = append(*errs, badValue(worker, "missed", fmt.Sprintf("%q", s.missed), fmt.Sprintf("must be %q or %q", MissedSkip, MissedRunOnce)))
+		add("missed", fmt.Sprintf("%q", s.missed), fmt.Sprintf("must be %q or %q", MissedSkip, MissedRunOnce))
 	}
 	if s.schedule != nil || s.scheduleErr != nil {
 		return
 	}
 	needsSchedule := func(setting, field string, value any) {
-		if s.sourceOf(setting) != SourceDefaults { // these are for the workers that have one
-			*errs = append(*errs, badValue(worker, field, value, "needs a schedule: WithInterval, WithCron or WithSchedule"))
+		if s.sourceOf(setting) != SourceDefaults { // a default is for the workers that have a schedule
+			add(field, value, "needs a schedule: WithInterval, WithCron or WithSchedule")
 		}
 	}
 	if s.jitter > 0 && s.jitter <= 1 {

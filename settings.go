@@ -1,212 +1,185 @@
 package workerfx
 
 import (
+	"errors"
 	"fmt"
-	"reflect"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/workerfx/workerfx/internal/cron"
+	"github.com/workerfx/workerfx/internal/lifecycle"
 )
 
-// Source is where the value of a setting comes from.
-type Source int
-
-// The sources. A later one wins over an earlier one.
 const (
-	SourceDefault  Source = iota // the option's documented default
-	SourceDefaults               // Config.Defaults
-	SourceGroup                  // an option of the worker's group
-	SourceCode                   // an option of the worker, or one given where it was added
-	SourceOverride               // Config.Workers, by the name of the worker or of its group
-	SourceCommand                // Pool.Reschedule
+	defaultEvents       = 32
+	defaultHealthyAfter = time.Minute
 )
 
-var sourceNames = [...]string{"default", "config defaults", "group", "code", "config by name", "command"}
+// settings are all options of a worker. They do not change after the worker was added: workers without options of their
+// own share one copy.
+type settings struct {
+	policy  lifecycle.Policy // follows from the other settings: see resolve
+	sources sources
 
-// String returns the source in words, such as "config by name".
-func (s Source) String() string {
-	if s < 0 || int(s) >= len(sourceNames) {
-		return "unknown"
+	name          *string
+	deferredStart time.Duration
+	maxAttempts   int
+	healthyAfter  *time.Duration
+	failureLimit  FailureLimit
+	backoff       Backoff
+	backoffSet    bool
+	stopTimeout   time.Duration
+	runTimeout    time.Duration
+	middleware    []Middleware
+	essential     EssentialPolicy // empty for a worker that is not essential
+	essentialErr  error
+	events        int
+
+	schedule         Schedule // nil for a worker that runs once
+	scheduleErr      *badSchedule
+	startImmediately bool
+	jitter           float64
+	missed           MissedPolicy
+
+	heartbeat   time.Duration // 0 = none is expected
+	stuckPolicy StuckPolicy
+
+	strategy Strategy
+
+	readiness bool
+	after     []string // names of workers
+
+	replicas, minReplicas, maxReplicas int // maxReplicas 0 = no limit
+}
+
+func defaultSettings() settings {
+	return settings{maxAttempts: 1, events: defaultEvents, replicas: 1, missed: MissedSkip}
+}
+
+// newSettings applies options on top of the pool's defaults. Without options it returns nil.
+func newSettings(defaults settings, ofGroup, ofWorker []Option) (*settings, error) {
+	if len(ofGroup) == 0 && len(ofWorker) == 0 {
+		return nil, nil
 	}
-	return sourceNames[s]
-}
-
-// Setting is one option of a worker as it is in force.
-type Setting struct {
-	// Name is the option's name as in [WorkerConfig], such as "maxAttempts".
-	Name string
-	// Value is the option's value as text, such as "1m30s". A backoff or a schedule of the user's own is shown as its type.
-	Value string
-	// Source is the last place that changed the value. A place that repeats the value of an earlier one is not named.
-	Source Source
-}
-
-// Settings returns the settings of a worker that are in force, in a fixed order. It fails with [ErrUnknownWorker].
-func (p *Pool) Settings(name string) ([]Setting, error) {
-	e, err := findEntry(p, name)
-	if err != nil {
+	s := defaults
+	if err := s.applyFrom(SourceGroup, ofGroup); err != nil {
 		return nil, err
 	}
-	p.mu.Lock()
-	current := e.current()
-	p.mu.Unlock()
-	list := make([]Setting, len(settingTable))
-	for i := range settingTable {
-		field := &settingTable[i]
-		list[i] = Setting{field.name, field.text(current), Source(current.sources[i])}
-	}
-	return list, nil
+	return &s, s.applyFrom(SourceCode, ofWorker)
 }
 
-// sources has the [Source] of each setting in settingTable.
-type sources [settingCount]uint8
-
-// settingCount is the length of settingTable, which refers to settings and so to itself.
-const settingCount = 21
-
-// applyFrom applies options, and notes which settings they change.
-func (s *settings) applyFrom(source Source, opts []Option) error {
-	if len(opts) == 0 {
-		return nil
-	}
-	before := *s
-	err := s.apply(opts)
-	s.noteSource(&before, source)
-	return err
-}
-
-// noteSource notes that the settings that differ from before come from source.
-func (s *settings) noteSource(before *settings, source Source) {
-	for i := range settingTable {
-		if !settingTable[i].same(before, s) {
-			s.sources[i] = uint8(source) //nolint:gosec // there are six
+// finishSettings applies the configuration for the worker's name, and checks the settings. Workers without options and
+// without such a configuration share the pool's defaults.
+func finishSettings(p *Pool, name string, s *settings, of owner) (*settings, error) {
+	overrides := p.config.overrides(name)
+	if of.parent != nil { // the configuration of the parent is not for the child
+		overrides = nil
+		if override, ok := p.config.Workers[configuredName(of.parent, name)]; ok {
+			overrides = []WorkerConfig{override}
 		}
 	}
-}
-
-// sourceOf returns where the setting of this name comes from.
-func (s *settings) sourceOf(name string) Source {
-	i := slices.IndexFunc(settingTable[:], func(f settingField) bool { return f.name == name })
-	return Source(s.sources[i])
-}
-
-// settingField is how a setting is compared and shown.
-type settingField struct {
-	name string
-	same func(a, b *settings) bool
-	text func(*settings) string
-}
-
-// settingTable has all settings in the order in which they are shown.
-var settingTable = [settingCount]settingField{
-	usersOwn("schedule", func(s *settings) Schedule { return s.schedule }, scheduleText),
-	plain("startImmediately", func(s *settings) bool { return s.startImmediately }),
-	plain("jitter", func(s *settings) float64 { return s.jitter }),
-	plain("missed", func(s *settings) MissedPolicy { return s.missed }),
-	plain("deferredStart", func(s *settings) time.Duration { return s.deferredStart }),
-	plain("maxAttempts", func(s *settings) int { return s.maxAttempts }),
-	usersOwn("backoff", func(s *settings) Backoff { return s.backoff }, backoffText),
-	{
-		"healthyAfter",
-		func(a, b *settings) bool { return equalValues(a.healthyAfter, b.healthyAfter) },
-		func(s *settings) string { return s.policy.HealthyAfter.String() },
-	},
-	plain("failureLimit", func(s *settings) FailureLimit { return s.failureLimit }, failureLimitText),
-	plain("stopTimeout", func(s *settings) time.Duration { return s.stopTimeout }),
-	plain("runTimeout", func(s *settings) time.Duration { return s.runTimeout }),
-	plain("heartbeat", func(s *settings) time.Duration { return s.heartbeat }),
-	plain("stuckPolicy", func(s *settings) StuckPolicy { return s.stuckPolicy }, stuckPolicyText),
-	plain("essential", func(s *settings) EssentialPolicy { return s.essential }, essentialText),
-	plain("readiness", func(s *settings) bool { return s.readiness }),
-	plain("after", func(s *settings) string { return strings.Join(s.after, ", ") }),
-	plain("strategy", func(s *settings) Strategy { return s.strategy }),
-	plain("replicas", func(s *settings) int { return s.replicas }),
-	plain("minReplicas", func(s *settings) int { return s.minReplicas }),
-	plain("maxReplicas", func(s *settings) int { return s.maxReplicas }),
-	plain("events", func(s *settings) int { return s.events }),
-}
-
-// plain is a setting whose values can be compared. Without text it is shown as fmt prints it.
-func plain[T comparable](name string, value func(*settings) T, text ...func(T) string) settingField {
-	return settingField{
-		name: name,
-		same: func(a, b *settings) bool { return value(a) == value(b) },
-		text: func(s *settings) string {
-			if len(text) > 0 {
-				return text[0](value(s))
-			}
-			return fmt.Sprint(value(s))
-		},
-	}
-}
-
-// usersOwn is a setting whose values may be of the user's types, which may be not comparable.
-func usersOwn[T any](name string, value func(*settings) T, text func(T) string) settingField {
-	return settingField{
-		name: name,
-		same: func(a, b *settings) bool { return equal(value(a), value(b)) },
-		text: func(s *settings) string { return text(value(s)) },
-	}
-}
-
-// equalValues tells whether both values are the same, or neither is set.
-func equalValues[T comparable](a, b *T) bool {
-	return a == b || a != nil && b != nil && *a == *b
-}
-
-func equal(a, b any) (same bool) {
-	defer func() {
-		if recover() != nil { // they cannot be compared with ==
-			same = reflect.DeepEqual(a, b)
+	if s == nil {
+		if len(overrides) == 0 {
+			return p.sharedSettings, nil
 		}
-	}()
-	return a == b
-}
-
-func scheduleText(s Schedule) string {
-	switch s := s.(type) {
-	case nil:
-		return ""
-	case interval:
-		return "every " + time.Duration(s).String()
-	case *cron.Schedule:
-		return "cron " + s.String()
-	default: // to print the value would call the user's code
-		return fmt.Sprintf("%T", s)
+		copied := p.defaults
+		s = &copied
 	}
+	if len(overrides) > 0 {
+		before := *s
+		for _, override := range overrides {
+			override.apply(s)
+		}
+		s.noteSource(&before, SourceOverride)
+	}
+	s.resolve()
+	return s, errors.Join(s.validate(name), s.validateOwner(name, of))
 }
 
-func backoffText(b Backoff) string {
-	switch b := b.(type) {
-	case StaticBackoff:
-		return b.Sleep.String()
-	case ExponentialBackoff:
-		b = b.withDefaults()
-		return fmt.Sprintf("from %v to %v, times %v, jitter %v", b.Initial, b.Max, b.Multiplier, b.Jitter)
+// apply applies options in their order.
+func (s *settings) apply(opts []Option) error {
+	for i, opt := range opts {
+		if opt == nil {
+			return fmt.Errorf("option %d is nil", i+1)
+		}
+		opt(s)
+	}
+	return nil
+}
+
+// resolve sets what depends on other settings: the policy, and the backoff if none was given.
+func (s *settings) resolve() {
+	endless := s.maxAttempts == 0
+	_, isInterval := s.schedule.(interval)
+	s.policy = lifecycle.Policy{
+		MaxAttempts: s.maxAttempts, FailureLimit: lifecycle.FailureLimit(s.failureLimit), DeferredStart: s.deferredStart,
+		Scheduled: s.schedule != nil, StartImmediately: s.startImmediately,
+		FollowsWallClock: s.schedule != nil && !isInterval, MakesUp: s.missed == MissedRunOnce,
+		CallsReady: s.readiness, ComesAfter: len(s.after) > 0,
+	}
+	switch {
+	case s.healthyAfter != nil:
+		s.policy.HealthyAfter = *s.healthyAfter
+	case endless:
+		s.policy.HealthyAfter = defaultHealthyAfter
+	}
+	switch {
+	case s.backoffSet:
+	case endless:
+		s.backoff = ExponentialBackoff{}
 	default:
-		return fmt.Sprintf("%T", b)
+		s.backoff = StaticBackoff{}
 	}
 }
 
-func failureLimitText(l FailureLimit) string {
-	if l == (FailureLimit{}) {
-		return ""
+// addError collects an error about a setting: the field, its value, and why the value is bad.
+type addError func(field string, value any, why string)
+
+// validate returns an error about all settings that are out of range.
+func (s *settings) validate(worker string) error {
+	var errs []error
+	add := func(field string, value any, why string) { errs = append(errs, badValue(worker, field, value, why)) }
+	notNegative := func(field string, d time.Duration) {
+		if d < 0 {
+			add(field, d, "must not be negative")
+		}
 	}
-	return fmt.Sprintf("threshold %v, decay %v, pause %v", l.Threshold, l.Decay, l.Pause)
+	notNegative("deferred start", s.deferredStart)
+	notNegative("healthy after", s.policy.HealthyAfter)
+	notNegative("stop timeout", s.stopTimeout)
+	notNegative("run timeout", s.runTimeout)
+	if s.maxAttempts < 0 {
+		add("max attempts", s.maxAttempts, "must not be negative")
+	}
+	if s.events < 0 {
+		add("events", s.events, "must not be negative")
+	}
+	s.validateSchedule(add)
+	s.validateReplicas(add)
+	s.validateHeartbeat(add)
+	s.validateEssential(add)
+	if s.strategy < OneForOne || s.strategy > RestForOne {
+		add("strategy", int(s.strategy), "must be OneForOne, OneForAll or RestForOne")
+	}
+	if slices.Contains(s.after, "") {
+		add("after", `""`, "must be a worker's or a group's name")
+	}
+	if err := checkBackoff(s.backoff); err != nil {
+		add("backoff", fmt.Sprintf("%+v", s.backoff), err.Error())
+	}
+	if err := s.failureLimit.validate(); err != nil {
+		add("failure limit", fmt.Sprintf("%+v", s.failureLimit), err.Error())
+	}
+	return errors.Join(errs...)
 }
 
-func essentialText(p EssentialPolicy) string {
-	if p == "" {
-		return "no"
+// validateOwner returns an error about settings that a child, or a worker outside of a group, cannot have.
+func (s *settings) validateOwner(worker string, of owner) error {
+	if of.parent != nil && len(s.after) > 0 {
+		return badValue(worker, "after", s.after, "a child cannot come after others: it comes and goes with its parent")
 	}
-	return "on " + string(p)
-}
-
-func stuckPolicyText(p StuckPolicy) string {
-	if p == RestartStuck {
-		return "restart"
+	inGroup := of.name != "" && of.parent == nil
+	if !inGroup && (s.strategy == OneForAll || s.strategy == RestForOne) {
+		return badValue(worker, "strategy", s.strategy, "is for workers of a Group, and this one is in none")
 	}
-	return "report"
+	return nil
 }

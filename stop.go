@@ -11,27 +11,27 @@ import (
 // not stopped when ctx ends or its own stop timeout has passed, with the stack in which it hangs. Stop may be
 // called again, from many goroutines, and before Start, which then fails.
 func (p *Pool) Stop(ctx context.Context) (err error) {
-	early, cancel := shortOf(ctx)
+	early, cancel := withReserve(ctx)
 	defer cancel()
 	p.askToStop(p.stopDeadlineOf(early))
-	defer context.AfterFunc(early, p.cancelAll)()
+	defer context.AfterFunc(early, p.cancelAll)() // when the time is nearly over
 	stragglers := p.awaitStop(ctx)
 	p.cancelJobContexts()
 	if stragglers != nil {
 		err = stragglers
 		waitFor(ctx, func() { p.log.stragglers(stragglers) })
-	} else if p.isFirstToSayStopped() {
+	} else if p.firstToLogStop() {
 		waitFor(ctx, p.log.poolStopped)
 	}
 	p.returnFromStop(err)
 	return err
 }
 
-func (p *Pool) isFirstToSayStopped() bool {
+func (p *Pool) firstToLogStop() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	first := !p.saidStopped
-	p.saidStopped = true
+	first := !p.stopLogged
+	p.stopLogged = true
 	return first
 }
 
@@ -68,18 +68,18 @@ func waitFor(ctx context.Context, write func()) {
 	}
 }
 
-// shortOf returns ctx with an earlier deadline: by a tenth of the time that is left, at most a second. That time is
-// for what comes after it.
-func shortOf(ctx context.Context) (context.Context, context.CancelFunc) {
+// withReserve returns ctx with an earlier deadline. It is earlier by a tenth of the time that is left, at most by a
+// second. The caller keeps that time for what it does after ctx has ended.
+func withReserve(ctx context.Context) (context.Context, context.CancelFunc) {
 	end, bounded := ctx.Deadline()
 	if !bounded {
 		return ctx, func() {}
 	}
-	return context.WithDeadline(ctx, end.Add(-margin(time.Until(end))))
+	return context.WithDeadline(ctx, end.Add(-reserve(time.Until(end))))
 }
 
-// margin is the part of d that is kept for what comes after it.
-func margin(d time.Duration) time.Duration { return min(d/10, time.Second) }
+// reserve is the part of d that is kept for what comes after d.
+func reserve(d time.Duration) time.Duration { return min(d/10, time.Second) }
 
 // deadline is the time for a stop.
 type deadline struct{ from, until time.Time }
@@ -108,15 +108,15 @@ func (d deadline) grace(stopTimeout time.Duration) time.Duration {
 func (p *Pool) cancelAll() {
 	p.cancelJobContexts()
 	now := time.Now()
-	var after afterwards
+	var effects sideEffects
 	p.mu.Lock()
-	if p.base != nil {
+	if p.wasStarted() {
 		for _, e := range p.entries {
-			e.askToStop(deadline{from: now, until: now}, &after)
+			e.askToStop(deadline{from: now, until: now}, &effects)
 		}
 	}
 	p.mu.Unlock()
-	after.do()
+	effects.perform()
 }
 
 // cancelJobContexts ends the contexts of jobs that live on after the context of their run.
@@ -132,35 +132,35 @@ func (p *Pool) cancelJobContexts() {
 // askToStop asks all workers to stop, and does not wait. A worker that others come after is asked when those have
 // stopped.
 func (p *Pool) askToStop(d deadline) {
-	var after afterwards
+	var effects sideEffects
 	p.mu.Lock()
 	if p.phase != phaseStopped {
 		p.phase, p.stopDeadline = phaseStopped, d
 		p.closeIfStopped()
 		p.readiness.changed()
-		if p.base != nil {
+		if p.wasStarted() {
 			for _, e := range p.entries {
 				if e.mayStop() {
-					e.askToStop(d, &after)
+					e.askToStop(d, &effects)
 				}
 			}
 		}
 	}
 	p.mu.Unlock()
-	after.do()
+	effects.perform()
 }
 
 // askToStop asks the worker's replicas to stop: their runs or their waits end. The pool's lock is held.
-func (e *entry) askToStop(d deadline, after *afterwards) {
+func (e *entry) askToStop(d deadline, effects *sideEffects) {
 	for r := range e.replicas() {
 		r.askToStop(d.from)
 		if r.machine.IsRunning() {
-			r.run.finish(d.grace(r.stopTimeout), after)
+			r.run.stopGracefully(d.grace(r.stopTimeout), effects)
 		} else {
 			r.wake()
 		}
 	}
-	e.logUnhandled(after)
+	e.logUnhandled(effects)
 }
 
 // closeIfStopped closes stopped if the pool has stopped. The pool's lock is held.
@@ -195,10 +195,10 @@ func (p *Pool) awaitStop(ctx context.Context) *StopError {
 // passes, if there is one.
 func (p *Pool) abandonOverdue() (left time.Duration, bounded bool) {
 	now := time.Now()
-	var after afterwards
+	var effects sideEffects
 	p.mu.Lock()
 	for _, e := range p.entries {
-		if e.stopTimeout == 0 || p.base == nil {
+		if e.stopTimeout == 0 || !p.wasStarted() {
 			continue
 		}
 		for r := range e.replicas() {
@@ -207,25 +207,25 @@ func (p *Pool) abandonOverdue() (left time.Duration, bounded bool) {
 			}
 			remaining := stopTimeLeft(r, now)
 			if remaining <= 0 {
-				p.abandon(r, &after)
+				p.abandon(r, &effects)
 			} else if !bounded || remaining < left {
 				left, bounded = remaining, true
 			}
 		}
 	}
 	p.mu.Unlock()
-	after.do()
+	effects.perform()
 	return left, bounded
 }
 
 // abandon lets Stop wait no longer for a replica, and for the children of its run that have no stop timeout of their own. The
 // pool's lock is held.
-func (p *Pool) abandon(r *replica, after *afterwards) {
+func (p *Pool) abandon(r *replica, effects *sideEffects) {
 	if r.machine.HasExited() || r.abandoned {
 		return
 	}
 	r.abandoned, p.abandoned = true, true
-	r.stopPredecessors(after)
+	r.stopPredecessors(effects)
 	p.goroutines--
 	p.closeIfStopped()
 	if r.run == nil || r.run.parts == nil {
@@ -234,7 +234,7 @@ func (p *Pool) abandon(r *replica, after *afterwards) {
 	for _, child := range r.run.parts.children {
 		if child.stopTimeout == 0 {
 			for c := range child.replicas() {
-				p.abandon(c, after)
+				p.abandon(c, effects)
 			}
 		}
 	}
@@ -249,26 +249,26 @@ func stopTimeLeft(r *replica, now time.Time) time.Duration {
 	return r.stopAt.time().Add(r.stopTimeout).Sub(now)
 }
 
-// goroutineEnded updates the pool when a replica's goroutine has ended. The replica may have a new goroutine already.
-func goroutineEnded(r *replica, how exit) {
+// replicaEnded updates the pool when a replica's goroutine has ended. The replica may have a new goroutine already.
+func replicaEnded(r *replica, how exit) {
 	e, p := r.entry, r.pool
-	var after afterwards
+	var effects sideEffects
 	p.mu.Lock()
-	if !how.handsOver {
+	if !how.hasItems {
 		r.goroutines--
 	}
 	dropIfScaledDown(r)
 	if e.removed || e.parent != nil && (!how.scaledDown || hasEndedReplica(e)) {
-		forget(e)
+		removeIfEnded(e)
 	}
 	r.changed()
-	e.stopPredecessors(&after)
+	e.stopPredecessors(&effects)
 	if !how.abandoned {
 		p.goroutines--
 		p.closeIfStopped()
 	}
 	p.mu.Unlock()
-	after.do()
+	effects.perform()
 }
 
 // stragglers returns a *StopError with all replicas that were asked to stop and have not, or nil.

@@ -1,6 +1,7 @@
 package workerfx
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -72,22 +73,22 @@ func shareFailures(members []*entry) {
 }
 
 // holdOthers stops the replicas that share the failures of r, and makes them wait. r failed and has another attempt.
-func (g *groupMember) holdOthers(r *replica, after *afterwards) {
+func (g *groupMember) holdOthers(r *replica, effects *sideEffects) {
 	if g != nil && r.strategy != OneForOne {
 		g.failures.Failed(r, g.index, time.Now())
-		g.update(after)
+		g.update(effects)
 	}
 }
 
 // update holds the replicas that have to wait for a failed replica, and releases the others.
-func (g *groupMember) update(after *afterwards) {
+func (g *groupMember) update(effects *sideEffects) {
 	for i, e := range g.members {
 		for r := range e.replicas() {
 			wait, held := g.failures.MustWait(r, i), r.machine.IsHeld()
 			switch {
 			case wait && !held:
 				r.machine.Hold()
-				endRunForGroup(r, after)
+				endRunForGroup(r, effects)
 			case held && !wait:
 				r.machine.Release(g.failures.HasFailed(r))
 				r.wake()
@@ -97,9 +98,9 @@ func (g *groupMember) update(after *afterwards) {
 }
 
 // endRunForGroup ends a replica's run for another member of its group, or wakes the replica.
-func endRunForGroup(r *replica, after *afterwards) {
+func endRunForGroup(r *replica, effects *sideEffects) {
 	if r.machine.IsRunning() {
-		r.run.finish(r.pool.stopDeadlineOf(context.Background()).grace(r.stopTimeout), after)
+		r.run.stopGracefully(r.pool.stopDeadlineOf(context.Background()).grace(r.stopTimeout), effects)
 		return
 	}
 	r.wake()
@@ -107,7 +108,7 @@ func endRunForGroup(r *replica, after *afterwards) {
 
 // stopOthers stops the replicas for good that share the failures of r. r failed for good; if peer is not nil, it
 // failed as peer did not stop.
-func (g *groupMember) stopOthers(r, peer *replica, after *afterwards) {
+func (g *groupMember) stopOthers(r, peer *replica, effects *sideEffects) {
 	if g == nil || r.strategy == OneForOne {
 		return
 	}
@@ -117,14 +118,14 @@ func (g *groupMember) stopOthers(r, peer *replica, after *afterwards) {
 		}
 		for other := range e.replicas() {
 			other.machine.StopGroup()
-			endRunForGroup(other, after)
+			endRunForGroup(other, effects)
 		}
 	}
 	if g.failures.Forget(r) {
-		g.update(after)
+		g.update(effects)
 	}
 	run := r.run
-	after.log(func() { r.pool.log.groupStopped(r, run, peer) })
+	effects.log(func() { r.pool.log.groupStopped(r, run, peer) })
 }
 
 // holdNew holds a replica that starts, if it has to wait for another replica.
@@ -135,19 +136,19 @@ func (g *groupMember) holdNew(r *replica) {
 }
 
 // releaseOthers releases the replicas that wait for r, which is about to run again. It returns false if there are none.
-func (g *groupMember) releaseOthers(r *replica, after *afterwards) bool {
+func (g *groupMember) releaseOthers(r *replica, effects *sideEffects) bool {
 	if g == nil || !g.failures.Leads(r) {
 		return false
 	}
 	g.failures.Clear() // other failures are those of r's worker, or of replicas that wait for r
-	g.update(after)
+	g.update(effects)
 	return true
 }
 
-// forget releases the replicas that wait for a replica that ends.
-func (g *groupMember) forget(r *replica, after *afterwards) {
+// goOnWithout releases the replicas that wait for r, which exits or is paused.
+func (g *groupMember) goOnWithout(r *replica, effects *sideEffects) {
 	if g != nil && g.failures.Forget(r) {
-		g.update(after)
+		g.update(effects)
 	}
 }
 
@@ -169,7 +170,7 @@ func (g *groupMember) stopsIn(r *replica, now time.Time) (runs bool, left time.D
 	if peer == nil {
 		return false, 0
 	}
-	by := g.failures.AskedToStop(peer.group.index).Add(orDefault(peer.stopTimeout, r.pool.config.stopTimeout()))
+	by := g.failures.AskedToStop(peer.group.index).Add(cmp.Or(peer.stopTimeout, r.pool.config.stopTimeout()))
 	return true, by.Sub(now)
 }
 
@@ -191,10 +192,10 @@ func (g *groupMember) stillRunning(r *replica) *replica {
 
 // failAsGroupRuns records that a replica failed for good, as another member of its group did not stop. It stops the
 // others.
-func failAsGroupRuns(r *replica, now time.Time, after *afterwards) {
+func failAsGroupRuns(r *replica, now time.Time, effects *sideEffects) {
 	peer := r.group.stillRunning(r)
 	failure := r.record.failure(TroubleFailed)
 	shown := fmt.Sprintf("worker %q of its group did not stop; %s", peer.name, failure.text)
 	recordFailure(r, safecall.WithText(errors.Join(ErrStuck, failure.Err), shown), shown, now)
-	r.group.stopOthers(r, peer, after)
+	r.group.stopOthers(r, peer, effects)
 }

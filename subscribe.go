@@ -94,6 +94,7 @@ func (r *replica) publishEvent(e event) {
 	}
 }
 
+// publishToAll is apart from publishEvent, so that the stack of a goroutine need not grow for it without subscriptions.
 func (r *replica) publishToAll(e event) {
 	public := e.public()
 	r.pool.publish(Change{

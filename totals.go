@@ -13,7 +13,7 @@ type totals struct {
 	gauges
 
 	// What the worker has, so that there are metrics about it.
-	hasJobs, hasTicks, mayBeStuck, saysReady bool
+	hasJobs, hasTicks, mayBeStuck, expectsReady bool
 }
 
 // counters never go back.
@@ -65,7 +65,7 @@ func (t *totals) addEntry(e *entry) {
 	t.replicas += int(e.wanted)
 	t.hasTicks = t.hasTicks || e.policy.Scheduled
 	t.mayBeStuck = t.mayBeStuck || e.heartbeat > 0 || e.runTimeout > 0
-	t.saysReady = t.saysReady || e.expectsReady()
+	t.expectsReady = t.expectsReady || e.expectsReady()
 	for r := range e.replicas() {
 		t.add(r)
 	}

@@ -23,7 +23,8 @@ const (
 // run with an error that wraps [ErrStuck]. The run also has an event and the metric worker_stuck, and its stack is
 // logged, once until it recovers. In bodies that handle jobs, such as [Loop], the end of a job is a heartbeat, and
 // a wait for a job needs none. A run that goes on after its [WithRunTimeout] is reported as stuck, too; the policy
-// is not for it. The default is 0: no heartbeat is expected.
+// is not for it. The default is 0: no heartbeat is expected. The default policy is
+// [ReportStuck]. If more than one is given, the last one counts.
 func WithHeartbeat(d time.Duration, policy ...StuckPolicy) Option {
 	return func(s *settings) {
 		s.heartbeat, s.stuckPolicy = d, ReportStuck
@@ -55,14 +56,14 @@ func Standby(ctx context.Context) (end func()) {
 	if r.over {
 		return func() {}
 	}
-	r.watchdog.idle(1)
+	r.watchdog.addIdle(1)
 	r.part().standby++
 	r.replica.changed()
 	return sync.OnceFunc(func() {
 		mu.Lock()
 		defer mu.Unlock()
 		r.parts.standby--
-		r.watchdog.idle(-1)
+		r.watchdog.addIdle(-1)
 	})
 }
 
@@ -73,11 +74,11 @@ type watchdog struct {
 	start time.Time
 
 	touched atomic.Int64 // the last heartbeat, as time since start
-	waits   atomic.Int32 // how many goroutines of the run wait for a job or for their turn
+	idle    atomic.Int32 // how many goroutines of the run wait for a job or a lock; no heartbeat is expected meanwhile
 	alarm   atomic.Bool  // the run is stuck; set with the lock held
 
-	timer *time.Timer
-	late  bool // the run's timeout has passed: a heartbeat does not help any more
+	timer    *time.Timer
+	timedOut bool // the run's timeout has passed: a heartbeat does not help any more
 }
 
 // newWatchdog returns the watchdog of a run that begins, or nil if the worker has neither heartbeat nor run timeout.
@@ -86,51 +87,51 @@ func newWatchdog(r *run, now time.Time) *watchdog {
 		return nil
 	}
 	w := &watchdog{run: r, start: now}
-	w.timer = time.AfterFunc(w.nextLook(), w.look)
+	w.timer = time.AfterFunc(w.nextCheck(), w.check)
 	return w
 }
 
-// forever is longer than any watchdog waits.
+// forever means that nothing is due.
 const forever = time.Duration(1<<63 - 1)
 
-// touch notes a heartbeat.
+// touch records a heartbeat.
 func (w *watchdog) touch() {
 	w.touched.Store(int64(time.Since(w.start)))
 	if w.alarm.Load() {
-		w.recover()
+		w.clearAlarm()
 	}
 }
 
-// rest begins a time in which no heartbeat is expected, and work ends it.
-func (w *watchdog) rest() {
+// beginIdle begins a time in which no heartbeat is expected: a goroutine of the run waits. endIdle ends that time.
+func (w *watchdog) beginIdle() {
 	if w != nil {
 		w.touch()
-		w.waits.Add(1)
+		w.idle.Add(1)
 	}
 }
 
-func (w *watchdog) work() {
+func (w *watchdog) endIdle() {
 	if w != nil {
 		w.touch()
 		mu := &w.run.replica.pool.mu
 		mu.Lock()
 		defer mu.Unlock()
-		w.idle(-1)
+		w.addIdle(-1)
 	}
 }
 
-// idle counts the goroutines of the run that wait. The pool's lock is held.
-func (w *watchdog) idle(change int32) {
+// addIdle changes the number of goroutines of the run that wait. That is a heartbeat, too. The pool's lock is held.
+func (w *watchdog) addIdle(change int32) {
 	if w == nil {
 		return
 	}
 	w.touched.Store(int64(time.Since(w.start)))
 	if w.alarm.Load() {
-		w.clear()
+		w.clearAlarmLocked()
 	}
-	w.waits.Add(change)
+	w.idle.Add(change)
 	if change < 0 && !w.run.over {
-		w.timer.Reset(w.nextLook())
+		w.timer.Reset(w.nextCheck())
 	}
 }
 
@@ -141,30 +142,30 @@ func (w *watchdog) end() {
 	}
 }
 
-// silenceLeft is how long the run may go on without a heartbeat.
-func (w *watchdog) silenceLeft() time.Duration {
+// untilSilent is how long the run may still go on without a heartbeat.
+func (w *watchdog) untilSilent() time.Duration {
 	heartbeat := w.run.replica.heartbeat
-	if heartbeat == 0 || w.waits.Load() > 0 || w.alarm.Load() || w.run.over {
+	if heartbeat == 0 || w.idle.Load() > 0 || w.alarm.Load() || w.run.over {
 		return forever
 	}
 	return time.Duration(w.touched.Load()) + heartbeat - time.Since(w.start)
 }
 
-// timeLeft is how long the run may go on in total.
-func (w *watchdog) timeLeft() time.Duration {
+// untilTimedOut is how long the run may still go on before its run timeout makes it stuck.
+func (w *watchdog) untilTimedOut() time.Duration {
 	timeout := w.run.replica.runTimeout
-	if timeout == 0 || w.late {
+	if timeout == 0 || w.timedOut {
 		return forever
 	}
 	grace := min(max(timeout/10, 100*time.Millisecond), time.Second) // the run's time to notice the end of its context
 	return min(timeout-time.Since(w.start), forever-grace) + grace   // without overflow
 }
 
-// nextLook is the time until the run may be stuck.
-func (w *watchdog) nextLook() time.Duration { return min(w.silenceLeft(), w.timeLeft()) }
+// nextCheck is the time until the run may be stuck.
+func (w *watchdog) nextCheck() time.Duration { return min(w.untilSilent(), w.untilTimedOut()) }
 
-// look is called when the run may be stuck.
-func (w *watchdog) look() {
+// check is called by the timer when the run may be stuck. It reports a run that is.
+func (w *watchdog) check() {
 	mu := &w.run.replica.pool.mu
 	mu.Lock()
 	silent, err := w.assess()
@@ -191,10 +192,10 @@ func (w *watchdog) assess() (silent bool, err error) {
 	}
 	since := w.start
 	switch {
-	case w.timeLeft() <= 0:
-		w.late = true
+	case w.untilTimedOut() <= 0:
+		w.timedOut = true
 		err = fmt.Errorf("%w: still running after its run timeout of %v", ErrStuck, r.runTimeout)
-	case w.silenceLeft() <= 0:
+	case w.untilSilent() <= 0:
 		silent = true
 		since = since.Add(time.Duration(w.touched.Load()))
 		err = fmt.Errorf("%w: no heartbeat for %v", ErrStuck, r.heartbeat)
@@ -209,36 +210,36 @@ func (w *watchdog) assess() (silent bool, err error) {
 			err = nil
 		}
 	}
-	if next := w.nextLook(); next < forever {
+	if next := w.nextCheck(); next < forever {
 		w.timer.Reset(next)
 	}
 	return silent, err
 }
 
-// recover takes the alarm back after a heartbeat.
-func (w *watchdog) recover() {
+// clearAlarm takes the alarm back after a heartbeat.
+func (w *watchdog) clearAlarm() {
 	mu := &w.run.replica.pool.mu
 	mu.Lock()
 	defer mu.Unlock()
-	w.clear()
+	w.clearAlarmLocked()
 }
 
-// clear takes the alarm back, unless the run has to end anyway. The pool's lock is held.
-func (w *watchdog) clear() {
-	if !w.run.isCurrent() || w.late || !w.alarm.Load() || w.run.Err() != nil {
+// clearAlarmLocked takes the alarm back, unless the run has to end anyway. The pool's lock is held.
+func (w *watchdog) clearAlarmLocked() {
+	if !w.run.isCurrent() || w.timedOut || !w.alarm.Load() || w.run.Err() != nil {
 		return
 	}
 	w.alarm.Store(false)
 	w.run.replica.note(eventRecovered, "", time.Now())
 	w.run.replica.needHistory().stuck = nil
-	w.timer.Reset(w.nextLook())
+	w.timer.Reset(w.nextCheck())
 }
 
-func (s *settings) validateHeartbeat(worker string, errs *[]error) {
+func (s *settings) validateHeartbeat(add addError) {
 	if s.heartbeat < 0 {
-		*errs = append(*errs, badValue(worker, "heartbeat", s.heartbeat, "must not be negative"))
+		add("heartbeat", s.heartbeat, "must not be negative")
 	}
 	if s.stuckPolicy != ReportStuck && s.stuckPolicy != RestartStuck {
-		*errs = append(*errs, badValue(worker, "heartbeat policy", int(s.stuckPolicy), "must be ReportStuck or RestartStuck"))
+		add("heartbeat policy", int(s.stuckPolicy), "must be ReportStuck or RestartStuck")
 	}
 }

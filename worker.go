@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/workerfx/workerfx/internal/names"
 	"github.com/workerfx/workerfx/internal/nilcheck"
 	"github.com/workerfx/workerfx/internal/safecall"
 )
@@ -126,20 +125,6 @@ func checkBody(w Worker) error {
 		return errors.New("run function is nil")
 	}
 	return buildError(run)
-}
-
-// nameOf returns the result of v's Name method, else the name of its type. A Name method that panics is an error.
-func nameOf(v any) (name string, err error) {
-	named, ok := v.(interface{ Name() string })
-	if !ok {
-		return names.OfType(v), nil
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("%s: Name panicked: %s", names.OfType(v), safecall.ValueText(r))
-		}
-	}()
-	return named.Name(), nil
 }
 
 // workersOf calls Workers. A panic is an error.

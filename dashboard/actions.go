@@ -133,8 +133,7 @@ func (h *handler) actOnPage(w http.ResponseWriter, r *http.Request) {
 	if waits {
 		done = "waits"
 	}
-	w.Header().Set("Location", pageOf(a.worker, done))
-	w.WriteHeader(http.StatusSeeOther)
+	Redirect(w, pageOf(a.worker, done))
 }
 
 // question is what the page asks before an action that ends all runs.

@@ -61,7 +61,7 @@ type workerJSON struct {
 // workerAPI answers GET api/worker.
 func (h *handler) workerAPI(w http.ResponseWriter, r *http.Request) {
 	name := r.URL.Query().Get("name")
-	executions, settings, err := h.worker(name)
+	executions, settings, err := h.findWorker(name)
 	if err != nil {
 		h.fail(w, r, err)
 		return
@@ -75,7 +75,7 @@ func (h *handler) workerAPI(w http.ResponseWriter, r *http.Request) {
 }
 
 // worker returns the reports on all replicas of a worker, and its settings.
-func (h *handler) worker(name string) (executions []workerfx.Execution, settings []workerfx.Setting, err error) {
+func (h *handler) findWorker(name string) (executions []workerfx.Execution, settings []workerfx.Setting, err error) {
 	if settings, err = h.pool.Settings(name); err != nil {
 		return nil, nil, err
 	}

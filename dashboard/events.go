@@ -26,6 +26,10 @@ type changeJSON struct {
 	Time        time.Time `json:"time"`
 }
 
+func newChange(c workerfx.Change) changeJSON {
+	return changeJSON{c.Worker, c.Replica, c.Status.String(), c.Message, c.ExecutionID, c.Time}
+}
+
 // missedJSON tells how many changes a slow reader has missed.
 type missedJSON struct {
 	Missed int64 `json:"missed"`
@@ -89,13 +93,13 @@ func (s *stream) serve(r *http.Request, shutdown <-chan struct{}) {
 // send writes a change and those that wait behind it.
 func (s *stream) send(c workerfx.Change) {
 	s.deadline()
-	s.write("change", changeJSON{c.Worker, c.Replica, c.Status.String(), c.Message, c.ExecutionID, c.Time})
+	s.write("change", newChange(c))
 	for range len(s.changes.C) {
 		c, open := <-s.changes.C
 		if !open {
 			break
 		}
-		s.write("change", changeJSON{c.Worker, c.Replica, c.Status.String(), c.Message, c.ExecutionID, c.Time})
+		s.write("change", newChange(c))
 	}
 	if dropped := s.changes.Dropped(); dropped > s.missed {
 		s.write("missed", missedJSON{dropped - s.missed})

@@ -117,7 +117,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	h.origins.Handler(http.HandlerFunc(h.checked)).ServeHTTP(w, r)
+	h.origins.Handler(http.HandlerFunc(h.authorized)).ServeHTTP(w, r)
 }
 
 // withSlash returns the request with the slash of its path that StripPrefix took away, if its prefix has one at its end.
@@ -154,8 +154,8 @@ func isPlain(urlPath string) bool {
 	return strings.HasPrefix(urlPath, "/") && (clean == urlPath || clean != "/" && clean+"/" == urlPath)
 }
 
-// checked answers a request that does not come from another site. Whatever could change something needs a user.
-func (h *handler) checked(w http.ResponseWriter, r *http.Request) {
+// authorized answers a request that does not come from another site. A request that could change something needs a user.
+func (h *handler) authorized(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		user, err := h.userOf(r)
 		if err != nil {

@@ -81,21 +81,21 @@ func newList(executions []workerfx.Execution, excluded []string, q query) worker
 	l := workerList{Counts: make(map[string]int)}
 	search := strings.ToLower(q.Search)
 	var found []item
-	take := func(i item, kinds []string) {
+	take := func(i item, matching []string) {
 		if !strings.Contains(strings.ToLower(i.name), search) {
 			return
 		}
 		l.All++
-		for _, kind := range kinds {
-			l.Counts[kind]++
+		for _, filter := range matching {
+			l.Counts[filter]++
 		}
-		if q.Status == "" || slices.Contains(kinds, q.Status) {
+		if q.Status == "" || slices.Contains(matching, q.Status) {
 			found = append(found, i)
 		}
 	}
 	for i := range executions {
 		e := &executions[i]
-		take(item{e, names.Replica(e.Worker, e.Replica)}, kindsOf(e))
+		take(item{e, names.Replica(e.Worker, e.Replica)}, filtersOf(e))
 	}
 	for _, name := range excluded {
 		take(item{name: name}, []string{disabled})
@@ -109,21 +109,21 @@ func newList(executions []workerfx.Execution, excluded []string, q query) worker
 	return l
 }
 
-// kindsOf are the filters that find a replica.
-func kindsOf(e *workerfx.Execution) []string {
-	kinds := append(make([]string, 0, 3), e.Status.String())
+// filtersOf are the filters that find a replica.
+func filtersOf(e *workerfx.Execution) []string {
+	found := append(make([]string, 0, 3), e.Status.String())
 	if e.Status != workerfx.StatusError && e.Status != workerfx.StatusStopped {
 		if e.Err != nil {
-			kinds = append(kinds, "failing")
+			found = append(found, "failing")
 		}
 		if !e.Ready {
-			kinds = append(kinds, "not ready")
+			found = append(found, "not ready")
 		}
 	}
 	if e.Stuck {
-		kinds = append(kinds, "stuck")
+		found = append(found, "stuck")
 	}
-	return kinds
+	return found
 }
 
 // byTree sorts workers behind the group or the parent in their names.

@@ -87,7 +87,7 @@ func (h *handler) workerPage(w http.ResponseWriter, r *http.Request) {
 
 // workerPageWith answers with a worker's page that says how an action went.
 func (h *handler) workerPageWith(w http.ResponseWriter, r *http.Request, name string, n *notice, status int) {
-	executions, settings, err := h.worker(name)
+	executions, settings, err := h.findWorker(name)
 	if err != nil {
 		h.fail(w, r, err)
 		return

@@ -31,8 +31,8 @@ type App struct {
 	Pool *workerfx.Pool
 
 	tb       TB
-	patience time.Duration // 0 = the default
-	told     *bool         // a failure has told the reports and the last log lines
+	timeout  time.Duration // 0 = the default
+	reported *bool         // a failure has shown the reports and the last log lines
 	logs     *logbook
 	spans    *tracetest.SpanRecorder
 	registry *prometheus.Registry
@@ -43,7 +43,7 @@ type App struct {
 // fails, it shows the reports on all workers and the last log lines.
 func New(tb TB, opts ...fx.Option) *App {
 	tb.Helper()
-	a := &App{tb: tb, told: new(bool), logs: &logbook{}, spans: tracetest.NewSpanRecorder()}
+	a := &App{tb: tb, reported: new(bool), logs: &logbook{}, spans: tracetest.NewSpanRecorder()}
 	own := newTracerProvider(a.spans)
 	a.App = fxapp.New(tb,
 		supplement(opts, a.logs, own),
@@ -55,13 +55,13 @@ func New(tb TB, opts ...fx.Option) *App {
 			}
 		}),
 	)
-	tb.Cleanup(a.stop)
+	tb.Cleanup(a.stopAndReport)
 	return a
 }
 
-// stop stops the app. If the test has failed, it tells before that what the workers did. It does nothing if the app was not started, or has stopped.
-func (a *App) stop() {
-	a.tellFailure()
+// stopAndReport stops the app if it runs. If the test has failed, it first logs what the workers did.
+func (a *App) stopAndReport() {
+	a.reportFailure()
 	ctx, cancel := context.WithTimeout(context.Background(), a.StopTimeout())
 	defer cancel()
 	if err := a.Stop(ctx); err != nil {
@@ -81,6 +81,6 @@ func (a *App) RequireStart() *App {
 // default, also for 0, is 5s, or 48h inside of a synctest bubble. With a negative limit they look once.
 func (a *App) Within(limit time.Duration) *App {
 	other := *a
-	other.patience = limit
+	other.timeout = limit
 	return &other
 }

@@ -13,8 +13,8 @@ import (
 
 // The default limits of waits. Fake time costs nothing, and two days are enough for a nightly schedule.
 const (
-	defaultPatience     = 5 * time.Second
-	defaultFakePatience = 48 * time.Hour
+	defaultTimeout     = 5 * time.Second
+	defaultFakeTimeout = 48 * time.Hour
 )
 
 // AwaitStatus waits until replica 0 of the worker has this status, and returns its report. If it takes too long
@@ -55,7 +55,7 @@ func (a *App) AwaitReady() *App {
 }
 
 // await looks at the worker's report until it is as wanted: after each change in the pool, and from time to time, as not
-// all changes are told. While nothing changes it looks less and less often, so that hours of fake time need few looks.
+// all changes are published. While nothing changes it looks less and less often, so that hours of fake time need few looks.
 func (a *App) await(worker, wanted string, met func(workerfx.Execution) bool) workerfx.Execution {
 	a.tb.Helper()
 	subscription := a.Pool.Subscribe(1)
@@ -70,7 +70,7 @@ func (a *App) await(worker, wanted string, met func(workerfx.Execution) bool) wo
 		}
 		waited := time.Since(begun)
 		if waited >= limit {
-			a.failf("%s", a.complaint(worker, wanted, limit, e, err))
+			a.failf("%s", a.awaitFailure(worker, wanted, limit, e, err))
 			return e
 		}
 		select {
@@ -85,9 +85,9 @@ func (a *App) await(worker, wanted string, met func(workerfx.Execution) bool) wo
 
 // limit is the longest wait.
 func (a *App) limit() time.Duration {
-	byDefault := defaultPatience
+	byDefault := defaultTimeout
 	if inBubble() {
-		byDefault = defaultFakePatience
+		byDefault = defaultFakeTimeout
 	}
-	return max(cmp.Or(a.patience, byDefault), 0)
+	return max(cmp.Or(a.timeout, byDefault), 0)
 }

@@ -31,7 +31,7 @@ func (a *App) awaitStragglers() {
 	isRunning := func(e workerfx.Execution) bool { return e.Status == workerfx.StatusRunning }
 	for begun := time.Now(); slices.ContainsFunc(a.Pool.Executions(), isRunning); {
 		waited := time.Since(begun)
-		if waited >= defaultFakePatience {
+		if waited >= defaultFakeTimeout {
 			return
 		}
 		time.Sleep(max(waited/100, time.Millisecond))

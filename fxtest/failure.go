@@ -13,24 +13,24 @@ import (
 	"github.com/workerfx/workerfx/internal/text"
 )
 
-// failf fails the test now. The message has all that is known, so it is not told again at the end of the test.
+// failf fails the test now. The message has all that is known, so it is not logged again at the end of the test.
 func (a *App) failf(format string, args ...any) {
 	a.tb.Helper()
-	*a.told = true
+	*a.reported = true
 	a.tb.Fatalf(format, args...)
 }
 
-// tellFailure logs the reports and the last log lines if the test has failed, and nothing has told them yet.
-func (a *App) tellFailure() {
-	if t, ok := a.tb.(interface{ Failed() bool }); !ok || !t.Failed() || *a.told {
+// reportFailure logs the reports and the last log lines if the test has failed, and nothing has shown them yet.
+func (a *App) reportFailure() {
+	if t, ok := a.tb.(interface{ Failed() bool }); !ok || !t.Failed() || *a.reported {
 		return
 	}
-	*a.told = true
+	*a.reported = true
 	a.tb.Logf("the app when the test failed%s", a.reports(""))
 }
 
-// complaint is the text of a failure: what the wait was for, the worker's last report, and what happened beside it.
-func (a *App) complaint(worker, wanted string, limit time.Duration, e workerfx.Execution, err error) string {
+// awaitFailure is the text of a wait that took too long: what the wait was for, the worker's last report, and what happened beside it.
+func (a *App) awaitFailure(worker, wanted string, limit time.Duration, e workerfx.Execution, err error) string {
 	var b strings.Builder
 	if err != nil {
 		fmt.Fprintf(&b, "awaited %s for %v: %v", wanted, limit, err)
@@ -65,9 +65,9 @@ func (a *App) reports(except string) string {
 	return b.String()
 }
 
-// toldTime is the format of times in a failure, in UTC. A bubble begins at midnight on January 1, and may last for
+// timeFormat is the format of times in a failure, in UTC. A bubble begins at midnight on January 1, and may last for
 // days.
-const toldTime = "Jan _2 15:04:05.000"
+const timeFormat = "Jan _2 15:04:05.000"
 
 func summary(e workerfx.Execution) string {
 	var b strings.Builder
@@ -76,7 +76,7 @@ func summary(e workerfx.Execution) string {
 		fmt.Fprintf(&b, " of %d", e.MaxAttempts)
 	}
 	if !e.NextRunAt.IsZero() {
-		b.WriteString(", next run at " + e.NextRunAt.UTC().Format(toldTime))
+		b.WriteString(", next run at " + e.NextRunAt.UTC().Format(timeFormat))
 	}
 	if e.WaitsFor != "" {
 		b.WriteString(", waits for " + e.WaitsFor)
@@ -89,30 +89,30 @@ func writeEvents(b *strings.Builder, events []workerfx.Event) {
 		b.WriteString("\n  events:")
 	}
 	for _, event := range events {
-		fmt.Fprintf(b, "\n    %s %s", event.Time.UTC().Format(toldTime), event.Message)
+		fmt.Fprintf(b, "\n    %s %s", event.Time.UTC().Format(timeFormat), event.Message)
 	}
 }
 
 // The size of the log in a failure.
 const (
-	maxToldLogs  = 20
-	maxToldField = 200 // bytes
+	maxShownLogs  = 20
+	maxShownField = 200 // bytes
 )
 
 // writeLogs writes the last log lines, with their fields sorted by name. Lines at level trace are left out.
 func writeLogs(b *strings.Builder, logs []Log) {
 	logs = slices.DeleteFunc(logs, func(l Log) bool { return l.Level == zerolog.TraceLevel })
 	switch {
-	case len(logs) > maxToldLogs:
-		fmt.Fprintf(b, "\n  last %d of %d log lines:", maxToldLogs, len(logs))
-		logs = logs[len(logs)-maxToldLogs:]
+	case len(logs) > maxShownLogs:
+		fmt.Fprintf(b, "\n  last %d of %d log lines:", maxShownLogs, len(logs))
+		logs = logs[len(logs)-maxShownLogs:]
 	case len(logs) > 0:
 		b.WriteString("\n  log:")
 	}
 	for _, l := range logs {
-		fmt.Fprintf(b, "\n    %s %v %s", l.Time.UTC().Format(toldTime), l.Level, text.OneLine(l.Message))
+		fmt.Fprintf(b, "\n    %s %v %s", l.Time.UTC().Format(timeFormat), l.Level, text.OneLine(l.Message))
 		for _, name := range slices.Sorted(maps.Keys(l.Fields)) {
-			fmt.Fprintf(b, " %s=%s", name, text.OneLine(text.Cut(fmt.Sprint(l.Fields[name]), maxToldField)))
+			fmt.Fprintf(b, " %s=%s", name, text.OneLine(text.Cut(fmt.Sprint(l.Fields[name]), maxShownField)))
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 //	workerfx.ProvideWorker(NewMailer, workerfx.WithMiddleware(fxtest.Failing(2, errors.New("server is down"))))
 func Failing(n int, err error) workerfx.Middleware {
 	if err == nil {
-		return refuse(errors.New("fxtest.Failing: err is nil, want the error of the runs"))
+		return invalid(errors.New("fxtest.Failing: err is nil, want the error of the runs"))
 	}
 	return firstRuns("Failing", n, func() error { return err })
 }
@@ -33,7 +33,7 @@ func Panicking(n int, value any) workerfx.Middleware {
 // time. A negative d is an error when the worker is added.
 func Stubborn(d time.Duration) workerfx.Middleware {
 	if d < 0 {
-		return refuse(fmt.Errorf("fxtest.Stubborn: d %v: must not be negative", d))
+		return invalid(fmt.Errorf("fxtest.Stubborn: d %v: must not be negative", d))
 	}
 	return func(next workerfx.RunFunc) workerfx.RunFunc {
 		return func(ctx context.Context) error {
@@ -49,7 +49,7 @@ func Stubborn(d time.Duration) workerfx.Middleware {
 // firstRuns returns middleware that calls fault instead of the first n runs of each worker.
 func firstRuns(name string, n int, fault func() error) workerfx.Middleware {
 	if n < 0 {
-		return refuse(fmt.Errorf("fxtest.%s: n %d: must not be negative", name, n))
+		return invalid(fmt.Errorf("fxtest.%s: n %d: must not be negative", name, n))
 	}
 	return func(next workerfx.RunFunc) workerfx.RunFunc {
 		var runs atomic.Int64
@@ -62,8 +62,8 @@ func firstRuns(name string, n int, fault func() error) workerfx.Middleware {
 	}
 }
 
-// refuse returns middleware that panics with err when it is put around a worker. The pool makes of it an error that names
-// the worker.
-func refuse(err error) workerfx.Middleware {
+// invalid returns middleware that panics with err when it is put around a worker. The pool turns the panic into an error
+// that names the worker.
+func invalid(err error) workerfx.Middleware {
 	return func(workerfx.RunFunc) workerfx.RunFunc { panic(err) }
 }

@@ -13,11 +13,11 @@ import (
 // or more than one, the test fails with a list of all series.
 func (a *App) Metric(name string, labels ...string) float64 {
 	a.tb.Helper()
-	matching, all := a.match(name, labels)
+	matching, others := a.match(name, labels)
 	if len(matching) == 1 {
 		return matching[0].value
 	}
-	what, listed := "no series "+display(name, labels), all
+	what, listed := "no series "+display(name, labels), others
 	if len(matching) > 1 {
 		what, listed = "more than one series "+display(name, labels), matching
 	}
@@ -39,16 +39,16 @@ type series struct {
 	value  float64
 }
 
-// match returns the series of this name with these labels. others are the series to show in a failure: all series
-// of this name, or else all series.
-func (a *App) match(name string, labels []string) (matching, all []series) {
+// match returns the series of this name with these labels, and the series to show in a failure: all series of this
+// name, or else all series.
+func (a *App) match(name string, labels []string) (matching, shown []series) {
 	a.tb.Helper()
 	wanted, err := pairs(labels)
 	if err != nil {
 		a.tb.Fatalf("metric %s: %v", name, err)
 		return nil, nil
 	}
-	all, err = a.gather()
+	all, err := a.gather()
 	if err != nil {
 		a.tb.Fatalf("metric %s: %v", name, err)
 		return nil, nil

@@ -21,13 +21,13 @@ import (
 // later, it shows the report and the last log lines.
 func RunOnce(tb TB, w workerfx.Worker, opts ...workerfx.Option) workerfx.Execution {
 	tb.Helper()
-	a := &App{tb: tb, logs: &logbook{}, told: new(bool)}
+	a := &App{tb: tb, logs: &logbook{}, reported: new(bool)}
 	var err error
 	if a.Pool, err = a.poolOf(w, opts); err != nil {
 		tb.Fatalf("fxtest.RunOnce: %v", err)
 		return workerfx.Execution{}
 	}
-	tb.Cleanup(a.tellFailure)
+	tb.Cleanup(a.reportFailure)
 	worker := a.Pool.Executions()[0].Worker
 	if err := a.Pool.Start(context.Background()); err != nil {
 		tb.Fatalf("fxtest.RunOnce: %v", err)
@@ -110,7 +110,7 @@ func doNothing(context.Context) error { return nil }
 
 // stopPool stops the pool of RunOnce. The test fails if the worker ignores that.
 func (a *App) stopPool() {
-	ctx, cancel := context.WithTimeout(context.Background(), defaultPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), defaultTimeout)
 	defer cancel()
 	if err := a.Pool.Stop(ctx); err != nil {
 		a.tb.Errorf("fxtest.RunOnce: %v", err)

@@ -17,7 +17,7 @@ import (
 
 // supplement returns options that add what opts need, and replace what the test provides.
 func supplement(opts []fx.Option, logs *logbook, tracers *sdktrace.TracerProvider) fx.Option {
-	found := takeCensus(opts)
+	found := inspectApp(opts)
 	var added []fx.Option
 	if !found.provided["*workerfx.Pool"] {
 		added = append(added, workerfx.Module)
@@ -48,16 +48,16 @@ func newTracerProvider(spans *tracetest.SpanRecorder) *sdktrace.TracerProvider {
 	return sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.AlwaysSample()), sdktrace.WithSpanProcessor(spans))
 }
 
-// census lists the types that an app provides, and those that it decorates or replaces at the top level.
-type census struct {
+// appTypes has the types that an app provides, and those that it decorates or replaces at the top level.
+type appTypes struct {
 	provided, decorated map[string]bool
 }
 
-// takeCensus makes an app of opts that fails before it calls a constructor, as the same decorator is given twice.
-// Before that, Fx tells the app's logger which types are provided and decorated.
-func takeCensus(opts []fx.Option) census {
-	c := census{provided: make(map[string]bool), decorated: make(map[string]bool)}
-	decorator := fx.Decorate(func() census { return c })
+// inspectApp finds the types of an app. It makes an app of opts that fails before it calls a constructor, as the same
+// decorator is given twice. Before that, Fx tells the app's logger which types are provided and decorated.
+func inspectApp(opts []fx.Option) appTypes {
+	c := appTypes{provided: make(map[string]bool), decorated: make(map[string]bool)}
+	decorator := fx.Decorate(func() appTypes { return c })
 	fx.New(
 		fx.Options(opts...),
 		fx.WithLogger(func() fxevent.Logger { return c }),
@@ -68,26 +68,26 @@ func takeCensus(opts []fx.Option) census {
 }
 
 // LogEvent notes the types that the event is about.
-func (c census) LogEvent(event fxevent.Event) {
+func (c appTypes) LogEvent(event fxevent.Event) {
 	switch e := event.(type) {
 	case *fxevent.Provided:
 		if !e.Private {
-			note(c.provided, e.OutputTypeNames...)
+			addAll(c.provided, e.OutputTypeNames...)
 		}
 	case *fxevent.Supplied:
-		note(c.provided, e.TypeName)
+		addAll(c.provided, e.TypeName)
 	case *fxevent.Decorated:
 		if e.ModuleName == "" {
-			note(c.decorated, e.OutputTypeNames...)
+			addAll(c.decorated, e.OutputTypeNames...)
 		}
 	case *fxevent.Replaced:
 		if e.ModuleName == "" {
-			note(c.decorated, e.OutputTypeNames...)
+			addAll(c.decorated, e.OutputTypeNames...)
 		}
 	}
 }
 
-func note(set map[string]bool, names ...string) {
+func addAll(set map[string]bool, names ...string) {
 	for _, name := range names {
 		set[name] = true
 	}

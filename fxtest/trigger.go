@@ -35,7 +35,7 @@ func (a *App) Trigger(worker string) workerfx.Execution {
 			over = !open || run.endsWith(change)
 		case <-timeout:
 			e, err := a.Pool.Execution(worker)
-			a.failf("%s", a.complaint(worker, "the end of the triggered run", limit, e, err))
+			a.failf("%s", a.awaitFailure(worker, "the end of the triggered run", limit, e, err))
 			return e
 		}
 	}

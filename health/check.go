@@ -21,22 +21,22 @@ type Check struct {
 
 const (
 	checkTimeout = 5 * time.Second        // bounds one request's checks
-	moment       = 100 * time.Millisecond // for a check to return after its time is over
+	answerGrace  = 100 * time.Millisecond // for a check to return after its time is over
 	maxCalls     = 8                      // of one check at the same time, as a check may hang
 	maxTitle     = 200                    // of a check, in bytes
 	maxText      = 32 << 10               // of the text of a check, in bytes
 )
 
-// asker calls one check.
-type asker struct {
+// checkRunner calls one check.
+type checkRunner struct {
 	Check
 
-	title string        // of its lines
-	turns chan struct{} // holds as many as calls go on
+	title     string        // of its lines
+	semaphore chan struct{} // has an element for each call that goes on
 }
 
-func newAsker(check Check) *asker {
-	return &asker{Check: check, title: titleOf(check.Name), turns: make(chan struct{}, maxCalls)}
+func newCheckRunner(check Check) *checkRunner {
+	return &checkRunner{Check: check, title: titleOf(check.Name), semaphore: make(chan struct{}, maxCalls)}
 }
 
 // answer is the result of a check.
@@ -47,8 +47,8 @@ type answer struct {
 
 func failure(why string) answer { return answer{why, true} }
 
-// ask calls the check in a goroutine, and returns the channel of its answer.
-func (a *asker) ask(ctx context.Context) <-chan answer {
+// start calls the check in a goroutine, and returns the channel of its answer.
+func (a *checkRunner) start(ctx context.Context) <-chan answer {
 	answers := make(chan answer, 1)
 	go func() {
 		result := failure("ended its goroutine")
@@ -58,23 +58,23 @@ func (a *asker) ask(ctx context.Context) <-chan answer {
 			}
 			answers <- result
 		}()
-		if !a.takeTurn(ctx) {
-			result = failure(fmt.Sprintf("was not asked: %v; %d calls of it go on", context.Cause(ctx), len(a.turns)))
+		if !a.acquire(ctx) {
+			result = failure(fmt.Sprintf("was not asked: %v; %d calls of it go on", context.Cause(ctx), len(a.semaphore)))
 			return
 		}
-		defer func() { <-a.turns }()
+		defer func() { <-a.semaphore }()
 		result = a.call(ctx)
 	}()
 	return answers
 }
 
-// takeTurn waits until the check may be called, and tells whether it may.
-func (a *asker) takeTurn(ctx context.Context) bool {
+// acquire waits until the check may be called. It returns false if ctx ends first.
+func (a *checkRunner) acquire(ctx context.Context) bool {
 	if ctx.Err() != nil {
 		return false
 	}
 	select {
-	case a.turns <- struct{}{}:
+	case a.semaphore <- struct{}{}:
 		return true
 	case <-ctx.Done():
 		return false
@@ -82,7 +82,7 @@ func (a *asker) takeTurn(ctx context.Context) bool {
 }
 
 // call calls the check and the methods of its error, which are user code.
-func (a *asker) call(ctx context.Context) (result answer) {
+func (a *checkRunner) call(ctx context.Context) (result answer) {
 	defer func() {
 		if value := recover(); value != nil {
 			result = failure(fmt.Sprintf("panic: %v", value))
@@ -115,7 +115,7 @@ func await(ctx, late context.Context, answers <-chan answer) answer {
 // titleOf is the name of a check in the answer. It is in quotes if it could be taken for something else.
 func titleOf(name string) string {
 	text := name[:min(len(name), maxTitle)]
-	if text == "" || strings.ContainsFunc(text, isHostile) {
+	if text == "" || strings.ContainsFunc(text, isUnsafe) {
 		return strconv.Quote(text)
 	}
 	return text
@@ -127,12 +127,12 @@ func readable(text string) string {
 		text = text[:maxText] + "…"
 	}
 	return strings.Map(func(r rune) rune {
-		if r != '\n' && isHostile(r) {
+		if r != '\n' && isUnsafe(r) {
 			return ' '
 		}
 		return r
 	}, strings.TrimRight(text, "\r\n"))
 }
 
-// isHostile tells whether a character does more than to be visible.
-func isHostile(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }
+// isUnsafe tells whether a character could do harm in a terminal.
+func isUnsafe(r rune) bool { return !unicode.IsPrint(r) || r == unicode.ReplacementChar }

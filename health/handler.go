@@ -39,7 +39,7 @@ type Config struct {
 
 // Handler is the function [Handler] with this configuration.
 func (c Config) Handler(pool *workerfx.Pool, checks ...Check) http.Handler {
-	live := newProbe(Check{workersCheck, func(context.Context) error { return c.living(pool.Health()) }})
+	live := newProbe(Check{workersCheck, func(context.Context) error { return c.liveness(pool.Health()) }})
 	ready := newProbe(append([]Check{c.PoolCheck(pool)}, checks...)...)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -55,16 +55,16 @@ func (c Config) Handler(pool *workerfx.Pool, checks ...Check) http.Handler {
 
 // PoolCheck is the function [PoolCheck] with this configuration.
 func (c Config) PoolCheck(pool *workerfx.Pool) Check {
-	return Check{workersCheck, func(context.Context) error { return c.working(pool.Health()) }}
+	return Check{workersCheck, func(context.Context) error { return c.readiness(pool.Health()) }}
 }
 
-// living returns the part of a pool's health that a restart of the process would repair.
-func (c Config) living(err error) error {
+// liveness returns the part of a pool's health that a restart of the process would repair.
+func (c Config) liveness(err error) error {
 	return c.filter(err, func(t workerfx.Trouble) bool { return t == workerfx.TroubleStuck })
 }
 
-// working returns the part of a pool's health that keeps workers from their work.
-func (c Config) working(err error) error {
+// readiness returns the part of a pool's health that keeps workers from their work.
+func (c Config) readiness(err error) error {
 	unwell := c.filter(err, func(t workerfx.Trouble) bool { return t != workerfx.TroubleFailing })
 	switch err.(type) { //nolint:errorlint // wrapped errors are those of workers, and may come from another pool
 	case nil, *workerfx.HealthError:
@@ -95,12 +95,12 @@ func (c Config) filter(err error, matters func(workerfx.Trouble) bool) error {
 }
 
 // probe has the checks of one path.
-type probe []*asker
+type probe []*checkRunner
 
 func newProbe(checks ...Check) probe {
 	p := make(probe, len(checks))
 	for i, check := range checks {
-		p[i] = newAsker(check)
+		p[i] = newCheckRunner(check)
 	}
 	return p
 }
@@ -131,15 +131,15 @@ func (p probe) serve(w http.ResponseWriter, r *http.Request) {
 func (p probe) report(r *http.Request) (lines *bytes.Buffer, ok bool) {
 	ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
 	defer cancel()
-	late, giveUp := context.WithCancel(context.Background())
-	defer giveUp()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(moment, giveUp) })()
+	late, cancelLate := context.WithCancel(context.Background()) // it ends a moment after ctx
+	defer cancelLate()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(answerGrace, cancelLate) })()
 
 	excluded := r.URL.Query()["exclude"]
 	answers := make([]<-chan answer, len(p)) // all at once, as a check may hang
 	for i, a := range p {
 		if !slices.Contains(excluded, a.Name) {
-			answers[i] = a.ask(ctx)
+			answers[i] = a.start(ctx)
 		}
 	}
 	lines, ok = new(bytes.Buffer), true

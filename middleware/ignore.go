@@ -17,7 +17,7 @@ import (
 // A loop calls a job that fails at once again at once: put [Pause] around it.
 func IgnoreErrors(errs ...error) workerfx.Middleware {
 	errs = slices.Clone(errs)
-	return orRefuse(checkErrors(errs), func(next workerfx.RunFunc) workerfx.RunFunc {
+	return ifValid(checkErrors(errs), func(next workerfx.RunFunc) workerfx.RunFunc {
 		return func(ctx context.Context) error {
 			err := next(ctx)
 			if err == nil || isForPool(err) || isOf(ctx, err) || !isOneOf(err, errs) {

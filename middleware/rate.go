@@ -16,7 +16,7 @@ import (
 // the run, also for [workerfx.WithRunTimeout]: if the timeout is sure to pass first, the call fails at once. A limiter that
 // lets nothing pass, as its burst is 0, is an error of the call. A nil limiter is an error when the worker is added.
 func RateLimit(limiter *rate.Limiter) workerfx.Middleware {
-	return orRefuse(checkNotNil("RateLimit", "limiter", limiter), func(next workerfx.RunFunc) workerfx.RunFunc {
+	return ifValid(checkNotNil("RateLimit", "limiter", limiter), func(next workerfx.RunFunc) workerfx.RunFunc {
 		return func(ctx context.Context) error {
 			if err := await(ctx, limiter); err != nil {
 				return err

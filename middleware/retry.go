@@ -21,7 +21,7 @@ import (
 // is nil, or if its method Validate() error returns one. A negative duration is logged, and the zero
 // [workerfx.ExponentialBackoff] is used instead.
 func Retry(attempts int, backoff workerfx.Backoff) workerfx.Middleware {
-	return orRefuse(checkRetry(attempts, backoff), func(next workerfx.RunFunc) workerfx.RunFunc {
+	return ifValid(checkRetry(attempts, backoff), func(next workerfx.RunFunc) workerfx.RunFunc {
 		return func(ctx context.Context) error {
 			for n := 1; ; n++ {
 				err := next(ctx)

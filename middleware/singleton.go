@@ -37,7 +37,7 @@ const (
 // context. An error of Unlock is logged. The wait is a part of the run, also for [workerfx.WithRunTimeout]. During
 // the wait the run is on standby ([workerfx.Standby]). A nil locker is an error when the worker is added.
 func Singleton(locker Locker) workerfx.Middleware {
-	return orRefuse(checkNotNil("Singleton", "locker", locker), func(next workerfx.RunFunc) workerfx.RunFunc {
+	return ifValid(checkNotNil("Singleton", "locker", locker), func(next workerfx.RunFunc) workerfx.RunFunc {
 		return func(ctx context.Context) error {
 			key := workerfx.CtxWorkerName(ctx)
 			for {

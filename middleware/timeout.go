@@ -14,7 +14,7 @@ import (
 //
 // Timeout waits for the call, also if the call ignores its context.
 func Timeout(d time.Duration) workerfx.Middleware {
-	return orRefuse(checkPositive("Timeout", "duration", d), func(next workerfx.RunFunc) workerfx.RunFunc {
+	return ifValid(checkPositive("Timeout", "duration", d), func(next workerfx.RunFunc) workerfx.RunFunc {
 		return func(ctx context.Context) error {
 			passed := &timeoutError{after: d}
 			limited, cancel := context.WithTimeoutCause(ctx, d, passed)

@@ -26,7 +26,7 @@ func WithSpanName(name string) TraceOption {
 // span. The OpenTelemetry SDK records a panic.
 func Trace(opts ...TraceOption) workerfx.Middleware {
 	t, err := newTracing(opts)
-	return orRefuse(err, func(next workerfx.RunFunc) workerfx.RunFunc {
+	return ifValid(err, func(next workerfx.RunFunc) workerfx.RunFunc {
 		return func(ctx context.Context) error { return t.trace(ctx, next) }
 	})
 }

@@ -76,15 +76,15 @@ func (a *appQueue) addHandler(added *handler) error {
 	return nil
 }
 
-// makeRoom tells the database how many transactions handlers may have at the same time.
-func (a *appQueue) makeRoom() {
+// setMaxTransactions tells the database how many transactions handlers may have at the same time.
+func (a *appQueue) setMaxTransactions() {
 	slots := 0
 	for _, q := range a.queues {
 		slots += q.slots
 	}
 	for _, handler := range a.handlers {
 		if handler.txType != nil {
-			a.db.MakeRoom(slots)
+			a.db.SetMaxTransactions(slots)
 			return
 		}
 	}

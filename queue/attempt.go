@@ -22,25 +22,6 @@ type attempt struct {
 	info    JobInfo
 }
 
-// ending says how an attempt ended.
-type ending uint8
-
-const (
-	succeeded   ending = iota
-	failed             // there is another attempt
-	exhausted          // there is none
-	discarded          // the handler gave the job up
-	rescheduled        // the handler wants it to run again later
-	interrupted        // its worker stops, or its session is over
-)
-
-var endingNames = [...]string{"succeeded", "failed", "exhausted", "discarded", "rescheduled", "interrupted"}
-
-func (e ending) String() string { return endingNames[e] }
-
-// isFailure tells whether the attempt failed.
-func (e ending) isFailure() bool { return e == failed || e == exhausted || e == discarded }
-
 // work calls the handler, in a transaction if the handler takes one. It does not use River's goroutine, as a
 // handler may end its goroutine (runtime.Goexit).
 func (a *attempt) work(ctx context.Context) (err error) {
@@ -66,7 +47,7 @@ func (a *attempt) work(ctx context.Context) (err error) {
 }
 
 // classify returns how an attempt ended whose handler returned err.
-func (a *attempt) classify(ctx context.Context, err error) ending {
+func (a *attempt) classify(ctx context.Context, err error) outcome {
 	if err == nil {
 		return succeeded
 	}
@@ -98,7 +79,7 @@ func isA[E error](err error) bool {
 }
 
 // riverError returns the error that tells River how the attempt ended.
-func (a *attempt) riverError(ctx context.Context, err error, how ending) error {
+func (a *attempt) riverError(ctx context.Context, err error, how outcome) error {
 	switch how {
 	case succeeded:
 		return nil

@@ -16,7 +16,7 @@ import (
 var errJob = errors.New("job failed")
 
 // report logs and counts the attempt, and calls the hooks.
-func (a *attempt) report(ctx context.Context, log *zerolog.Logger, err error, how ending) {
+func (a *attempt) report(ctx context.Context, log *zerolog.Logger, err error, how outcome) {
 	level, message := logLine(how)
 	event := log.WithLevel(level).AnErr(zerolog.ErrorFieldName, err)
 	if panicked, ok := errors.AsType[*workerfx.PanicError](err); ok {
@@ -41,7 +41,7 @@ func (a *attempt) report(ctx context.Context, log *zerolog.Logger, err error, ho
 }
 
 // logLine is the level and the message of the line about an attempt.
-func logLine(how ending) (level zerolog.Level, message string) {
+func logLine(how outcome) (level zerolog.Level, message string) {
 	switch how {
 	case interrupted:
 		return zerolog.DebugLevel, "job interrupted, it will run again"
@@ -71,7 +71,7 @@ func (a *attempt) startSpan(ctx context.Context) (context.Context, trace.Span) {
 }
 
 // endSpan ends the job's span.
-func (*attempt) endSpan(span trace.Span, err error, how ending) {
+func (*attempt) endSpan(span trace.Span, err error, how outcome) {
 	span.SetAttributes(attribute.String("job.outcome", how.String()))
 	if how.isFailure() {
 		span.RecordError(err)

@@ -32,7 +32,7 @@ func (c *Client) EnqueueTx(ctx context.Context, tx any, args Args, opts ...Enque
 // EnqueueBatch adds many jobs, or none if there is an error. It returns the result of each, in order. Without jobs
 // it does nothing.
 func (c *Client) EnqueueBatch(ctx context.Context, jobs ...Entry) ([]Enqueued, error) {
-	if err := c.besideTx(ctx); err != nil {
+	if err := c.checkNotInTx(ctx); err != nil {
 		return nil, fmt.Errorf("queue: enqueue: %w: use EnqueueTx", err)
 	}
 	return c.enqueue(ctx, jobs, c.app.db.Insert)
@@ -43,11 +43,11 @@ func (c *Client) ready(ctx context.Context) error {
 	if !c.app.opened.Load() {
 		return ErrNotStarted
 	}
-	return c.besideTx(ctx)
+	return c.checkNotInTx(ctx)
 }
 
-// besideTx returns an error if a call would wait for the transaction in which it is made.
-func (c *Client) besideTx(ctx context.Context) error {
+// checkNotInTx returns an error if a call would wait for the transaction in which it is made.
+func (c *Client) checkNotInTx(ctx context.Context) error {
 	if at, ok := ctx.Value(currentKey{}).(*current); ok && at.tx != nil && !c.app.db.Shared() {
 		return errors.New("the handler's transaction is open, and SQLite has one at a time")
 	}

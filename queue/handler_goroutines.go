@@ -12,7 +12,7 @@ import (
 // a handler may end its goroutine (runtime.Goexit). Idle goroutines are kept for the next attempt. The stack of a
 // new goroutine would have to grow, which costs more than all else around an attempt. The zero value keeps none.
 type handlerGoroutines struct {
-	most int // idle goroutines that are kept
+	maxIdle int // idle goroutines that are kept
 
 	mu    sync.Mutex // guards the fields below
 	idle  []*handlerGoroutine
@@ -46,7 +46,7 @@ func (g *handlerGoroutines) take() *handlerGoroutine {
 func (g *handlerGoroutines) giveBack(goroutine *handlerGoroutine) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.ended || len(g.idle) == g.most {
+	if g.ended || len(g.idle) == g.maxIdle {
 		close(goroutine.calls)
 		return
 	}

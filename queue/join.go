@@ -12,8 +12,8 @@ import (
 const (
 	// joinPause is the wait between two tries to join.
 	joinPause = 500 * time.Millisecond
-	// joinPatience is how long a run tries to join after a run has failed. So the log gets one line a minute.
-	joinPatience = time.Minute
+	// joinRetryTime is how long a run tries to join after a run has failed. So the log gets one line a minute.
+	joinRetryTime = time.Minute
 	// joinTimeout is the longest time for one write to the database.
 	joinTimeout = 10 * time.Second
 )
@@ -40,7 +40,7 @@ func (q *queueWorker) join(ctx context.Context, finish <-chan struct{}) (*databa
 			return session, nil
 		case joining.Err() != nil:
 			return nil, context.Cause(joining)
-		case !q.failing.Swap(true) || took >= joinPatience:
+		case !q.failing.Swap(true) || took >= joinRetryTime:
 			return nil, fmt.Errorf("queue %q: %v cannot be used (%d tries in %v): %w", q.name, q.app.db, try, took.Round(time.Second), err)
 		}
 		workerfx.Wait(joining, joinPause)

@@ -17,7 +17,7 @@ import (
 var defaultBuckets = []float64{0.005, 0.025, 0.1, 0.5, 1, 5, 30, 60, 600, 3600}
 
 // register makes the metrics of the app's queues, with the prefix of the pool's metrics.
-func (a *appQueue) register(registerer prometheus.Registerer, config workerfx.Config) error {
+func (a *appQueue) registerMetrics(registerer prometheus.Registerer, config workerfx.Config) error {
 	var labels prometheus.Labels
 	if config.Name != "" {
 		labels = prometheus.Labels{"pool": config.Name}
@@ -129,7 +129,7 @@ func (a *appQueue) takeCollector() error {
 
 // observe counts how long an attempt took, with the trace of its span as an exemplar if it is sampled. The time of an
 // interrupted attempt means nothing.
-func (a *attempt) observe(ctx context.Context, took time.Duration, how ending) {
+func (a *attempt) observe(ctx context.Context, took time.Duration, how outcome) {
 	if a.app.durations == nil || how == interrupted {
 		return
 	}

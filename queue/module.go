@@ -135,15 +135,15 @@ func openAppQueue(p params, db Database, opts []Option) (*appQueue, error) {
 		return nil, fmt.Errorf("queue: %w", err)
 	}
 	a := newAppQueue(opened, p.Workers, s, p.logger())
-	if err := p.measure(a); err != nil {
+	if err := p.registerMetrics(a); err != nil {
 		return nil, err
 	}
 	p.Lifecycle.Append(fx.StartStopHook(a.start, a.stop))
 	return a, nil
 }
 
-// measure registers the metrics of the app's queues, if the app has a registry.
-func (p *params) measure(a *appQueue) error {
+// registerMetrics registers the metrics of the app's queues, if the app has a registry.
+func (p *params) registerMetrics(a *appQueue) error {
 	config, registerer := p.Config, p.Registerer
 	if p.ConfigPointer != nil {
 		config = *p.ConfigPointer
@@ -154,7 +154,7 @@ func (p *params) measure(a *appQueue) error {
 	if registerer == nil {
 		return nil
 	}
-	return a.register(registerer, config)
+	return a.registerMetrics(registerer, config)
 }
 
 func newClient(a *appQueue) *Client { return &Client{app: a} }
@@ -172,12 +172,12 @@ func newGroup(p groupParams) (*group, error) {
 	if err := p.App.add(p.Registrations); err != nil {
 		return nil, err
 	}
-	queues, err := p.App.worked(len(p.App.handlers))
+	queues, err := p.App.workedQueues(len(p.App.handlers))
 	if err != nil {
 		return nil, err
 	}
 	p.App.queues = queues
-	p.App.makeRoom()
+	p.App.setMaxTransactions()
 	return &group{app: p.App, queues: queues}, nil
 }
 

@@ -143,8 +143,8 @@ func (s *settings) refuseDirectURL() error {
 	return fmt.Errorf("WithDirectURL (%s): is for PostgreSQL, and the jobs are in SQLite", postgres.NameOf(s.direct))
 }
 
-// worked returns the queues that a process with this number of handlers works.
-func (s *settings) worked(handlers int) ([]queueConfig, error) {
+// workedQueues returns the queues that a process with this number of handlers works.
+func (s *settings) workedQueues(handlers int) ([]queueConfig, error) {
 	queues := s.queues
 	switch {
 	case handlers == 0 && len(queues) > 0:

@@ -12,33 +12,33 @@ import (
 const (
 	// overdueAfter is for how long jobs must have been due before the log tells that nobody works them.
 	overdueAfter = time.Minute
-	// overdueLook is the time between two looks.
-	overdueLook = statsAge + time.Second
+	// overdueInterval is the time between two checks.
+	overdueInterval = statsAge + time.Second
 	// overdueRepeat is the time until the log tells it again.
 	overdueRepeat = 10 * time.Minute
 )
 
 // overdue finds queues with jobs that nobody works.
 type overdue struct {
-	before stats                // of the last look
-	told   map[string]time.Time // when the log told of a queue
+	before stats                // of the last check
+	warned map[string]time.Time // when the log told of a queue
 }
 
-// look returns the queues to warn about: those that had no running job in this look and in the one before, and still have
+// check returns the queues to warn about: those that had no running job in this check and in the one before, and still have
 // the same oldest job. A queue that is only busy has running jobs.
-func (o *overdue) look(now stats) (found []string) {
+func (o *overdue) check(now stats) (found []string) {
 	passed := now.at.Sub(o.before.at)
 	for name, queue := range now.queues {
 		before, known := o.before.queues[name]
 		idle := queue.jobs[StateRunning] == 0 && before.jobs[StateRunning] == 0
 		sameJob := known && before.due > 0 && queue.due >= before.due+passed-time.Second
-		if queue.due < overdueAfter || !idle || !sameJob || passed < overdueLook/2 {
+		if queue.due < overdueAfter || !idle || !sameJob || passed < overdueInterval/2 {
 			continue
 		}
-		if told, ok := o.told[name]; ok && now.at.Sub(told) < overdueRepeat {
+		if told, ok := o.warned[name]; ok && now.at.Sub(told) < overdueRepeat {
 			continue
 		}
-		o.told[name] = now.at
+		o.warned[name] = now.at
 		found = append(found, name)
 	}
 	if passed > 0 {
@@ -53,10 +53,10 @@ func (a *appQueue) watchOverdue() (end func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		o := overdue{told: make(map[string]time.Time)}
-		for workerfx.Wait(ctx, overdueLook); ctx.Err() == nil; workerfx.Wait(ctx, overdueLook) {
+		o := overdue{warned: make(map[string]time.Time)}
+		for workerfx.Wait(ctx, overdueInterval); ctx.Err() == nil; workerfx.Wait(ctx, overdueInterval) {
 			now := a.stats.get(ctx)
-			for _, name := range o.look(now) {
+			for _, name := range o.check(now) {
 				warnOverdue(&a.log, name, now.queues[name])
 			}
 		}

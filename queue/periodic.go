@@ -94,7 +94,7 @@ func checkPeriodics(all []periodic) error {
 			continue
 		}
 		for _, before := range known[key] {
-			if meet(before, p) {
+			if mayCoincide(before, p) {
 				specs := []string{before.spec, p.spec}
 				slices.Sort(specs)
 				errs = append(errs, fmt.Errorf("queue: periodic job of kind %q: it is unique, and there twice (%q and %q): give one of them other arguments",
@@ -106,9 +106,9 @@ func checkPeriodics(all []periodic) error {
 	return errors.Join(errs...)
 }
 
-// meet tells whether two periodic jobs may be due at the same moment. It looks at their next ticks. Those of "@every" depend on
+// mayCoincide tells whether two periodic jobs may be due at the same moment. It looks at their next ticks. Those of "@every" depend on
 // when a leader starts.
-func meet(a, b periodic) bool {
+func mayCoincide(a, b periodic) bool {
 	const ticks = 10_000
 	if strings.HasPrefix(a.spec, "@every") || strings.HasPrefix(b.spec, "@every") {
 		return true

@@ -35,7 +35,7 @@ func newQueueRun(ctx context.Context, q *queueWorker, session *database.Session)
 	return &queueRun{
 		app: q.app, ctx: ctx, worker: workerfx.CtxWorkerName(ctx), session: session,
 		cancels: make(map[int64]context.CancelCauseFunc),
-		stacks:  &database.Stacks{}, goroutines: &handlerGoroutines{most: q.slots},
+		stacks:  &database.Stacks{}, goroutines: &handlerGoroutines{maxIdle: q.slots},
 	}
 }
 

@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -135,7 +136,7 @@ func (s *section) job(r *http.Request) (job JobInfo, trace string, err error) {
 	if err != nil {
 		return JobInfo{}, "", badRequest{err}
 	}
-	err = s.client.operateOn(r.Context(), "job", id, func(db database.Database) error {
+	err = s.client.withDatabase(r.Context(), fmt.Sprintf("job %d", id), func(db database.Database) error {
 		row, err := db.Job(r.Context(), id)
 		if err != nil {
 			return err

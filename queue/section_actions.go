@@ -71,7 +71,7 @@ func (s *section) act(r *http.Request, act action, t target) (changed int64, err
 		}
 		changed, err = s.client.changeAll(ctx, *act.change, filter)
 	} else {
-		err = s.client.operate(ctx, act.change.name, func(db database.Database) (err error) {
+		err = s.client.withDatabase(ctx, act.change.name, func(db database.Database) (err error) {
 			changed, err = db.ChangeThese(ctx, act.change.change, t.ids, texts(act.change.states))
 			return err
 		})
@@ -95,7 +95,7 @@ func (s *section) question(r *http.Request, act action, t target) (string, error
 	filter.Limit = maxCounted
 	selection := filter.selection()
 	found := 0
-	err := s.client.operate(r.Context(), act.change.name, func(db database.Database) (err error) {
+	err := s.client.withDatabase(r.Context(), act.change.name, func(db database.Database) (err error) {
 		found, err = db.CountChosen(r.Context(), &selection)
 		return err
 	})

@@ -123,9 +123,9 @@ func TestOverdueQueuesAreThoseThatNobodyWorks(t *testing.T) {
 		"not for long":           {{0, 40 * time.Second, 0, false}, {10 * time.Second, 50 * time.Second, 0, false}},
 		"the same look twice":    {{0, 2 * time.Minute, 0, false}, {0, 2 * time.Minute, 0, false}},
 	} {
-		o := overdue{told: make(map[string]time.Time)}
+		o := overdue{warned: make(map[string]time.Time)}
 		for _, l := range looks {
-			found := o.look(stats{at: begin.Add(l.after), queues: map[string]queueStats{
+			found := o.check(stats{at: begin.Add(l.after), queues: map[string]queueStats{
 				"mail": {jobs: map[State]int{StateRunning: l.running, StateAvailable: 5}, due: l.due},
 			}})
 			require.Equal(t, l.found, len(found) == 1, "%s, after %v", name, l.after)

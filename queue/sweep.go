@@ -17,7 +17,7 @@ var processStart = time.Now()
 // sweepEvery is the time between two looks for jobs of processes that died.
 const sweepEvery = time.Second
 
-// keepSweeping frees jobs of processes that are gone, and looks after the jobs of the run, at once and then every second,
+// keepSweeping frees jobs of processes that are gone, and checks the jobs of the run, at once and then every second,
 // until end is called.
 func (r *queueRun) keepSweeping(ctx context.Context) (end func()) {
 	ctx, cancel := context.WithCancel(ctx)
@@ -27,7 +27,7 @@ func (r *queueRun) keepSweeping(ctx context.Context) (end func()) {
 		defer close(done)
 		for ctx.Err() == nil {
 			r.app.sweepNow(ctx, r.session, &log)
-			r.lookAfterJobs(ctx, &log)
+			r.checkOwnJobs(ctx, &log)
 			workerfx.Wait(ctx, sweepEvery)
 		}
 	}()
@@ -37,9 +37,9 @@ func (r *queueRun) keepSweeping(ctx context.Context) (end func()) {
 	}
 }
 
-// lookAfterJobs ends the contexts of jobs that were cancelled. It logs the jobs that were lost and are available again.
-func (r *queueRun) lookAfterJobs(ctx context.Context, log *zerolog.Logger) {
-	cancelled, lost, err := r.app.db.LookAfter(ctx, r.session)
+// checkOwnJobs ends the contexts of jobs that were cancelled. It logs the jobs that were lost and are available again.
+func (r *queueRun) checkOwnJobs(ctx context.Context, log *zerolog.Logger) {
+	cancelled, lost, err := r.app.db.CheckOwnJobs(ctx, r.session)
 	if err != nil {
 		return // the sweep and the session tell of a database that does not answer
 	}

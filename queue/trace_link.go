@@ -23,9 +23,9 @@ func metadataOf(ctx context.Context) ([]byte, error) {
 	if !trace.SpanContextFromContext(ctx).IsValid() {
 		return nil, nil
 	}
-	o := traceLink{Workerfx: propagation.MapCarrier{}}
-	traceContext.Inject(ctx, o.Workerfx)
-	metadata, err := json.Marshal(o)
+	link := traceLink{Workerfx: propagation.MapCarrier{}}
+	traceContext.Inject(ctx, link.Workerfx)
+	metadata, err := json.Marshal(link)
 	if err != nil {
 		return nil, fmt.Errorf("encode the trace context: %w", err)
 	}
@@ -37,9 +37,9 @@ func traceLinkOf(metadata []byte) trace.SpanContext {
 	if !bytes.Contains(metadata, []byte(`"workerfx"`)) { // most jobs: no need to decode it
 		return trace.SpanContext{}
 	}
-	var o traceLink
-	if json.Unmarshal(metadata, &o) != nil || len(o.Workerfx) == 0 {
+	var link traceLink
+	if json.Unmarshal(metadata, &link) != nil || len(link.Workerfx) == 0 {
 		return trace.SpanContext{}
 	}
-	return trace.SpanContextFromContext(traceContext.Extract(context.Background(), o.Workerfx))
+	return trace.SpanContextFromContext(traceContext.Extract(context.Background(), link.Workerfx))
 }

@@ -76,7 +76,7 @@ func (m *Machine) Reschedule(policy *Policy, now time.Time) bool {
 // Hold makes the replica wait for another member of its group. A run under way has to end for it.
 func (m *Machine) Hold() {
 	if !m.exited {
-		m.held, m.anew = true, true
+		m.held, m.wasHeld = true, true
 	}
 }
 
@@ -90,13 +90,13 @@ func (m *Machine) Release(ownFailure bool) {
 	if m.running || m.exited {
 		return
 	}
-	m.entering = m.policy.ComesAfter
+	m.awaitsPredecessors = m.policy.ComesAfter
 	switch {
 	case m.plan == planTick:
-		m.anew = false
+		m.wasHeld = false
 		m.planTick()
 	case m.plan == planFirst && m.policy.Scheduled && !m.policy.StartImmediately:
-		m.anew = false
+		m.wasHeld = false
 	case m.plan == planRetry && !ownFailure:
 		m.runAtOnce()
 	}
@@ -109,13 +109,13 @@ func (m *Machine) StopGroup() {
 	}
 }
 
-// EnterAgain makes the replica, which is about to run, wait for the workers that it comes after. It tells whether there
+// AwaitPredecessorsAgain makes the replica, which is about to run, wait for the workers that it comes after. It tells whether there
 // are any.
-func (m *Machine) EnterAgain() bool {
+func (m *Machine) AwaitPredecessorsAgain() bool {
 	if !m.policy.ComesAfter {
 		return false
 	}
-	m.entering = true
+	m.awaitsPredecessors = true
 	m.runAtOnce()
 	return true
 }
@@ -124,7 +124,7 @@ func (m *Machine) EnterAgain() bool {
 func (m *Machine) reset() {
 	m.forgetFailures()
 	m.restart, m.trigger, m.groupStopped, m.held, m.exited, m.deferred = false, false, false, false, false, false
-	m.entering = m.policy.ComesAfter
+	m.awaitsPredecessors = m.policy.ComesAfter
 	m.status = Pending
 	m.plan = planFirst
 	m.question = askNothing

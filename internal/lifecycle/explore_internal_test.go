@@ -20,7 +20,7 @@ var policies = map[string]Policy{
 	"three attempts":   {MaxAttempts: 3},
 	"endless":          {HealthyAfter: time.Minute},
 	"deferred":         {MaxAttempts: 1, DeferredStart: 3 * time.Second},
-	"says ready":       {SaysReady: true},
+	"says ready":       {CallsReady: true},
 	"scheduled":        {MaxAttempts: 1, Scheduled: true},
 	"starts at once":   {MaxAttempts: 2, Scheduled: true, StartImmediately: true},
 	"deferred ticks":   {MaxAttempts: 1, Scheduled: true, DeferredStart: 3 * time.Second, FollowsWallClock: true},
@@ -204,10 +204,10 @@ func (w *world) look(f Facts) (ok bool, err error) {
 	if m.running || m.exited {
 		return false, nil
 	}
-	forbidden, entering := w.forbidden(), m.entering
+	forbidden, entering := w.forbidden(), m.awaitsPredecessors
 	step := m.Next(w.now, f)
-	if step.Do == Look { // a new life, with facts of its own
-		entering, f.GroupRuns, forbidden = m.entering, false, w.forbidden()
+	if step.Do == Undecided { // a new life, with facts of its own
+		entering, f.GroupRuns, forbidden = m.awaitsPredecessors, false, w.forbidden()
 		step = m.Next(w.now, f)
 	}
 	w.asking = step.Do == Ask // a hook that ends the goroutine leaves its question open

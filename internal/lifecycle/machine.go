@@ -25,12 +25,12 @@ type Action uint8
 
 // The actions.
 const (
-	Look  Action = iota // ask the machine: for callers that have not yet, and with new facts when a new life began
-	Run                 // begin a run: see Began
-	Sleep               // for the time Step.For, or until a command or a change of the facts
-	Wait                // for a command or a change of the facts
-	Ask                 // the user's schedule or backoff: see Question
-	Exit                // end the replica's goroutine
+	Undecided Action = iota // the caller has to ask: it has not yet, or a new life began and needs new facts
+	Run                     // begin a run: see Began
+	Sleep                   // for the time Step.For, or until a command or a change of the facts
+	Wait                    // for a command or a change of the facts
+	Ask                     // the user's schedule or backoff: see Question
+	Exit                    // end the replica's goroutine
 )
 
 // Step is the answer to Next.
@@ -91,15 +91,15 @@ type Machine struct {
 	// Commands that hold until they are taken back or carried out.
 	stopping, paused, scaledDown, groupStopped, held, restart, trigger bool
 
-	running     bool
-	exited      bool // its goroutine has ended
-	deferred    bool // its first run is deferred
-	entering    bool // the next run waits for the workers that it comes after
-	anew        bool // it was held, and has not run since
-	failing     bool // its last failure stands: no run has succeeded since
-	rescheduled bool // the schedule is a new one, which has not been asked yet
-	retrying    bool // the last run failed by itself
-	awaitsGroup bool // it failed, and members of its group still run
+	running            bool
+	exited             bool // its goroutine has ended
+	deferred           bool // its first run is deferred
+	awaitsPredecessors bool // the next run waits for the workers that it comes after
+	awaitsGroup        bool // it failed, and members of its group still run
+	wasHeld            bool // it was held, and has not run since
+	failing            bool // its last failure stands: no run has succeeded since
+	rescheduled        bool // the schedule is a new one, which has not been asked yet
+	retrying           bool // the last run failed by itself
 }
 
 // plan is what the next run is for.
@@ -114,7 +114,9 @@ const (
 )
 
 // New returns the machine of a replica that has not begun.
-func New(policy *Policy) Machine { return Machine{policy: policy, entering: policy.ComesAfter} }
+func New(policy *Policy) Machine {
+	return Machine{policy: policy, awaitsPredecessors: policy.ComesAfter}
+}
 
 // Next says what to do next, if no run is under way. It is the table of the package documentation.
 func (m *Machine) Next(now time.Time, f Facts) (step Step) {
@@ -131,7 +133,8 @@ func (m *Machine) Next(now time.Time, f Facts) (step Step) {
 	return step
 }
 
-// decide fills in the step. The steps are small and their stack, too: a hundred thousand goroutines may come here at once.
+// decide fills in the step. It does not return one, so that the stack of the goroutine need not grow for it: a hundred
+// thousand goroutines may come here at once.
 func (m *Machine) decide(step *Step, now time.Time, f Facts) {
 	switch {
 	case m.plan == planNone:
@@ -150,19 +153,19 @@ func (m *Machine) decide(step *Step, now time.Time, f Facts) {
 		step.Do, step.Status, step.HeldBy = Wait, Waiting, Group
 	case f.GroupRuns && f.GroupStopsIn > 0:
 		m.awaitsGroup = true
-		step.Do, step.Status, step.HeldBy, step.For = Sleep, m.waiting(), Group, f.GroupStopsIn
+		step.Do, step.Status, step.HeldBy, step.For = Sleep, m.waitingStatus(), Group, f.GroupStopsIn
 	case f.GroupRuns:
-		m.giveUpOnGroup(step)
-	case m.entering && !f.PredecessorsReady:
+		m.failForGroup(step)
+	case m.awaitsPredecessors && !f.PredecessorsReady:
 		step.Do, step.Status, step.HeldBy = Wait, Pending, Predecessor
 	case m.restart, m.trigger:
-		step.Do, step.Status = Run, m.soon()
+		step.Do, step.Status = Run, m.statusBeforeRun()
 	case m.question != askNothing:
-		step.Do, step.Status = Ask, m.soon()
+		step.Do, step.Status = Ask, m.statusBeforeRun()
 	case now.Before(m.due):
-		step.Do, step.Status, step.For = Sleep, m.waiting(), m.sleep(now)
+		step.Do, step.Status, step.For = Sleep, m.waitingStatus(), m.sleep(now)
 	default:
-		step.Do, step.Status = Run, m.soon()
+		step.Do, step.Status = Run, m.statusBeforeRun()
 	}
 }
 
@@ -171,30 +174,30 @@ func (m *Machine) decide(step *Step, now time.Time, f Facts) {
 func (m *Machine) exit(step *Step, status Status) {
 	if m.restart && !m.stopping {
 		m.reset()
-		step.Do, step.Status = Look, m.status
+		step.Do, step.Status = Undecided, m.status
 		return
 	}
 	m.exited = true
 	step.Do, step.Status = Exit, status
 }
 
-// giveUpOnGroup makes the replica fail for good, as members of its group did not stop.
-func (m *Machine) giveUpOnGroup(step *Step) {
+// failForGroup makes the replica fail for good, as members of its group did not stop.
+func (m *Machine) failForGroup(step *Step) {
 	m.plan, m.failing = planNone, true
 	step.StopGroup = true
 	m.exit(step, Error)
 }
 
-// soon is the status of a replica that does something at once. A replica that has not begun stays pending until then.
-func (m *Machine) soon() Status {
+// statusBeforeRun is the status of a replica that is about to run, or to ask. A replica that has not begun is still pending.
+func (m *Machine) statusBeforeRun() Status {
 	if m.status == Pending {
 		return Pending
 	}
-	return m.waiting()
+	return m.waitingStatus()
 }
 
-// waiting is the status while the replica waits for its time.
-func (m *Machine) waiting() Status {
+// waitingStatus is the status while the replica waits for its time.
+func (m *Machine) waitingStatus() Status {
 	if m.deferred {
 		return Deferred
 	}
@@ -227,7 +230,7 @@ func (m *Machine) endPause() bool {
 	if m.status != Paused || m.paused || m.scaledDown || m.stopping || m.groupStopped {
 		return false
 	}
-	m.status = m.waiting()
+	m.status = m.waitingStatus()
 	if m.plan == planTick {
 		m.planTick()
 	}
@@ -260,7 +263,7 @@ func (m *Machine) Began() (start Start) {
 	if m.score != nil {
 		m.score.until = zeroTime
 	}
-	m.restart, m.trigger, m.entering, m.anew, m.deferred = false, false, false, false, false
+	m.restart, m.trigger, m.awaitsPredecessors, m.wasHeld, m.deferred = false, false, false, false, false
 	m.running, m.status, m.question = true, Running, askNothing
 	m.Runs++
 	if m.retrying && m.failures > 0 {
@@ -288,8 +291,8 @@ func (m *Machine) IsScaledDown() bool { return m.scaledDown }
 // IsHeld tells whether the replica waits for another member of its group.
 func (m *Machine) IsHeld() bool { return m.held }
 
-// IsEntering tells whether the next run waits for the workers that the replica comes after.
-func (m *Machine) IsEntering() bool { return m.entering }
+// AwaitsPredecessors tells whether the next run waits for the workers that the replica comes after.
+func (m *Machine) AwaitsPredecessors() bool { return m.awaitsPredecessors }
 
 // IsAsking tells whether the user's schedule or backoff has to be asked: see Question. The schedule need not be asked before
 // a run that was asked for.
@@ -300,20 +303,20 @@ func (m *Machine) IsAsking() bool {
 // HasFailed tells whether no run follows as the last attempt failed, or as the group failed.
 func (m *Machine) HasFailed() bool { return m.status == Error || m.status == Stopped && !m.stopping }
 
-// IsReady tells whether the replica can do its work now, as far as anybody expects it to. saidSo tells whether its run
+// IsReady tells whether the replica can do its work now, as far as anybody expects it to. calledReady tells whether its run
 // called Ready.
-func (m *Machine) IsReady(saidSo bool) bool {
+func (m *Machine) IsReady(calledReady bool) bool {
 	p := m.policy
 	switch {
 	case m.scaledDown, m.status == Paused, m.status == Success:
 		return true
-	case m.HasFailed(), m.status == Pending, m.anew:
+	case m.HasFailed(), m.status == Pending, m.wasHeld:
 		return false
-	case p.SaysReady && m.running && saidSo:
+	case p.CallsReady && m.running && calledReady:
 		return true
 	case p.Scheduled && !p.StartImmediately:
-		return !p.SaysReady || !m.failing
-	case !p.SaysReady:
+		return !p.CallsReady || !m.failing
+	case !p.CallsReady:
 		return m.Runs > 0
 	}
 	return p.Scheduled && m.Successes > 0 && !m.failing

@@ -16,7 +16,7 @@ type Policy struct {
 	StartImmediately bool // and once at its start
 	FollowsWallClock bool // the schedule does, also when the clock is set
 	MakesUp          bool // one run at once makes up for ticks that were missed
-	SaysReady        bool // a run is ready once it says so
+	CallsReady       bool // a run is ready once it says so
 	ComesAfter       bool // its first run waits for other workers
 }
 
@@ -107,7 +107,7 @@ func (m *Machine) Ended(end End, now time.Time) Verdict {
 	if asked {
 		v.Status = m.askedEnd(outcome)
 	} else {
-		m.anew = false // it was held, but not for long enough to end for it
+		m.wasHeld = false // it was held, but not for long enough to end for it
 		m.judge(&v, end.Ran, now)
 	}
 	m.count(v)

@@ -61,6 +61,6 @@ func cycleError(worker string, cycle []string) error {
 
 func (g *Graph[T]) unknownError(worker, name string) error {
 	name = text.Cut(name, text.MaxName)
-	known := slices.Sorted(maps.Keys(g.called))
+	known := slices.Sorted(maps.Keys(g.byAlias))
 	return fmt.Errorf("worker %q: after %q: %w%s", worker, name, g.unknown, names.DidYouMean(name, known))
 }

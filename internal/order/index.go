@@ -6,8 +6,8 @@ import (
 	"github.com/workerfx/workerfx/internal/names"
 )
 
-// calledBy returns the names that others may use for n: its own name, and the names of its groups.
-func (n *Node[T]) calledBy() (found []string) {
+// aliases returns the names that others may use for n: its own name, and the names of its groups.
+func (n *Node[T]) aliases() (found []string) {
 	if n.Child {
 		return nil
 	}
@@ -17,8 +17,8 @@ func (n *Node[T]) calledBy() (found []string) {
 	return found
 }
 
-// meanings returns the full names that n may mean by a name. The first of a known worker counts.
-func (n *Node[T]) meanings(name string) []string {
+// candidates returns the full names that n may mean by a name. The first one that a worker has is meant.
+func (n *Node[T]) candidates(name string) []string {
 	group := names.Parent(n.Name)
 	if group == "" {
 		return []string{name}
@@ -26,10 +26,10 @@ func (n *Node[T]) meanings(name string) []string {
 	return []string{names.Join(group, name), name}
 }
 
-// waitsFor returns all full names that n may mean by the names in After.
-func (n *Node[T]) waitsFor() (found []string) {
+// wantedNames returns the candidates of all names in After.
+func (n *Node[T]) wantedNames() (found []string) {
 	for _, name := range n.After {
-		found = append(found, n.meanings(name)...)
+		found = append(found, n.candidates(name)...)
 	}
 	return found
 }
@@ -40,28 +40,28 @@ type index[T any] map[string][]*Node[T]
 type set[T any] map[*Node[T]]bool
 
 func (g *Graph[T]) register(n *Node[T]) {
-	for _, name := range n.calledBy() {
-		g.called[name] = append(g.called[name], n)
+	for _, name := range n.aliases() {
+		g.byAlias[name] = append(g.byAlias[name], n)
 	}
-	for _, name := range n.waitsFor() {
-		g.waiting[name] = append(g.waiting[name], n)
+	for _, name := range n.wantedNames() {
+		g.byWantedName[name] = append(g.byWantedName[name], n)
 	}
 }
 
-// unregister looks at each name once, however many nodes have it: with thousands of nodes in a group, one
-// look per node and name would take time in proportion to the square.
+// unregister changes the entry of each name once, however many of the nodes have it. To change it for each node would
+// take time in proportion to the square of the size of a group.
 func (g *Graph[T]) unregister(nodes []*Node[T], gone set[T]) {
-	called, waiting := make(map[string]bool), make(map[string]bool)
+	aliases, wanted := make(map[string]bool), make(map[string]bool)
 	for _, n := range nodes {
-		for _, name := range n.calledBy() {
-			called[name] = true
+		for _, name := range n.aliases() {
+			aliases[name] = true
 		}
-		for _, name := range n.waitsFor() {
-			waiting[name] = true
+		for _, name := range n.wantedNames() {
+			wanted[name] = true
 		}
 	}
-	g.called.remove(called, gone)
-	g.waiting.remove(waiting, gone)
+	g.byAlias.remove(aliases, gone)
+	g.byWantedName.remove(wanted, gone)
 }
 
 func (i index[T]) remove(names map[string]bool, gone set[T]) {

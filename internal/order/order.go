@@ -36,8 +36,8 @@ type Graph[T any] struct {
 	unknown  error
 	excluded func(name string) bool
 
-	called  index[T] // nodes by each name that others may use for them
-	waiting index[T] // nodes with After by each full name that these may mean
+	byAlias      index[T] // nodes by each name that others may use for them
+	byWantedName index[T] // nodes with After by each full name that these may mean
 }
 
 // New returns an empty graph. Errors about a name that no worker has wrap unknown. excluded tells whether a
@@ -47,7 +47,7 @@ func New[T any](unknown error, excluded func(name string) bool) *Graph[T] {
 	if excluded == nil {
 		excluded = func(string) bool { return false }
 	}
-	return &Graph[T]{unknown: unknown, excluded: excluded, called: make(index[T]), waiting: make(index[T])}
+	return &Graph[T]{unknown: unknown, excluded: excluded, byAlias: make(index[T]), byWantedName: make(index[T])}
 }
 
 // Add adds nodes that are not in the graph, and links them with each other and with the nodes there. A node
@@ -97,7 +97,7 @@ func (g *Graph[T]) linkPredecessors(n *Node[T]) error {
 		if !ok {
 			return g.unknownError(n.Name, name)
 		}
-		for _, before := range g.called[full] {
+		for _, before := range g.byAlias[full] {
 			if !linked[before] {
 				linked[before] = true
 				n.comeAfter(before)
@@ -110,9 +110,9 @@ func (g *Graph[T]) linkPredecessors(n *Node[T]) error {
 // linkWaiting puts the older nodes that name n after it.
 func (g *Graph[T]) linkWaiting(n *Node[T], isNew set[T]) {
 	linked := make(set[T])
-	for _, name := range n.calledBy() {
-		for _, older := range g.waiting[name] {
-			if !isNew[older] && !linked[older] && g.means(older, name) {
+	for _, name := range n.aliases() {
+		for _, older := range g.byWantedName[name] {
+			if !isNew[older] && !linked[older] && g.refersTo(older, name) {
 				linked[older] = true
 				older.comeAfter(n)
 			}
@@ -120,8 +120,8 @@ func (g *Graph[T]) linkWaiting(n *Node[T], isNew set[T]) {
 	}
 }
 
-// means tells whether one of the names that n comes after stands for the full name.
-func (g *Graph[T]) means(n *Node[T], full string) bool {
+// refersTo tells whether one of the names in n.After stands for the full name.
+func (g *Graph[T]) refersTo(n *Node[T], full string) bool {
 	return slices.ContainsFunc(n.After, func(name string) bool {
 		resolved, ok := g.resolve(n, name)
 		return ok && resolved == full
@@ -130,8 +130,8 @@ func (g *Graph[T]) means(n *Node[T], full string) bool {
 
 // resolve returns the full name that n means by a name. It is not ok if there is no such worker.
 func (g *Graph[T]) resolve(n *Node[T], name string) (full string, ok bool) {
-	for _, full := range n.meanings(name) {
-		if len(g.called[full]) > 0 || g.excluded(full) {
+	for _, full := range n.candidates(name) {
+		if len(g.byAlias[full]) > 0 || g.excluded(full) {
 			return full, true
 		}
 	}

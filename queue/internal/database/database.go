@@ -16,8 +16,8 @@ import (
 type Database interface {
 	fmt.Stringer // for errors: which one it is, without its password
 
-	// MakeRoom says how many transactions handlers may have at the same time. It is called before Open.
-	MakeRoom(transactions int)
+	// SetMaxTransactions says how many transactions handlers may have at the same time. It is called before Open.
+	SetMaxTransactions(transactions int)
 	// Open connects, in one try. The methods below may be called after it has returned nil, until Close.
 	Open(ctx context.Context, log *slog.Logger) error
 	// Check returns a [PermanentError] if the connections do not keep what the database needs them to keep. Session says
@@ -53,9 +53,9 @@ type Database interface {
 
 	// Join takes the lock of a client, until the session ends.
 	Join(ctx context.Context, clientID string) (*Session, error)
-	// LookAfter returns the jobs of a client that were cancelled while they run, and those that it lost and that are available
+	// CheckOwnJobs returns the jobs of a client that were cancelled while they run, and those that it lost and that are available
 	// again.
-	LookAfter(ctx context.Context, s *Session) (cancelled []int64, lost []*rivertype.JobRow, err error)
+	CheckOwnJobs(ctx context.Context, s *Session) (cancelled []int64, lost []*rivertype.JobRow, err error)
 	// TryWrite writes what a client of a queue writes when it starts.
 	TryWrite(ctx context.Context, s *Session, queue string) error
 	// NewClient makes a River client that works for a session.

@@ -31,11 +31,11 @@ type fencedExecutor struct {
 	stacks  *Stacks
 }
 
-// saw tells the session whether the database did something that the client needs. A lock that somebody else holds is no
+// noteResult tells the session whether the database did something that the client needs. A lock that somebody else holds is no
 // refusal: the client tries again until it is free.
-func (e *fencedExecutor) saw(ctx context.Context, what string, err error) {
+func (e *fencedExecutor) noteResult(ctx context.Context, what string, err error) {
 	if !e.dialect.IsLocked(err) {
-		e.session.saw(ctx, what, err)
+		e.session.noteResult(ctx, what, err)
 	}
 }
 
@@ -44,7 +44,7 @@ func (e *fencedExecutor) JobGetAvailable(ctx context.Context, params *riverdrive
 	e.session.held.fetchBegan()
 	fetched, err := e.Executor.JobGetAvailable(ctx, params)
 	e.session.held.fetchEnded(fetched)
-	e.saw(ctx, "fetch jobs", err)
+	e.noteResult(ctx, "fetch jobs", err)
 	return fetched, err
 }
 
@@ -52,7 +52,7 @@ func (e *fencedExecutor) JobGetAvailable(ctx context.Context, params *riverdrive
 func (e *fencedExecutor) LeaderAttemptReelect(ctx context.Context, params *riverdriver.LeaderReelectParams) (*riverdriver.Leader, error) {
 	leader, err := e.Executor.LeaderAttemptReelect(ctx, params)
 	if !errors.Is(err, rivertype.ErrNotFound) { // another one is the leader
-		e.saw(ctx, "keep its leader", err)
+		e.noteResult(ctx, "keep its leader", err)
 	}
 	return leader, err
 }
@@ -60,7 +60,7 @@ func (e *fencedExecutor) LeaderAttemptReelect(ctx context.Context, params *river
 // JobSetStateIfRunningMany writes the ends of attempts.
 func (e *fencedExecutor) JobSetStateIfRunningMany(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
 	rows, err := e.writeEnds(ctx, params)
-	e.saw(ctx, "write how jobs ended", err)
+	e.noteResult(ctx, "write how jobs ended", err)
 	if err != nil && e.session.IsOver() { // River does not try again
 		return nil, fmt.Errorf("%w: %w: %w", riverdriver.ErrClosedPool, context.Cause(e.session.Alive), err)
 	}

@@ -84,9 +84,9 @@ type ownJob struct {
 	Old       bool // it has been running for twenty seconds
 }
 
-// LookAfter returns the jobs of a client that were cancelled while they run, and those that were lost. It makes lost jobs
+// CheckOwnJobs returns the jobs of a client that were cancelled while they run, and those that were lost. It makes lost jobs
 // available again. Their attempt does not count, as nobody worked them.
-func (s *Store[TTx]) LookAfter(ctx context.Context, joined *Session) (cancelled []int64, lost []*rivertype.JobRow, err error) {
+func (s *Store[TTx]) CheckOwnJobs(ctx context.Context, joined *Session) (cancelled []int64, lost []*rivertype.JobRow, err error) {
 	exec := s.driverOf(joined).GetExecutor()
 	var found []byte
 	if err := exec.QueryRow(ctx, s.dialect.OwnJobs, joined.ClientID).Scan(&found); err != nil {

@@ -51,9 +51,9 @@ const sameRefusal = 15 * time.Second
 // maxRefusal is how long the database may refuse something that the client needs. Then the session ends.
 const maxRefusal = 2 * time.Second
 
-// saw is told whether the database did something that the client needs. A full disk and a read-only database answer
+// noteResult records whether the database did something that the client needs. A full disk and a read-only database answer
 // with an error. A call that timed out had no answer, such as from a database with too much to do.
-func (s *Session) saw(ctx context.Context, what string, err error) {
+func (s *Session) noteResult(ctx context.Context, what string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()

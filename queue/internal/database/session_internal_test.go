@@ -28,7 +28,7 @@ func TestOnlyFailuresInARowAreARefusal(t *testing.T) {
 				begun := time.Now()
 				for _, at := range test.failures {
 					time.Sleep(time.Until(begun.Add(at)))
-					s.saw(context.Background(), "fetch jobs", failed)
+					s.noteResult(context.Background(), "fetch jobs", failed)
 				}
 				require.Equal(t, test.over, s.IsOver())
 				if test.over {

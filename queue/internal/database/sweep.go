@@ -26,7 +26,7 @@ func NewClientID() string {
 	return fmt.Sprintf("%s%s:%d:%s", clientPrefix, host[:min(len(host), 48)], os.Getpid(), xid.New())
 }
 
-// IsOurs tells whether a client has a lock.
+// IsOurs tells whether a client is of this package, by its name. Such a client has a lock while it lives.
 func IsOurs(clientID string) bool { return strings.HasPrefix(clientID, clientPrefix) }
 
 // OwnerOf returns the name of the client that runs a job, or "".

@@ -87,7 +87,7 @@ func checkLocks(ctx context.Context, conns *checkConns) error {
 	return nil
 }
 
-// checkStatements returns an error for which isLost is true if connections do not keep their prepared statements. Each
+// checkStatements returns an error for which isLostStatement is true if connections do not keep their prepared statements. Each
 // connection prepares a statement with the same name, which returns the connection's number.
 func checkStatements(ctx context.Context, config *pgxpool.Config) error {
 	conns, err := openCheckConns(ctx, config)
@@ -118,8 +118,8 @@ func checkStatements(ctx context.Context, config *pgxpool.Config) error {
 
 var errOtherStatement = errors.New("prepared statement was replaced")
 
-// isLost tells whether an error is about a prepared statement that was not there, or was another client's.
-func isLost(err error) bool {
+// isLostStatement tells whether an error is about a prepared statement that was not there, or was another client's.
+func isLostStatement(err error) bool {
 	return hasCode(err, "42P05") || hasCode(err, "26000") || // duplicate_prepared_statement, invalid_sql_statement_name
 		errors.Is(err, errOtherStatement)
 }

@@ -47,9 +47,9 @@ func CheckSession(ctx context.Context, config *pgxpool.Config) error {
 	return checkLocks(ctx, conns)
 }
 
-// explainLost adds what helps to an error about a lost prepared statement.
-func (d *Database) explainLost(err error) error {
-	if !isLost(err) {
+// explainLostStatement adds what helps to an error about a lost prepared statement.
+func (d *Database) explainLostStatement(err error) error {
+	if !isLostStatement(err) {
 		return err
 	}
 	return database.PermanentError{Err: fmt.Errorf("a pooler in transaction mode is in between, such as PgBouncer or "+
@@ -70,7 +70,7 @@ func (d *Database) Check(ctx context.Context, session bool) error {
 	if isChecked || !keepsStatements(d.config) {
 		return nil
 	}
-	return d.explainLost(checkStatements(ctx, d.config))
+	return d.explainLostStatement(checkStatements(ctx, d.config))
 }
 
 // checkSession checks the connections for locks and notifications.

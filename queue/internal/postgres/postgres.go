@@ -71,8 +71,8 @@ func New(url string, pool *pgxpool.Pool, direct *pgxpool.Config, lease time.Dura
 // handler's transaction would wait for itself.
 const spareConns = 4
 
-// MakeRoom makes the pool large enough, but not if the URL says how large it is.
-func (d *Database) MakeRoom(transactions int) {
+// SetMaxTransactions makes the pool large enough, but not if the URL says how large it is.
+func (d *Database) SetMaxTransactions(transactions int) {
 	if d.own != nil && !d.sized {
 		d.config.MaxConns = max(d.config.MaxConns, int32(transactions)+spareConns) //nolint:gosec // slots are checked
 	}
@@ -100,7 +100,7 @@ func (d *Database) Open(ctx context.Context, log *slog.Logger) error {
 		d.pool = pool
 	}
 	if err := d.pool.Ping(ctx); err != nil {
-		return d.explainLost(err) // a hook of the app's pool may prepare statements
+		return d.explainLostStatement(err) // a hook of the app's pool may prepare statements
 	}
 	return d.useDrivers(log)
 }

@@ -34,16 +34,16 @@ func (h handler) Enabled(_ context.Context, level slog.Level) bool {
 
 // Handle writes a record.
 func (h handler) Handle(_ context.Context, record slog.Record) error {
-	held := 0
+	suppressed := 0
 	if record.Level >= slog.LevelWarn {
 		var write bool
-		if held, write = h.repeated.next(record.Message, record.Time); !write {
+		if suppressed, write = h.repeated.next(record.Message, record.Time); !write {
 			return nil
 		}
 	}
 	h.log.WithLevel(levels[record.Level]).Str("component", "river").Func(func(event *zerolog.Event) {
-		if held > 0 {
-			event.Int("repeated", held)
+		if suppressed > 0 {
+			event.Int("repeated", suppressed)
 		}
 		record.Attrs(func(attr slog.Attr) bool {
 			event.Any(h.prefix+attr.Key, plain(attr.Value))

@@ -15,17 +15,17 @@ type repeated struct {
 }
 
 type line struct {
-	written time.Time
-	held    int // lines that were not written since then
+	written    time.Time
+	suppressed int // lines that were not written since then
 }
 
 // next tells whether to write a line, and how many such lines were not written before it.
-func (r *repeated) next(text string, now time.Time) (held int, write bool) {
+func (r *repeated) next(text string, now time.Time) (suppressed int, write bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before, known := r.lines[text]
 	if known && now.Sub(before.written) < repeatPause {
-		before.held++
+		before.suppressed++
 		r.lines[text] = before
 		return 0, false
 	}
@@ -33,5 +33,5 @@ func (r *repeated) next(text string, now time.Time) (held int, write bool) {
 		r.lines = make(map[string]line)
 	}
 	r.lines[text] = line{written: now}
-	return before.held, true
+	return before.suppressed, true
 }

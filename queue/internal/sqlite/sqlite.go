@@ -54,8 +54,8 @@ func New(path string, db *sql.DB) (database.Database, error) {
 	return &Database{Store: stored, path: absolute, own: true}, nil
 }
 
-// MakeRoom does nothing: there is one connection.
-func (*Database) MakeRoom(int) {}
+// SetMaxTransactions does nothing: there is one connection.
+func (*Database) SetMaxTransactions(int) {}
 
 // String is "SQLite in path".
 func (d *Database) String() string {

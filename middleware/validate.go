@@ -8,9 +8,9 @@ import (
 	"github.com/workerfx/workerfx/internal/nilcheck"
 )
 
-// orRefuse returns mw, or middleware that panics with err when it is put around a worker. Middleware cannot return
-// an error. Add makes an error of the panic that names the worker.
-func orRefuse(err error, mw workerfx.Middleware) workerfx.Middleware {
+// ifValid returns mw. If err is not nil, it returns middleware that panics with err when it is put around a worker, as
+// middleware cannot return an error. Add turns the panic into an error that names the worker.
+func ifValid(err error, mw workerfx.Middleware) workerfx.Middleware {
 	if err == nil {
 		return mw
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/workerfx/workerfx/queue/internal/database"
 )
 
-// operate calls do with the database. Errors begin with what.
-func (c *Client) operate(ctx context.Context, what string, do func(db database.Database) error) error {
+// withDatabase calls do with the database, if it is open. Errors begin with what.
+func (c *Client) withDatabase(ctx context.Context, what string, do func(db database.Database) error) error {
 	err := c.ready(ctx)
 	if err == nil {
 		err = do(c.app.db)
@@ -22,16 +22,11 @@ func (c *Client) operate(ctx context.Context, what string, do func(db database.D
 	return nil
 }
 
-// operateOn is operate for one job.
-func (c *Client) operateOn(ctx context.Context, what string, id int64, do func(db database.Database) error) error {
-	return c.operate(ctx, fmt.Sprintf("%s %d", what, id), do)
-}
-
 // Job returns the report on a job. It fails with [ErrNoJob]. Completed and cancelled jobs are kept for a day,
 // discarded jobs for a week.
 func (c *Client) Job(ctx context.Context, id int64) (JobInfo, error) {
 	var job JobInfo
-	err := c.operateOn(ctx, "job", id, func(db database.Database) error {
+	err := c.withDatabase(ctx, fmt.Sprintf("job %d", id), func(db database.Database) error {
 		row, err := db.Job(ctx, id)
 		if err == nil {
 			job = infoOf(row)
@@ -65,7 +60,7 @@ func (c *Client) Jobs(ctx context.Context, filter JobFilter) ([]JobInfo, error) 
 
 func (c *Client) jobs(ctx context.Context, what string, filter JobFilter, order river.SortOrder) ([]JobInfo, error) {
 	var rows []*rivertype.JobRow
-	err := c.operate(ctx, what, func(db database.Database) (err error) {
+	err := c.withDatabase(ctx, what, func(db database.Database) (err error) {
 		rows, err = db.Jobs(ctx, filter.params(order))
 		return err
 	})
@@ -83,14 +78,14 @@ func (c *Client) jobs(ctx context.Context, what string, filter JobFilter, order 
 // with [ErrNoJob] if there is no job with this ID, if the job was not given up, or if it is [Unique] and there is
 // another such job now.
 func (c *Client) Requeue(ctx context.Context, id int64) error {
-	return c.operateOn(ctx, "requeue job", id, func(db database.Database) error { return db.Requeue(ctx, id) })
+	return c.withDatabase(ctx, fmt.Sprintf("requeue job %d", id), func(db database.Database) error { return db.Requeue(ctx, id) })
 }
 
 // Cancel gives a job up. A job that waits becomes a dead letter at once, with [StateCancelled]. A job that runs is
 // not tried again if it fails, and its context ends, wherever it runs. Hooks are called for it if its context ended for
 // that. Cancel fails with [ErrNoJob] if there is no job with this ID, or if the job is over and was not cancelled.
 func (c *Client) Cancel(ctx context.Context, id int64) error {
-	return c.operateOn(ctx, "cancel job", id, func(db database.Database) error { return db.Cancel(ctx, id) })
+	return c.withDatabase(ctx, fmt.Sprintf("cancel job %d", id), func(db database.Database) error { return db.Cancel(ctx, id) })
 }
 
 // Count is the number of jobs of a queue in a state.
@@ -104,7 +99,7 @@ type Count struct {
 // The database reads all its jobs for it, also jobs that have ended.
 func (c *Client) Counts(ctx context.Context) ([]Count, error) {
 	var counts []Count
-	err := c.operate(ctx, "counts", func(db database.Database) error {
+	err := c.withDatabase(ctx, "counts", func(db database.Database) error {
 		found, err := db.Counts(ctx)
 		if err != nil {
 			return err

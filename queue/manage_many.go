@@ -70,7 +70,7 @@ func (c *Client) changeAll(ctx context.Context, m manyChange, filter JobFilter) 
 		filter.States = m.states
 	}
 	selection := filter.selection()
-	err = c.operate(ctx, m.name, func(db database.Database) (err error) {
+	err = c.withDatabase(ctx, m.name, func(db database.Database) (err error) {
 		changed, err = db.ChangeAll(ctx, m.change, &selection)
 		return err
 	})
