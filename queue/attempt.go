@@ -51,7 +51,7 @@ func (a *attempt) classify(ctx context.Context, err error) outcome {
 	if err == nil {
 		return succeeded
 	}
-	if errors.Is(context.Cause(ctx), river.ErrJobCancelledRemotely) {
+	if errors.Is(context.Cause(ctx), ErrCancelled) {
 		return discarded // River cancels the job, whatever the error is
 	}
 	if isA[*rescheduleError](err) || isA[*rivertype.JobSnoozeError](err) {
@@ -89,10 +89,12 @@ func (a *attempt) riverError(ctx context.Context, err error, how outcome) error 
 		}
 		return err
 	case discarded:
-		if errors.Is(context.Cause(ctx), river.ErrJobCancelledRemotely) {
-			err = river.ErrJobCancelledRemotely
+		if errors.Is(context.Cause(ctx), ErrCancelled) {
+			err = ErrCancelled
 		}
 		return river.JobCancel(stored(err))
+	case interrupted:
+		return context.Canceled // River lets it run again, and does not count the attempt
 	default:
 	}
 	if panicked, ok := errors.AsType[*workerfx.PanicError](err); ok {

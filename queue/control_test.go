@@ -171,15 +171,15 @@ func TestStopInterruptsJobsThatTakeTooLong(t *testing.T) {
 		a := startApp(t, db, fx.StopTimeout(6*time.Second), handle(func(ctx context.Context, job *queue.Job[mail]) error {
 			begun <- job.ID
 			<-ctx.Done()
-			cause <- ctx.Err()
-			return ctx.Err()
+			cause <- context.Cause(ctx)
+			return context.Cause(ctx)
 		}))
 		a.enqueue(t, mail{}, queue.MaxAttempts(1))
 		receive(t, begun)
 		asked := time.Now()
 		a.RequireStop()
 		require.Greater(t, time.Since(asked), time.Second, "it was given time")
-		require.ErrorIs(t, receive(t, cause), context.Canceled)
+		require.ErrorIs(t, receive(t, cause), workerfx.ErrStopping)
 		require.Equal(t, 1, db.count(t, `SELECT count(*) FROM river_job WHERE state = 'available' AND attempt = 0`), "the attempt does not count")
 	})
 }

@@ -3,6 +3,8 @@ package queue
 import (
 	"errors"
 
+	"github.com/riverqueue/river"
+
 	"github.com/workerfx/workerfx/queue/internal/database"
 )
 
@@ -20,6 +22,9 @@ var (
 	ErrDatabaseRefuses = database.ErrRefused
 	// ErrTakenOver is the error of an attempt whose job another process has taken over. Its transaction is rolled back.
 	ErrTakenOver = database.ErrTakenOver
+	// ErrCancelled is the cause of a handler's context when its job was cancelled: see [Client.Cancel]. When the worker stops,
+	// the cause is [workerfx.ErrStopping].
+	ErrCancelled error = river.ErrJobCancelledRemotely
 	// ErrSchemaBehind says that migrations are missing, and that this app must not run them.
 	ErrSchemaBehind = database.ErrSchemaBehind
 )

@@ -76,8 +76,11 @@ func TestFrozenProcessesCompleteNothingThatWasTakenOver(t *testing.T) {
 	onPostgres(t, func(t *testing.T, db testDB) { // SQLite waits for frozen processes
 		jobs, every := db.killPlan()
 		w, p := newWitness(t, db), newProcesses(t, db)
-		w.enqueue(jobs)
 		running := p.startAll(processCount)
+		for _, process := range running {
+			receive(t, process.started) // else the first to start may leave nothing to the one that is frozen first
+		}
+		w.enqueue(jobs)
 		begun, freezes, taken := time.Now(), 0, 0
 		for ; freezes == 0 || w.goesOn(every); freezes++ {
 			frozen := running[freezes%processCount]

@@ -70,7 +70,8 @@ func TestLockIsLostWithItsConnection(t *testing.T) {
 	locker := queue.PostgresLocker(db.openPostgres(t))
 	lock, err := locker.Lock(t.Context(), "report")
 	require.NoError(t, err)
-	db.exec(t, `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'`)
+	db.exec(t, `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
 	receive(t, lock.Lost())
 	require.NoError(t, lock.Unlock(t.Context()))
 }

@@ -214,7 +214,7 @@ func newApp(t testing.TB, db testDB, opts ...fx.Option) *app {
 func newAppWith(t testing.TB, module fx.Option, opts ...fx.Option) *app {
 	t.Helper()
 	a := &app{}
-	a.App = fxtest.New(t, module, fx.Options(opts...), fx.Populate(&a.client))
+	a.App = fxtest.New(t, module, fx.Options(opts...), fx.Populate(&a.client)).Within(waitLimit)
 	return a
 }
 

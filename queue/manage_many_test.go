@@ -196,7 +196,11 @@ func TestDeleteAllDeletesJobsThatDoNotRun(t *testing.T) {
 func TestChangeOfManyJobsStopsWhenItsContextEndsAndSaysHowMany(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		a := startApp(t, db)
-		db.insert(t, 5000, "mail")
+		n := int64(50_000) // many batches, so that the one that ends the context need not be quick
+		if db.isSQLite() { // whose batches take long
+			n = 5000
+		}
+		db.insert(t, int(n), "mail")
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() { // ends the context after the first batch
 			defer cancel()
@@ -207,11 +211,11 @@ func TestChangeOfManyJobsStopsWhenItsContextEndsAndSaysHowMany(t *testing.T) {
 				}
 			}
 		}()
-		n, err := a.client.CancelAll(ctx, queue.JobFilter{Kinds: []string{"mail"}})
+		changed, err := a.client.CancelAll(ctx, queue.JobFilter{Kinds: []string{"mail"}})
 		require.ErrorIs(t, err, context.Canceled)
-		require.Positive(t, n)
-		require.Less(t, n, int64(5000))
-		require.EqualValues(t, n, db.countIn(t, queue.StateCancelled))
+		require.Positive(t, changed)
+		require.Less(t, changed, n)
+		require.EqualValues(t, changed, db.countIn(t, queue.StateCancelled))
 	})
 }
 

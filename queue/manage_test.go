@@ -69,19 +69,21 @@ func TestCancelTellsTheClientsOnlyOfAJobThatRuns(t *testing.T) {
 func TestCancelledJobThatRunsIsNotTriedAgainUnlessItIsRequeued(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
 		begun, discarded := make(chan int64, 10), make(chan queue.JobInfo, 10)
-		fail := make(chan struct{}, 10)
+		fail, causes := make(chan struct{}, 10), make(chan error, 10)
 		a := startApp(t, db, sendDiscarded(discarded), handle(func(ctx context.Context, job *queue.Job[mail]) error {
 			begun <- job.ID
 			select {
 			case <-fail:
 				return errBoom
 			case <-ctx.Done():
+				causes <- context.Cause(ctx)
 				return context.Cause(ctx)
 			}
 		}, atOnce))
 		id := a.enqueue(t, mail{})
 		receive(t, begun)
 		require.NoError(t, a.client.Cancel(t.Context(), id))
+		require.ErrorIs(t, receive(t, causes), queue.ErrCancelled)
 		require.Equal(t, queue.StateCancelled, receive(t, discarded).State)
 		a.awaitState(t, id, queue.StateCancelled)
 		require.Empty(t, begun)

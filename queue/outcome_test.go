@@ -41,7 +41,16 @@ func TestFailedJobIsTriedAgainAfterItsBackoff(t *testing.T) {
 
 func TestWithoutABackoffRiverDecides(t *testing.T) {
 	onBoth(t, func(t *testing.T, db testDB) {
-		a := startApp(t, db, handle(func(context.Context, *queue.Job[mail]) error { return errBoom }))
+		failed, goOn := make(chan time.Time, 1), make(chan struct{})
+		defer close(goOn)
+		a := startApp(t, db, handle(func(_ context.Context, job *queue.Job[mail]) error {
+			if job.Attempt > 1 {
+				<-goOn // the next failure would set another time
+				return nil
+			}
+			failed <- time.Now()
+			return errBoom
+		}))
 		id := a.enqueue(t, mail{})
 		eventually(t, "the attempt failed", func() bool {
 			job, err := a.client.Job(t.Context(), id)
@@ -50,7 +59,7 @@ func TestWithoutABackoffRiverDecides(t *testing.T) {
 		})
 		job, err := a.client.Job(t.Context(), id)
 		require.NoError(t, err)
-		require.InDelta(t, time.Second, job.ScheduledAt.Sub(job.AttemptedAt), float64(500*time.Millisecond))
+		require.WithinRange(t, job.ScheduledAt, receive(t, failed).Add(890*time.Millisecond), time.Now().Add(1110*time.Millisecond))
 		require.Equal(t, 25, job.MaxAttempts)
 	})
 }

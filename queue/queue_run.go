@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"sync"
 	"time"
@@ -24,8 +25,8 @@ type queueRun struct {
 	stacks     *database.Stacks
 	goroutines *handlerGoroutines
 
-	mu      sync.Mutex                        // guards cancels
-	cancels map[int64]context.CancelCauseFunc // of the jobs that run
+	mu      sync.Mutex                                      // guards cancels
+	cancels map[database.JobAttempt]context.CancelCauseFunc // of the jobs that run
 }
 
 var _ riveradapter.App = (*queueRun)(nil)
@@ -34,7 +35,7 @@ var _ riveradapter.App = (*queueRun)(nil)
 func newQueueRun(ctx context.Context, q *queueWorker, session *database.Session) *queueRun {
 	return &queueRun{
 		app: q.app, ctx: ctx, worker: workerfx.CtxWorkerName(ctx), session: session,
-		cancels: make(map[int64]context.CancelCauseFunc),
+		cancels: make(map[database.JobAttempt]context.CancelCauseFunc),
 		stacks:  &database.Stacks{}, goroutines: &handlerGoroutines{maxIdle: q.slots},
 	}
 }
@@ -66,9 +67,9 @@ func (r *queueRun) NextAttempt(kind string, attempt int) time.Time {
 // Work works a job, and tells River how it ended.
 func (r *queueRun) Work(ctx context.Context, row *rivertype.JobRow) error {
 	a := &attempt{queueRun: r, handler: r.app.handlers[row.Kind], row: row, info: infoOf(row)}
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := r.handlerContext(ctx)
 	defer cancel(nil)
-	defer r.cancellable(row.ID, cancel)()
+	defer r.cancellable(database.JobAttempt{ID: row.ID, Attempt: row.Attempt}, cancel)()
 	log := r.logger(a.info)
 	ctx = workerfx.JobContext(ctx, executionID(a.info), a.info.Attempt)
 	ctx = log.WithContext(context.WithValue(ctx, currentKey{}, &current{info: &a.info}))
@@ -84,26 +85,54 @@ func (r *queueRun) Work(ctx context.Context, row *rivertype.JobRow) error {
 	return a.riverError(ctx, err, how)
 }
 
+// handlerContext returns a context that ends with River's, for a reason that users know.
+func (r *queueRun) handlerContext(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	handler, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stopTimer := func() {}
+	if deadline, ok := ctx.Deadline(); ok {
+		handler, stopTimer = context.WithDeadline(handler, deadline)
+	}
+	unlink := context.AfterFunc(ctx, func() {
+		if errors.Is(ctx.Err(), context.Canceled) { // the deadline is the handler's, too
+			cancel(r.causeOf(ctx))
+		}
+	})
+	return handler, func(cause error) {
+		unlink()
+		stopTimer()
+		cancel(cause)
+	}
+}
+
+// causeOf returns why River's context of a job has ended.
+func (r *queueRun) causeOf(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	if r.ctx.Err() != nil && !errors.Is(cause, ErrCancelled) { // River knows only that it has to stop
+		return context.Cause(r.ctx)
+	}
+	return cause
+}
+
 // cancellable lets cancelJobs end the context of a job, until end is called.
-func (r *queueRun) cancellable(id int64, cancel context.CancelCauseFunc) (end func()) {
+func (r *queueRun) cancellable(job database.JobAttempt, cancel context.CancelCauseFunc) (end func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.cancels[id] = cancel
+	r.cancels[job] = cancel
 	return func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		delete(r.cancels, id)
+		delete(r.cancels, job)
 	}
 }
 
 // cancelJobs ends the contexts of jobs that were cancelled. River does so, too, but a client that is about to stop hears of
 // it a minute later.
-func (r *queueRun) cancelJobs(ids []int64) {
+func (r *queueRun) cancelJobs(jobs []database.JobAttempt) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, id := range ids {
-		if cancel := r.cancels[id]; cancel != nil {
-			cancel(river.ErrJobCancelledRemotely)
+	for _, job := range jobs {
+		if cancel := r.cancels[job]; cancel != nil {
+			cancel(ErrCancelled)
 		}
 	}
 }

@@ -98,7 +98,7 @@ func lockHolders(t *testing.T, test func(t *testing.T, module fx.Option, lock fu
 	})
 	t.Run("PostgreSQL with a transaction of the app", func(t *testing.T) {
 		db := newPostgres(t)
-		test(t, db.module(queue.WithLease(testLease)), func(job int64) func() {
+		test(t, db.module(queue.WithLease(2*testLease)), func(job int64) func() {
 			tx, err := db.openPostgres(t).Begin(t.Context())
 			require.NoError(t, err)
 			_, err = tx.Exec(t.Context(), `SELECT id FROM river_job WHERE id = $1 FOR UPDATE`, job)

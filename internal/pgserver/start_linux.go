@@ -42,10 +42,6 @@ func startIn(dir, bin string, settings []string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
-	if err != nil {
-		return nil, err
-	}
 	command := func(name string, args ...string) (*exec.Cmd, *bytes.Buffer) {
 		var log bytes.Buffer
 		c := exec.CommandContext(context.Background(), filepath.Join(bin, name), args...) //nolint:gosec // where PostgreSQL is installed
@@ -56,6 +52,10 @@ func startIn(dir, bin string, settings []string) (*Server, error) {
 	initdb, log := command("initdb", "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync")
 	if err := initdb.Run(); err != nil {
 		return nil, fmt.Errorf("initdb: %w: %s", err, log)
+	}
+	port, err := freePort() // now, as it may be taken while initdb runs
+	if err != nil {
+		return nil, err
 	}
 	args := []string{"-D", data, "-k", dir, "-h", "127.0.0.1", "-p", strconv.Itoa(port), "-c", "max_connections=200"}
 	for _, setting := range settings {

@@ -64,7 +64,7 @@ const (
 func (s *Store[TTx]) ChangeAll(ctx context.Context, change Change, selection *Selection) (changed int64, err error) {
 	var last int64
 	if err := s.driver.GetExecutor().QueryRow(ctx, `SELECT coalesce(max(id), 0) FROM river_job`).Scan(&last); err != nil {
-		return 0, err
+		return 0, withCause(ctx, err)
 	}
 	for after := selection.AfterID; ; {
 		limit := maxChosen
@@ -95,9 +95,17 @@ func (s *Store[TTx]) choose(ctx context.Context, selection *Selection, after, la
 	err = s.driver.GetExecutor().QueryRow(ctx, s.changes.Choose, s.changes.List(selection.States), s.changes.List(selection.Kinds),
 		s.changes.List(selection.Queues), after, last, limit).Scan(&found)
 	if err != nil {
-		return nil, err
+		return nil, withCause(ctx, err)
 	}
 	return ids, json.Unmarshal(found, &ids)
+}
+
+// withCause adds to an error why ctx has ended, if it has: the drivers only tell that it has.
+func withCause(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
+	}
+	return fmt.Errorf("%w: %w", context.Cause(ctx), err)
 }
 
 // ChangeThese changes the jobs with these IDs that are in one of these states, batch by batch. It returns how many were
@@ -153,7 +161,7 @@ func (s *Store[TTx]) changeInTx(ctx context.Context, change Change, ids []int64,
 	defer cancel()
 	n, err := s.changeWithin(longer, change, ids, states)
 	if err != nil && longer.Err() != nil {
-		err = fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		err = withCause(ctx, err)
 	}
 	return n, err
 }

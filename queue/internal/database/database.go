@@ -55,7 +55,7 @@ type Database interface {
 	Join(ctx context.Context, clientID string) (*Session, error)
 	// CheckOwnJobs returns the jobs of a client that were cancelled while they run, and those that it lost and that are available
 	// again.
-	CheckOwnJobs(ctx context.Context, s *Session) (cancelled []int64, lost []*rivertype.JobRow, err error)
+	CheckOwnJobs(ctx context.Context, s *Session) (cancelled []JobAttempt, lost []*rivertype.JobRow, err error)
 	// TryWrite writes what a client of a queue writes when it starts.
 	TryWrite(ctx context.Context, s *Session, queue string) error
 	// NewClient makes a River client that works for a session.

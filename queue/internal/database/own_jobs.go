@@ -77,16 +77,23 @@ func (h *heldJobs) isLost(id int64) bool {
 	return !held && !h.fetching
 }
 
+// JobAttempt is an attempt of a job.
+type JobAttempt struct {
+	ID      int64
+	Attempt int
+}
+
 // ownJob is a running job of a client.
 type ownJob struct {
-	ID        int64
+	JobAttempt
+
 	Cancelled bool
 	Old       bool // it has been running for twenty seconds
 }
 
 // CheckOwnJobs returns the jobs of a client that were cancelled while they run, and those that were lost. It makes lost jobs
 // available again. Their attempt does not count, as nobody worked them.
-func (s *Store[TTx]) CheckOwnJobs(ctx context.Context, joined *Session) (cancelled []int64, lost []*rivertype.JobRow, err error) {
+func (s *Store[TTx]) CheckOwnJobs(ctx context.Context, joined *Session) (cancelled []JobAttempt, lost []*rivertype.JobRow, err error) {
 	exec := s.driverOf(joined).GetExecutor()
 	var found []byte
 	if err := exec.QueryRow(ctx, s.dialect.OwnJobs, joined.ClientID).Scan(&found); err != nil {
@@ -100,7 +107,7 @@ func (s *Store[TTx]) CheckOwnJobs(ctx context.Context, joined *Session) (cancell
 	for _, job := range jobs {
 		switch {
 		case job.Cancelled && joined.held.isHeld(job.ID):
-			cancelled = append(cancelled, job.ID)
+			cancelled = append(cancelled, job.JobAttempt)
 		case job.Old && joined.held.isLost(job.ID):
 			ids = append(ids, job.ID)
 		}

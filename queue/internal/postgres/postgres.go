@@ -183,8 +183,8 @@ var dialect = database.Dialect{
 	Counts: `SELECT coalesce(json_agg(json_build_object('Queue', queue, 'State', state, 'Jobs', jobs,
 			'Oldest', extract(epoch FROM now() - first)) ORDER BY queue, state::text), '[]')
 		FROM (SELECT queue, state, count(*) AS jobs, min(scheduled_at) AS first FROM river_job GROUP BY state, queue) AS c`,
-	OwnJobs: `SELECT coalesce(json_agg(json_build_object('ID', id, 'Cancelled', cancelled, 'Old', old)), '[]')
-		FROM (SELECT id, metadata->'cancel_attempted_at' IS NOT NULL AS cancelled, attempted_at < now() - interval '20 seconds' AS old
+	OwnJobs: `SELECT coalesce(json_agg(json_build_object('ID', id, 'Attempt', attempt, 'Cancelled', cancelled, 'Old', old)), '[]')
+		FROM (SELECT id, attempt, metadata->'cancel_attempted_at' IS NOT NULL AS cancelled, attempted_at < now() - interval '20 seconds' AS old
 			FROM river_job WHERE state = 'running' AND attempted_by[cardinality(attempted_by)] = $1) AS own
 		WHERE cancelled OR old`,
 	IsDuplicate: func(err error) bool { return hasCode(err, "23505") }, // unique_violation

@@ -192,8 +192,9 @@ var dialect = database.Dialect{
 			'Oldest', (julianday(datetime('now', 'subsec')) - julianday(first)) * 86400))
 		FROM (SELECT queue, state, count(*) AS jobs, min(scheduled_at) AS first FROM river_job
 			GROUP BY state, queue ORDER BY queue, state)`,
-	OwnJobs: `SELECT json_group_array(json_object('ID', id, 'Cancelled', json(iif(cancelled, 'true', 'false')), 'Old', json(iif(old, 'true', 'false'))))
-		FROM (SELECT id, json_extract(metadata, '$.cancel_attempted_at') IS NOT NULL AS cancelled,
+	OwnJobs: `SELECT json_group_array(json_object('ID', id, 'Attempt', attempt,
+			'Cancelled', json(iif(cancelled, 'true', 'false')), 'Old', json(iif(old, 'true', 'false'))))
+		FROM (SELECT id, attempt, json_extract(metadata, '$.cancel_attempted_at') IS NOT NULL AS cancelled,
 				(julianday(datetime('now', 'subsec')) - julianday(attempted_at)) * 86400 > 20 AS old
 			FROM river_job WHERE state = 'running' AND json_extract(attempted_by, '$[#-1]') = ?)
 		WHERE cancelled OR old`,
