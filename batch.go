@@ -46,14 +46,14 @@ func (b *batcher[T]) run(ctx context.Context) error {
 	var batch []T
 	defer func() {
 		if len(batch) > 0 {
-			b.unhandled.put(batch)
+			b.unhandled.put(l, batch)
 			l.leaveUnhandled(len(batch))
 		}
 	}()
 	ctx = l.jobContext()
 	for first := true; ; first = false {
 		how := itemReceived
-		if again, ok := b.unhandled.takeFor(l, first); ok {
+		if again, ok := b.unhandled.take(l, first); ok {
 			batch = again
 		} else {
 			batch, how = b.collect(l, batch)

@@ -36,13 +36,13 @@ func (b *stream[T]) run(ctx context.Context) error {
 	hasItem := false
 	defer func() {
 		if hasItem {
-			b.unhandled.put(item)
+			b.unhandled.put(l, item)
 			l.leaveUnhandled(1)
 		}
 	}()
 	ctx = l.jobContext()
 	for first := true; ; first = false {
-		if item, hasItem = b.unhandled.takeFor(l, first); !hasItem {
+		if item, hasItem = b.unhandled.take(l, first); !hasItem {
 			var how receipt
 			switch item, how = receive(l, b.ch, b.unhandled.wake); how {
 			case channelClosed:
@@ -75,7 +75,7 @@ const (
 	itemReceived receipt = iota
 	channelClosed
 	mustEnd        // the worker has to stop
-	itemHandedOver // another replica left an item
+	itemHandedOver // a replica that has ended left an item
 )
 
 // receive waits for the next item.

@@ -442,8 +442,8 @@ func TestTheLogSaysWhichItemsNoReplicaHandled(t *testing.T) {
 				return errBoom
 			}
 			return nil
-		}, workerfx.WithReplicas(2), workerfx.WithMaxAttempts(0))
-		ch <- 1
+		}, workerfx.WithReplicas(2))
+		ch <- 1 // its replica fails for good
 		synctest.Wait()
 		ch <- 2
 		synctest.Wait()
@@ -476,6 +476,44 @@ func TestTheLogSaysWhichItemsNoReplicaHandled(t *testing.T) {
 		require.Equal(t, 1, log.count(t, line))
 		require.EqualValues(t, 1, log.find(t, line)["items"])
 	})
+}
+
+func TestAnItemThatAlwaysFailsBlocksItsReplicaOnly(t *testing.T) {
+	const bad = 0
+	var handled, attempts atomic.Int64
+	handle := func(_ context.Context, item int) error {
+		if item == bad {
+			attempts.Add(1)
+			return errBoom
+		}
+		handled.Add(1)
+		return nil
+	}
+	for name, body := range map[string]func(ch chan int) workerfx.RunFunc{
+		"FromChannel": func(ch chan int) workerfx.RunFunc { return workerfx.FromChannel(ch, handle) },
+		"Batch": func(ch chan int) workerfx.RunFunc {
+			return workerfx.Batch(ch, 1, 0, func(ctx context.Context, batch []int) error { return handle(ctx, batch[0]) })
+		},
+	} {
+		bubble(name, t, func(t *testing.T) {
+			handled.Store(0)
+			attempts.Store(0)
+			ch := make(chan int)
+			startPool(t, workerfx.NewWorker("w", body(ch), workerfx.WithReplicas(2),
+				workerfx.WithMaxAttempts(0), workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Minute})))
+			ch <- bad
+			synctest.Wait()
+			for item := 1; item <= 100; item++ {
+				ch <- item
+				synctest.Wait()
+			}
+			require.EqualValues(t, 100, handled.Load())
+			require.EqualValues(t, 1, attempts.Load(), "the backoff is not over")
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			require.EqualValues(t, 2, attempts.Load())
+		})
+	}
 }
 
 func TestItemsOfAWorkerThatIsRemovedAreLogged(t *testing.T) {

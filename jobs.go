@@ -49,6 +49,14 @@ func jobCountsOf(r *replica) *jobCounts {
 	return h.jobs
 }
 
+// replica is the replica of the run, or nil outside of a pool.
+func (l *jobLoop) replica() *replica {
+	if l.run == nil {
+		return nil
+	}
+	return l.run.replica
+}
+
 // over tells whether the body has to end.
 func (l *jobLoop) over() bool {
 	select {

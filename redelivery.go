@@ -10,20 +10,28 @@ import (
 
 // redelivery is the part of an [unhandledItems] that does not depend on the type of its items.
 type redelivery interface {
-	releaseToOthers()
+	release(of *replica) (any bool)
+	handToOthers()
 	hasForOthers() bool
 	report() (n int)
 }
 
-// unhandledItems keeps the items that a failed attempt did not handle, for the next attempt of any replica.
+// unhandledItems keeps the items that failed attempts did not handle. An item waits for the next attempt of its replica. If the
+// replica has ended, any other one takes it.
 type unhandledItems[T any] struct {
 	wake      chan struct{} // wakes a replica that waits for items
 	size      func(T) int
-	n         atomic.Int64
-	forOthers atomic.Bool // the replica that left items is gone: another replica has to take them
-	mu        sync.Mutex  // guards the fields below
-	items     []T
+	free      atomic.Int64 // how many items any replica may take
+	forOthers atomic.Bool  // the replica that left items was scaled down: another replica has to take them
+	mu        sync.Mutex   // guards the fields below
+	items     []unhandledItem[T]
 	reported  bool // the log says how many items there are
+}
+
+// unhandledItem is an item with the replica that has to handle it, or nil if any replica may.
+type unhandledItem[T any] struct {
+	item  T
+	owner *replica
 }
 
 // newUnhandled makes the store. size is how many items a T stands for.
@@ -38,8 +46,8 @@ func (u *unhandledItems[T]) report() (n int) {
 	if u.reported {
 		return 0
 	}
-	for _, item := range u.items {
-		n += u.size(item)
+	for _, left := range u.items {
+		n += u.size(left.item)
 	}
 	u.reported = n > 0
 	return n
@@ -53,51 +61,40 @@ func (u *unhandledItems[T]) wakeOther() {
 	}
 }
 
-// wakeIfAny wakes another replica if there are items. A replica that ends calls it, as it may have been woken for them.
+// wakeIfAny wakes another replica if there are items for it. A replica that ends calls it, as it may have been woken for them.
 func (u *unhandledItems[T]) wakeIfAny() {
-	if u.n.Load() > 0 {
+	if u.free.Load() > 0 {
 		u.wakeOther()
 	}
 }
 
-// takeFor is take for a job loop. A loop that is over takes nothing, but for its first item.
-func (u *unhandledItems[T]) takeFor(l *jobLoop, first bool) (item T, ok bool) {
-	if !first && u.n.Load() > 0 && l.over() {
-		return item, false
-	}
-	return u.take()
-}
-
-// releaseToOthers makes another replica take the items that the caller left.
-func (u *unhandledItems[T]) releaseToOthers() {
-	u.forOthers.Store(true)
-	u.wakeOther()
-}
-
-// hasForOthers tells whether there are items that another replica has to take.
-func (u *unhandledItems[T]) hasForOthers() bool { return u.forOthers.Load() && u.n.Load() > 0 }
-
-func (u *unhandledItems[T]) put(item T) {
+// put keeps the item that a run did not handle.
+func (u *unhandledItems[T]) put(l *jobLoop, item T) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.items, u.reported = append(u.items, item), false
-	u.n.Store(int64(len(u.items)))
+	u.items, u.reported = append(u.items, unhandledItem[T]{item, l.replica()}), false
+	u.countFree()
 }
 
-// take returns the oldest item.
-func (u *unhandledItems[T]) take() (item T, ok bool) {
-	if u.n.Load() == 0 {
+// take returns the oldest item that a run may take. A run takes the items of its replica first of all. Later it takes only those
+// that any replica may take, and none once it is over.
+func (u *unhandledItems[T]) take(l *jobLoop, first bool) (item T, ok bool) {
+	if !first && (u.free.Load() == 0 || l.over()) {
 		return item, false
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if len(u.items) == 0 {
+	owner := l.replica()
+	i := slices.IndexFunc(u.items, func(left unhandledItem[T]) bool { return left.owner == owner })
+	if i < 0 || !first {
+		i = slices.IndexFunc(u.items, func(left unhandledItem[T]) bool { return left.owner == nil })
+	}
+	if i < 0 {
 		return item, false
 	}
-	item = u.items[0]
-	u.items = slices.Clone(u.items[1:]) // a copy, so that the memory of the item can be freed
-	u.n.Store(int64(len(u.items)))
-	if len(u.items) > 0 {
+	item = u.items[i].item
+	u.items = slices.Delete(u.items, i, i+1)
+	if u.countFree() > 0 {
 		u.wakeOther()
 	} else {
 		u.forOthers.Store(false)
@@ -105,16 +102,48 @@ func (u *unhandledItems[T]) take() (item T, ok bool) {
 	return item, true
 }
 
-// handOver hands the items that a replica's last run did not handle to other replicas, if the replica was scaled
-// down. If no replica is left, it logs how many items there are.
+// release lets any replica take the items of one that has ended. It tells whether there are any.
+func (u *unhandledItems[T]) release(of *replica) (any bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for i := range u.items {
+		if u.items[i].owner == of {
+			u.items[i].owner, any = nil, true
+		}
+	}
+	u.countFree()
+	return any
+}
+
+// countFree counts the items that any replica may take. u.mu is held.
+func (u *unhandledItems[T]) countFree() (n int64) {
+	for _, left := range u.items {
+		if left.owner == nil {
+			n++
+		}
+	}
+	u.free.Store(n)
+	return n
+}
+
+// handToOthers makes another replica take the items.
+func (u *unhandledItems[T]) handToOthers() {
+	u.forOthers.Store(true)
+	u.wakeOther()
+}
+
+// hasForOthers tells whether there are items that another replica has to take.
+func (u *unhandledItems[T]) hasForOthers() bool { return u.forOthers.Load() && u.free.Load() > 0 }
+
+// handOver lets other replicas take the items that a replica that ends did not handle. If the replica was scaled down, one has
+// to. If no replica is left, it logs how many items there are.
 func handOver(r *replica, last *run, scaledDown bool) {
 	e, mu := r.entry, &r.pool.mu
 	mu.Lock()
 	items := e.items()
-	leftSome := last != nil && last.parts != nil && last.parts.unhandled > 0
 	mu.Unlock()
-	if scaledDown && leftSome {
-		items.releaseToOthers()
+	if items.release(r) && scaledDown {
+		items.handToOthers()
 	}
 	if items.hasForOthers() {
 		reviveForItems(e)
