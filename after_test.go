@@ -706,9 +706,17 @@ func TestReplacedPredecessorIsForgottenByItsDependents(t *testing.T) {
 
 func TestAddCostsTheSameBesideThousandsThatComeAfterOthers(t *testing.T) {
 	pool := startPool(t, workerfx.NewWorker("b", untilStopped))
+	var begun sync.WaitGroup // what begins while it is measured would count
+	begun.Add(1000)
 	for i := range 1000 {
-		require.NoError(t, pool.Add(workerfx.NewWorker(fmt.Sprint("a", i), untilStopped, after("b"))))
+		require.NoError(t, pool.Add(workerfx.NewWorker(fmt.Sprint("a", i), func(ctx context.Context) error {
+			done := ctx.Done()
+			begun.Done()
+			<-done
+			return ctx.Err()
+		}, after("b"))))
 	}
+	begun.Wait()
 	require.NoError(t, pool.Remove(t.Context(), "b"), "so that none of them finds it")
 	assert.Less(t, testing.AllocsPerRun(10, func() {
 		require.NoError(t, pool.Add(workerfx.NewWorker("c", untilStopped)))

@@ -111,8 +111,8 @@ func TestScaledDownReplicaIsNeverDoubled(t *testing.T) {
 		release := make(chan struct{})
 		var now, most atomic.Int64
 		pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error {
-			if n := now.Add(1); n > most.Load() {
-				most.Store(n)
+			n := now.Add(1)
+			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 			}
 			defer now.Add(-1)
 			<-release

@@ -54,7 +54,7 @@ func ExampleHeartbeat() {
 		workerfx.Heartbeat(ctx) // after each answer
 		fmt.Println("polled")
 		close(done)
-		return nil
+		return workerfx.ErrDoNotRestart
 	}, workerfx.WithHeartbeat(10*time.Millisecond, workerfx.RestartStuck))
 
 	pool, _ := workerfx.NewPool(workerfx.WithLogger(zerolog.Nop()))

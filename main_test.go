@@ -14,7 +14,10 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	time.Local = time.UTC // texts and schedules are in local time
+	goleak.VerifyTestMain(m)
+}
 
 var errBoom = errors.New("boom")
 

@@ -149,6 +149,11 @@ func (p *Pool) Start(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s: start: %w", p.config.poolTitle(), context.Cause(ctx))
 	}
+	return p.start(ctx)
+}
+
+// start is Start, also if ctx has ended.
+func (p *Pool) start(ctx context.Context) error {
 	if err := p.checkConfiguredNames(); err != nil {
 		return err
 	}
@@ -214,7 +219,7 @@ func (p *Pool) Run(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return p.stopInTime(ctx)
 	}
-	if err := p.Start(ctx); err != nil {
+	if err := p.start(ctx); err != nil { // a context that has ended by now stops it again
 		return err
 	}
 	select {

@@ -121,27 +121,31 @@ func TestConcurrentStopsAbandonNoObedientWorker(t *testing.T) {
 }
 
 func TestNoRunBeginsOnceAnotherWasAskedToStop(t *testing.T) {
-	var stopping atomic.Bool
-	var late atomic.Int64
+	begun := make(chan struct{})
+	var asked time.Time
+	var first sync.Once
 	pool := newPool(t)
 	for i := range 500 {
 		require.NoError(t, pool.Add(workerfx.NewWorker(fmt.Sprint(i), func(ctx context.Context) error {
-			if stopping.Load() {
-				late.Add(1)
-			}
 			if i > 0 {
 				workerfx.Wait(ctx, time.Millisecond)
-				return errBoom
+			} else {
+				close(begun)
+				<-ctx.Done()
 			}
-			<-ctx.Done()
-			stopping.Store(true)
-			return nil
+			if ctx.Err() != nil {
+				first.Do(func() { asked = time.Now() })
+			}
+			return errBoom
 		}, workerfx.WithMaxAttempts(0), workerfx.WithBackoff(workerfx.StaticBackoff{}))))
 	}
 	require.NoError(t, pool.Start(context.Background()))
+	<-begun
 	time.Sleep(20 * time.Millisecond)
 	require.NoError(t, pool.Stop(within(t, 10*time.Second)))
-	assert.LessOrEqual(t, late.Load(), int64(8), "but for those that were past the door already")
+	for _, e := range pool.Executions() {
+		assert.False(t, e.StartedAt.After(asked), e.Worker)
+	}
 }
 
 func TestRetriedBatchIsAsItWasReceived(t *testing.T) {

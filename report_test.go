@@ -341,13 +341,21 @@ func TestAnyTracerProviderWillDo(t *testing.T) {
 func TestFailureIsVisibleOnStderrWithoutALogger(t *testing.T) {
 	if os.Getenv("WORKERFX_TEST_CHILD") == "1" {
 		pool := must(workerfx.NewPool())
+		ctx, cancel := context.WithCancel(t.Context())
+		begun := make(chan struct{})
 		_ = pool.Add(workerfx.NewWorker("failing", func(ctx context.Context) error {
 			workerfx.CtxLogger(ctx).Error().Msg("not asked for")
+			close(begun)
 			return errBoom
 		}))
-		_ = pool.Add(workerfx.NewWorker("panicking", func(context.Context) error { panic("aargh") },
-			workerfx.WithMaxAttempts(0), workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Millisecond})))
-		_ = pool.Run(within(t, 100*time.Millisecond))
+		_ = pool.Add(workerfx.NewWorker("panicking", func(ctx context.Context) error {
+			if workerfx.CtxAttempt(ctx) == 64 {
+				<-begun
+				cancel()
+			}
+			panic("aargh")
+		}, workerfx.WithMaxAttempts(0), workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Millisecond})))
+		_ = pool.Run(ctx)
 		return
 	}
 	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFailureIsVisibleOnStderrWithoutALogger$")

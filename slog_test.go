@@ -118,7 +118,8 @@ func (brokenHandler) Enabled(context.Context, slog.Level) bool { panic("no level
 
 func TestASlogHandlerThatPanicsDoesNotBreakThePool(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		pool := newPoolWith(t, workerfx.WithSlog(slog.New(brokenHandler{slog.DiscardHandler})))
+		pool, err := workerfx.NewPool(workerfx.WithSlog(slog.New(brokenHandler{slog.DiscardHandler})))
+		require.NoError(t, err)
 		require.NoError(t, pool.Add(workerfx.NewWorker("w", fails)))
 		require.NoError(t, pool.Start(t.Context()))
 		synctest.Wait()

@@ -231,7 +231,23 @@ func TestRunEndsWithThePoolsContext(t *testing.T) {
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		assert.NoError(t, newPool(t, workerfx.NewWorker("w", untilStopped)).Run(ended), "asked to stop before it began")
+		ending := &endsOnceAsked{Context: ended}
+		assert.NoError(t, newPool(t, workerfx.NewWorker("w", untilStopped)).Run(ending), "asked to stop as it begins")
 	})
+}
+
+// endsOnceAsked is a context that has ended when it is asked for the second time.
+type endsOnceAsked struct {
+	context.Context
+	asked bool
+}
+
+func (c *endsOnceAsked) Err() error {
+	if !c.asked {
+		c.asked = true
+		return nil
+	}
+	return c.Context.Err()
 }
 
 func TestRunGivesUpOnStragglers(t *testing.T) {

@@ -22,6 +22,7 @@ import (
 type testGroup struct {
 	workers []workerfx.Worker
 	fails   map[string]chan error
+	pause   time.Duration // before they fail once they were told to
 
 	mu      sync.Mutex // guards journal
 	journal []string
@@ -43,6 +44,7 @@ func (g *testGroup) add(name string, opts ...workerfx.Option) {
 		g.note(name + " begins")
 		select {
 		case err := <-fails:
+			time.Sleep(g.pause)
 			g.note(name + " fails")
 			return err
 		case <-ctx.Done():
@@ -212,6 +214,7 @@ func TestTwoFailuresAtOnceMakeOneRestartOfTheGroup(t *testing.T) {
 	for _, strategy := range []workerfx.Strategy{workerfx.OneForAll, workerfx.RestForOne} {
 		bubble(strategy.String(), t, func(t *testing.T) {
 			g := newTestGroup("a", "b", "c")
+			g.pause = time.Second // else the first may fail before the second was told to
 			g.start(t, workerfx.WithStrategy(strategy))
 			g.fails["b"] <- errBoom
 			g.fails["a"] <- errBoom

@@ -195,7 +195,7 @@ func TestDeferredStartWaits(t *testing.T) {
 		time.Sleep(500 * time.Millisecond)
 		e = execution(t, pool, "w")
 		assert.Equal(t, workerfx.StatusRunning, e.Status)
-		assert.Equal(t, time.Now().Local(), e.StartedAt)
+		assert.Equal(t, time.Now(), e.StartedAt)
 	})
 }
 

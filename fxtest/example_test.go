@@ -97,6 +97,7 @@ func TestImporterTriesAgain(t *testing.T) {
 
 		e := app.AwaitStatus("importer", workerfx.StatusSuccess)
 		require.EqualValues(t, 3, e.Runs)
+		synctest.Wait()                         // its end is logged once it has its status
 		require.Len(t, app.Logs("importer"), 6) // a start and an end of each run
 	})
 }
@@ -175,7 +176,7 @@ func ExamplePanicking() {
 func ExampleStubborn() {
 	t := &fakeTB{} // a test has its own t
 	app := fxtest.New(t, workerfx.ProvideWorker(NewServer, workerfx.WithName("server"), workerfx.WithStopTimeout(time.Millisecond),
-		workerfx.WithMiddleware(fxtest.Stubborn(50*time.Millisecond)))).RequireStart()
+		workerfx.WithMiddleware(fxtest.Stubborn(time.Second)))).RequireStart()
 	app.AwaitRuns("server", 1)
 	err := app.Stop(context.Background())
 	fmt.Println(err)

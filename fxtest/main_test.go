@@ -8,11 +8,15 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	time.Local = time.UTC // texts and schedules are in local time
+	goleak.VerifyTestMain(m)
+}
 
 var errBoom = errors.New("boom")
 

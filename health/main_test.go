@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
@@ -15,7 +16,10 @@ import (
 	"github.com/workerfx/workerfx"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	time.Local = time.UTC // texts and schedules are in local time
+	goleak.VerifyTestMain(m)
+}
 
 var errBoom = errors.New("boom")
 

@@ -36,8 +36,8 @@ func (c *Counter) Succeeded() int64 { return c.succeeded.Load() }
 func (c *Counter) Failed() int64 { return c.failed.Load() }
 
 func (c *Counter) count(ctx context.Context, next workerfx.RunFunc) error {
+	c.running.Add(1) // first, so that none that has started is missing
 	c.started.Add(1)
-	c.running.Add(1)
 	end := failed // unless it returns
 	defer func() {
 		switch end {

@@ -119,7 +119,7 @@ func TestEachPassLooksAgainAndCountsForItself(t *testing.T) {
 	before := out.String()
 	write(t, dir, map[string]string{"c": "text"})
 	seen := passes()
-	require.Eventually(t, func() bool { return passes() >= seen+2 }, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return passes() >= seen+3 }, time.Minute, time.Millisecond)
 	metrics := get(t, regexp.MustCompile(`http://\S+`).FindString(log.String()))
 	require.NoError(t, watch.Stop(t.Context()))
 

@@ -60,19 +60,30 @@ func TestFilesThatCannotBeReadVanishOrChangeAreNamedAndSkipped(t *testing.T) {
 
 func TestAFileThatChangesWhileItIsHashedIsSkipped(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "long")
-	require.NoError(t, os.WriteFile(path, make([]byte, 64<<20), 0o600))
-	d, p := newTestDupwatch("", io.Discard), newPass(t.Context(), 1)
+	require.NoError(t, os.WriteFile(path, make([]byte, 2*chunkSize), 0o600))
 	f := scanned(t, path)
-	hashed := make(chan error)
-	go func() {
-		_, err := d.hashFile(p, f)
-		hashed <- err
-	}()
+	var p *pass
+	p = newPass(askedContext{t.Context(), func() { // between chunks
+		if p.hashedBytes.Load() == chunkSize {
+			require.NoError(t, os.Chtimes(path, time.Time{}, f.modified.Add(time.Second)))
+		}
+	}}, 1)
 
-	require.Eventually(t, func() bool { return p.hashedBytes.Load() > 0 }, time.Minute, time.Microsecond)
-	require.NoError(t, os.Chtimes(path, time.Time{}, f.modified.Add(time.Second)))
+	_, err := newTestDupwatch("", io.Discard).hashFile(p, f)
 
-	require.ErrorIs(t, <-hashed, errChanged)
+	require.ErrorIs(t, err, errChanged)
+	require.EqualValues(t, 2*chunkSize, p.hashedBytes.Load())
+}
+
+// askedContext does something whenever it is asked whether it has ended.
+type askedContext struct {
+	context.Context
+	do func()
+}
+
+func (c askedContext) Err() error {
+	c.do()
+	return c.Context.Err()
 }
 
 func TestFileWithAWrongSizeIsSkipped(t *testing.T) {

@@ -94,7 +94,9 @@ func TestARestartServesAgain(t *testing.T) {
 
 	status, _ := send(t, "http://"+second, "")
 	require.Equal(t, http.StatusAccepted, status)
-	require.False(t, accepts(first))
+	if second != first { // the system may give out the same port again
+		require.False(t, accepts(first))
+	}
 }
 
 func TestAServerThatCannotListenIsAFailedRun(t *testing.T) {

@@ -5,9 +5,10 @@ package faults_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"runtime"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -167,26 +168,39 @@ func TestBeingHeldUpWaitingForAGroupOrStuckCostsNothing(t *testing.T) {
 }
 
 func TestAThousandRunsThatHangAtOnceAreReportedQuickly(t *testing.T) {
-	var lines atomic.Int64
+	var reported sync.Map
 	release := make(chan struct{})
 	pool := newPool(t, workerfx.WithLogger(zerolog.New(writerFunc(func(line []byte) {
-		if strings.Contains(string(line), "faults_test.hangHere") {
-			lines.Add(1)
+		if text := string(line); strings.Contains(text, "faults_test.hangHereOnceAlive") {
+			_, text, _ = strings.Cut(text, `"worker":"`)
+			worker, _, _ := strings.Cut(text, `"`)
+			reported.Store(worker, true)
 		}
 	}))))
 	for i := range 1000 {
-		add(t, pool, workerfx.NewWorker(fmt.Sprint("w", i), func(context.Context) error { hangHere(release); return nil },
+		add(t, pool, workerfx.NewWorker(fmt.Sprint("w", i), func(ctx context.Context) error { hangHereOnceAlive(ctx, release); return nil },
 			workerfx.WithHeartbeat(100*time.Millisecond)))
 	}
 	start(t, pool)
-	assert.Eventually(t, func() bool { return lines.Load() == 1000 }, patience, 10*time.Millisecond)
+	assert.Eventually(t, func() bool {
+		n := 0
+		reported.Range(func(any, any) bool { n++; return true })
+		return n == 1000
+	}, patience, 10*time.Millisecond)
 	settle()
 	requireIdle(t)
 	close(release)
 	stop(t, pool)
 }
 
+// hangHereOnceAlive is for a run that may have been reported before it came here, on a busy machine.
+func hangHereOnceAlive(ctx context.Context, release <-chan struct{}) {
+	workerfx.Heartbeat(ctx)
+	<-release
+}
+
 func TestARestartStormWithDefaultSettingsCostsLittle(t *testing.T) {
+	begin := time.Now()
 	pool := newPool(t)
 	for i := range 1000 {
 		add(t, pool, workerfx.NewWorker(fmt.Sprint("w", i), fails, endless))
@@ -194,8 +208,10 @@ func TestARestartStormWithDefaultSettingsCostsLittle(t *testing.T) {
 	start(t, pool)
 	settle()
 	requireIdle(t)
-	for _, e := range pool.Executions() {
-		assert.LessOrEqual(t, e.Runs, int64(3))
+	executions := pool.Executions()
+	most := 1 + int64(math.Log2(1+time.Since(begin).Seconds())) // after 1s, 3s, 7s and so on
+	for _, e := range executions {
+		assert.LessOrEqual(t, e.Runs, most)
 	}
 	stop(t, pool)
 }

@@ -229,9 +229,9 @@ func (g *randomGroup) run(ctx context.Context) error {
 	name := workerfx.CtxWorkerName(ctx)
 	g.begin(ctx, name)
 	defer g.end(name)
-	workerfx.Wait(ctx, time.Duration(1+g.chaos(1000))*time.Millisecond)
+	workerfx.Wait(ctx, time.Duration(1+g.chaos(int(time.Second)))) // to the nanosecond: no two fail at the same moment
 	workerfx.Ready(ctx)
-	workerfx.Wait(ctx, time.Duration(1+g.chaos(5000))*time.Millisecond)
+	workerfx.Wait(ctx, time.Duration(1+g.chaos(int(5*time.Second))))
 	if ctx.Err() != nil {
 		time.Sleep(time.Duration(g.chaos(2000)) * time.Millisecond)
 		return ctx.Err()

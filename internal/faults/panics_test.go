@@ -370,13 +370,22 @@ func (e cyclicError) Unwrap() error {
 
 func TestARunThatReturnsACyclicErrorIsNamedByStop(t *testing.T) {
 	mercy := new(atomic.Bool) // errors.Is goes round in circles for ever
+	begun := make(chan struct{})
 	pool := startPool(t, workerfx.NewWorker("good", untilStopped),
-		workerfx.NewWorker("bad", func(context.Context) error { return cyclicError{mercy} }))
-	time.Sleep(10 * time.Millisecond)
-	requireStraggler(t, pool, "bad", 100*time.Millisecond)
-	good, err := pool.Execution("good")
-	require.NoError(t, err)
-	assert.Equal(t, workerfx.StatusStopped, good.Status)
+		workerfx.NewWorker("bad", func(context.Context) error { close(begun); return cyclicError{mercy} }))
+	<-begun
+	ctx, giveUp := context.WithCancel(t.Context())
+	stopped := make(chan error)
+	go func() { stopped <- pool.Stop(ctx) }()
+	require.Eventually(t, func() bool {
+		good, err := pool.Execution("good")
+		return err == nil && good.Status == workerfx.StatusStopped
+	}, patience, time.Millisecond)
+	giveUp()
+	var late *workerfx.StopError
+	require.ErrorAs(t, <-stopped, &late)
+	require.Len(t, late.Stragglers, 1)
+	require.Equal(t, "bad", late.Stragglers[0].Worker)
 	mercy.Store(true)
 	stop(t, pool)
 }

@@ -322,6 +322,7 @@ func names(pool *workerfx.Pool) (names []string) {
 }
 
 func TestCommandsInEveryOrderAroundStartAndStop(t *testing.T) {
+	before := goleak.IgnoreCurrent()
 	for round := range 20 {
 		s := newStorm(t, uint64(round))
 		all := append(slices.Clone(commands),
@@ -345,7 +346,7 @@ func TestCommandsInEveryOrderAroundStartAndStop(t *testing.T) {
 		wg.Wait()
 		s.finish()
 	}
-	goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	goleak.VerifyNone(t, before)
 }
 
 // TestOneCommandFromManyGoroutines gives the same command to the same worker, again and again.
