@@ -36,10 +36,15 @@ func (a *Autoscaler) Run(ctx context.Context) error {
 	if run == nil {
 		return fmt.Errorf("autoscaler of %q: %w", a.Worker, errNoRun)
 	}
-	if err := a.validate(); err != nil {
+	err := a.validate()
+	if err == nil && a.Worker == run.replica.name {
+		err = fmt.Errorf("autoscaler of %q: it cannot scale itself", a.Worker)
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrDoNotRestart, err)
 	}
 	var changed time.Time
+	wasUnknown := false                                                  // the worker to scale: one line in the log is enough
 	isOver := func() bool { return ctx.Err() != nil || run.isDrained() } // not Draining: a stop ends the call of Demand, too
 	for !isOver() {
 		demand, err := a.Demand(ctx)
@@ -49,9 +54,11 @@ func (a *Autoscaler) Run(ctx context.Context) error {
 		if err == nil {
 			changed, err = a.scale(run.replica.pool, demand, changed)
 		}
-		if err != nil && ctx.Err() == nil {
+		isUnknown := errors.Is(err, ErrUnknownWorker)
+		if err != nil && ctx.Err() == nil && !(isUnknown && wasUnknown) {
 			CtxLogger(ctx).Warn().Err(err).Str("scaled", a.Worker).Msg("autoscaler left the worker as it is")
 		}
+		wasUnknown = isUnknown
 		resume := Standby(ctx)
 		idle.Wait(ctx, cmp.Or(a.Every, 10*time.Second))
 		resume()
@@ -83,17 +90,14 @@ func (a *Autoscaler) scale(pool *Pool, demand float64, changed time.Time) (time.
 }
 
 func (a *Autoscaler) validate() error {
-	switch {
-	case a.Worker == "":
-		return errors.New("autoscaler: Worker is empty")
-	case a.Demand == nil:
-		return fmt.Errorf("autoscaler of %q: Demand is nil", a.Worker)
-	case !(a.PerReplica >= 0) || math.IsInf(a.PerReplica, 0):
-		return fmt.Errorf("autoscaler of %q: PerReplica %v must be a number of at least 0", a.Worker, a.PerReplica)
-	case a.Every < 0:
-		return fmt.Errorf("autoscaler of %q: Every %v must not be negative", a.Worker, a.Every)
-	case a.CoolDown < 0:
-		return fmt.Errorf("autoscaler of %q: CoolDown %v must not be negative", a.Worker, a.CoolDown)
+	var f flaws
+	f.addIf(a.Worker == "", "Worker is empty")
+	f.addIf(a.Demand == nil, "Demand is nil")
+	f.addIf(!(a.PerReplica >= 0) || math.IsInf(a.PerReplica, 0), "PerReplica %v must be a number of at least 0", a.PerReplica)
+	f.addIf(a.Every < 0, "Every %v must not be negative", a.Every)
+	f.addIf(a.CoolDown < 0, "CoolDown %v must not be negative", a.CoolDown)
+	if err := f.err(); err != nil {
+		return fmt.Errorf("autoscaler of %q: %w", a.Worker, err)
 	}
 	return nil
 }

@@ -81,19 +81,13 @@ func (b ExponentialBackoff) withDefaults() ExponentialBackoff {
 
 // Validate returns an error if a field is out of range. The pool calls it when a worker is added.
 func (b ExponentialBackoff) Validate() error {
-	switch {
-	case b.Initial < 0:
-		return fmt.Errorf("initial %v must not be negative", b.Initial)
-	case b.Max < 0:
-		return fmt.Errorf("max %v must not be negative", b.Max)
-	case b.Max != 0 && b.Initial > b.Max:
-		return fmt.Errorf("initial %v is above max %v", b.Initial, b.Max)
-	case b.Multiplier != 0 && !(b.Multiplier >= 1) || math.IsInf(b.Multiplier, 0):
-		return fmt.Errorf("multiplier %v must be a number of at least 1", b.Multiplier)
-	case !(b.Jitter >= 0 && b.Jitter <= 1):
-		return fmt.Errorf("jitter %v must be between 0 and 1", b.Jitter)
-	}
-	return nil
+	var f flaws
+	f.addIf(b.Initial < 0, "initial %v must not be negative", b.Initial)
+	f.addIf(b.Max < 0, "max %v must not be negative", b.Max)
+	f.addIf(b.Max > 0 && b.Initial > b.Max, "initial %v is above max %v", b.Initial, b.Max)
+	f.addIf(b.Multiplier != 0 && !(b.Multiplier >= 1) || math.IsInf(b.Multiplier, 0), "multiplier %v must be a number of at least 1", b.Multiplier)
+	f.addIf(!(b.Jitter >= 0 && b.Jitter <= 1), "jitter %v must be between 0 and 1", b.Jitter)
+	return f.err()
 }
 
 // Validate returns an error if Sleep is negative. The pool calls it when a worker is added.

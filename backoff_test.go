@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/workerfx/workerfx"
 )
@@ -63,4 +64,11 @@ func FuzzExponentialBackoff(f *testing.F) {
 			t.Errorf("%+v: attempt %d waits %v, above %v", backoff, attempt, d, limit)
 		}
 	})
+}
+
+func TestAllFlawsOfAValueAreToldAtOnce(t *testing.T) {
+	require.EqualError(t, workerfx.ExponentialBackoff{Initial: -1, Max: -2, Multiplier: 0.5, Jitter: 2}.Validate(),
+		"initial -1ns must not be negative; max -2ns must not be negative; multiplier 0.5 must be a number of at least 1; jitter 2 must be between 0 and 1")
+	err := newPool(t).Add(workerfx.NewWorker("w", untilStopped, workerfx.WithFailureLimit(workerfx.FailureLimit{Decay: -1})))
+	require.ErrorContains(t, err, "threshold 0 must be at least 1; decay -1ns must be positive; pause 0s must be positive")
 }

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -19,8 +21,10 @@ import (
 // Config is a pool's configuration, such as from a file or the environment. Give it to an app with fx.Supply, or to
 // [NewPool] with [WithConfig]. The zero value has all defaults.
 //
-// The first of these that has a setting wins: Workers by the worker's name, the worker's own options, the options of its
+// The first of these that has a setting wins: Workers by the worker's name, Workers by its group's name, the worker's own options, the options of its
 // group, Defaults, the option's documented default.
+//
+// Durations have a unit, as in "1m30s": a number is taken for nanoseconds. One below a microsecond is an error.
 //
 // A field that does not exist is an error in JSON. Other formats need their strict mode for that:
 // yaml.UnmarshalStrict, or KnownFields(true) of a yaml.v3 decoder, and UnmarshalExact of viper, which sets
@@ -30,7 +34,7 @@ type Config struct {
 	Name string `json:"name,omitempty" yaml:"name,omitempty" mapstructure:"name,omitempty"`
 	// Only lists the workers that this process runs; an empty list means all. Except lists workers that it does not
 	// run. An entry is the name of a worker or a group, or a pattern of [path.Match] such as "report-*". A name that
-	// no worker has is an error.
+	// no worker has, and a pattern that fits none, is an error.
 	Only   []string `json:"only,omitempty" yaml:"only,omitempty" mapstructure:"only,omitempty"`
 	Except []string `json:"except,omitempty" yaml:"except,omitempty" mapstructure:"except,omitempty"`
 	// StopTimeout limits the stop at the end of [Pool.Run]; 0 means 15s. Under Fx the app's stop timeout applies.
@@ -191,26 +195,58 @@ func (c *Config) validate() error {
 	if c.Defaults.Disabled {
 		bad("defaults.disabled", true, "has no meaning; use only or except")
 	}
-	for field, part := range map[string]string{"metrics.namespace": c.Metrics.Namespace, "metrics.subsystem": c.Metrics.Subsystem} {
+	c.Metrics.validate(bad)
+	for field, patterns := range map[string][]string{"only": c.Only, "except": c.Except} {
+		for _, pattern := range patterns {
+			if _, err := path.Match(pattern, ""); err != nil {
+				bad(field, fmt.Sprintf("%q", pattern), err.Error())
+			}
+		}
+	}
+	eachDuration(reflect.ValueOf(*c), "", func(field string, d time.Duration) {
+		if d > 0 && d < time.Microsecond {
+			bad(field, d, fmt.Sprintf("is below a microsecond: is the unit missing, as in \"%ds\"?", d))
+		}
+	})
+	return errors.Join(errs...)
+}
+
+// validate calls bad for each field that is not valid.
+func (c *MetricsConfig) validate(bad addError) {
+	for field, part := range map[string]string{"metrics.namespace": c.Namespace, "metrics.subsystem": c.Subsystem} {
 		if !metricNamePart.MatchString(part) {
 			bad(field, fmt.Sprintf("%q", part), "must be letters, digits and _, and not begin with a digit")
 		}
 	}
-	if !slices.Contains([]ChildrenMetrics{"", ChildrenOwn, ChildrenParent}, c.Metrics.Children) {
-		bad("metrics.children", fmt.Sprintf("%q", c.Metrics.Children), fmt.Sprintf("must be %q or %q", ChildrenOwn, ChildrenParent))
+	if !slices.Contains([]ChildrenMetrics{"", ChildrenOwn, ChildrenParent}, c.Children) {
+		bad("metrics.children", fmt.Sprintf("%q", c.Children), fmt.Sprintf("must be %q or %q", ChildrenOwn, ChildrenParent))
 	}
-	for i, bound := range c.Metrics.Buckets {
-		if bound <= 0 || i > 0 && bound <= c.Metrics.Buckets[i-1] {
-			bad("metrics.buckets", c.Metrics.Buckets, "must be positive and rise")
+	for i, bound := range c.Buckets {
+		if bound <= 0 || i > 0 && bound <= c.Buckets[i-1] {
+			bad("metrics.buckets", c.Buckets, "must be positive and rise")
 			break
 		}
 	}
-	for _, pattern := range slices.Concat(c.Only, c.Except) {
-		if _, err := path.Match(pattern, ""); err != nil {
-			bad("only/except", fmt.Sprintf("%q", pattern), err.Error())
+}
+
+// eachDuration calls f with the name and the value of each duration in v, which has this name. It leaves lists out.
+func eachDuration(v reflect.Value, name string, f func(name string, d time.Duration)) {
+	in := func(part string) string { return strings.TrimPrefix(name+"."+part, ".") }
+	switch {
+	case v.Type() == reflect.TypeFor[time.Duration]():
+		f(name, time.Duration(v.Int()))
+	case v.Kind() == reflect.Pointer && !v.IsNil():
+		eachDuration(v.Elem(), name, f)
+	case v.Kind() == reflect.Struct:
+		for field, value := range v.Fields() {
+			part, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			eachDuration(value, in(part), f)
+		}
+	case v.Kind() == reflect.Map:
+		for key, value := range v.Seq2() {
+			eachDuration(value, in(key.String()), f)
 		}
 	}
-	return errors.Join(errs...)
 }
 
 // overrides returns the entries of Workers for a worker: for its groups first, then for itself.
@@ -242,6 +278,16 @@ func isUnder(name string, workers []string) bool {
 	return false
 }
 
+// fitsAny tells whether a pattern fits one of the names, or could fit a child of one.
+func fitsAny(pattern string, known []string) bool {
+	for ; pattern != ""; pattern = names.Parent(pattern) {
+		if slices.ContainsFunc(known, func(name string) bool { return names.Matches([]string{pattern}, name) }) {
+			return true
+		}
+	}
+	return false
+}
+
 // checkNames returns an error about names in the configuration that no worker has.
 func (c *Config) checkNames(workers []string) error {
 	known := make(map[string]bool, len(workers))
@@ -264,6 +310,8 @@ func (c *Config) checkNames(workers []string) error {
 		for _, pattern := range patterns {
 			if !strings.ContainsAny(pattern, `*?[\`) {
 				check(field, pattern)
+			} else if !fitsAny(pattern, slices.Collect(maps.Keys(known))) {
+				errs = append(errs, fmt.Errorf("%s: %s %q: fits no worker: %w", c.poolTitle(), field, text.Cut(pattern, text.MaxName), ErrUnknownWorker))
 			}
 		}
 	}

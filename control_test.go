@@ -542,6 +542,22 @@ func TestAChildIsNotAddedWithAContextThatHasEnded(t *testing.T) {
 	})
 }
 
+func TestAnAutoscalerOfAWorkerThatIsNotThereSaysSoOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := new(logBuffer)
+		pool, err := workerfx.NewPool(workerfx.WithLogger(*log.logger()))
+		require.NoError(t, err)
+		demand := func(context.Context) (float64, error) { return 1, nil }
+		require.NoError(t, pool.Add(&workerfx.Autoscaler{Worker: "gone", Demand: demand}))
+		require.NoError(t, pool.Add(workerfx.With(&workerfx.Autoscaler{Worker: "self", Demand: demand}, workerfx.WithName("self"))))
+		require.NoError(t, pool.Start(t.Context()))
+		time.Sleep(time.Hour)
+		require.Equal(t, 1, log.count(t, "autoscaler left the worker as it is"))
+		require.ErrorContains(t, execution(t, pool, "self").Err, `autoscaler of "self": it cannot scale itself`)
+		require.NoError(t, pool.Stop(context.Background()))
+	})
+}
+
 func TestAnAutoscalerIsNotStuckBetweenTwoLooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		pool := newPoolWith(t, workerfx.WithConfig(workerfx.Config{Defaults: workerfx.WorkerConfig{Heartbeat: new(5 * time.Second)}}))

@@ -3,6 +3,7 @@ package workerfx
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/workerfx/workerfx/internal/text"
 )
@@ -47,6 +48,23 @@ var (
 	// ErrMaxReplicas is the error of a Scale or More above the worker's limit: see [WithReplicaLimits].
 	ErrMaxReplicas = errors.New("above the worker's largest number of replicas")
 )
+
+// flaws collects what is wrong with a value that has several fields.
+type flaws []string
+
+func (f *flaws) addIf(bad bool, format string, args ...any) {
+	if bad {
+		*f = append(*f, fmt.Sprintf(format, args...))
+	}
+}
+
+// err returns an error with all flaws, or nil.
+func (f flaws) err() error {
+	if len(f) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(f, "; "))
+}
 
 // badValue returns an error about a setting. It names the worker, the field, the value and the reason.
 func badValue(worker, field string, value any, why string) error {

@@ -1,9 +1,6 @@
 package workerfx
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // WithFailureLimit slows the worker down while it fails too often. The default is no such limit.
 func WithFailureLimit(limit FailureLimit) Option {
@@ -23,15 +20,12 @@ type FailureLimit struct {
 }
 
 func (l FailureLimit) validate() error {
-	switch {
-	case l == (FailureLimit{}):
+	if l == (FailureLimit{}) {
 		return nil
-	case l.Threshold < 1:
-		return fmt.Errorf("threshold %d must be at least 1", l.Threshold)
-	case l.Decay <= 0:
-		return fmt.Errorf("decay %v must be positive", l.Decay)
-	case l.Pause <= 0:
-		return fmt.Errorf("pause %v must be positive", l.Pause)
 	}
-	return nil
+	var f flaws
+	f.addIf(l.Threshold < 1, "threshold %d must be at least 1", l.Threshold)
+	f.addIf(l.Decay <= 0, "decay %v must be positive", l.Decay)
+	f.addIf(l.Pause <= 0, "pause %v must be positive", l.Pause)
+	return f.err()
 }

@@ -2,6 +2,7 @@ package workerfx
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -9,6 +10,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace"
 	"go.uber.org/fx"
+
+	"github.com/workerfx/workerfx/internal/nilcheck"
 )
 
 // Module gives an Fx app a *[Pool] with the workers of [ProvideWorker] and [UseWorker]. The pool starts and stops
@@ -62,6 +65,9 @@ type Result struct {
 // workers and configuration at once. An app with more than one pool calls New with Params of its own, and gives
 // each pool a [Config] with its own Name.
 func New(p Params) (Result, error) {
+	if err := p.validate(); err != nil {
+		return Result{}, err
+	}
 	pool, err := newAppPool(poolDependencies{
 		Config: p.Config, ConfigPointer: p.ConfigPointer, Logger: p.Logger, LoggerPointer: p.LoggerPointer, Slog: p.Slog,
 		TracerProvider: p.TracerProvider, SDKTracerProvider: p.SDKTracerProvider,
@@ -75,6 +81,17 @@ func New(p Params) (Result, error) {
 		return Result{}, err
 	}
 	return Result{Pool: pool}, nil
+}
+
+// validate returns an error about required fields that are missing.
+func (p *Params) validate() error {
+	var f flaws
+	f.addIf(nilcheck.IsNil(p.Lifecycle), "Lifecycle is nil")
+	f.addIf(nilcheck.IsNil(p.Shutdowner), "Shutdowner is nil")
+	if err := f.err(); err != nil {
+		return fmt.Errorf("workerfx.New: params: %w", err)
+	}
+	return nil
 }
 
 // newAppPool makes a pool without workers, so that their constructors may take the pool. When an essential worker

@@ -395,3 +395,8 @@ func TestDigReportsErrors(t *testing.T) {
 	require.NoError(t, workerfx.ProvideDig(c, newBrokenJob))
 	assert.ErrorIs(t, workerfx.RunDig(t.Context(), c), errBoom)
 }
+
+func TestNewNamesRequiredParamsThatAreMissing(t *testing.T) {
+	_, err := workerfx.New(workerfx.Params{})
+	require.EqualError(t, err, "workerfx.New: params: Lifecycle is nil; Shutdowner is nil")
+}

@@ -10,7 +10,7 @@ import (
 
 // redelivery is the part of an [unhandledItems] that does not depend on the type of its items.
 type redelivery interface {
-	release(of *replica) (any bool)
+	release(of *replica) (released bool)
 	handToOthers()
 	hasForOthers() bool
 	report() (n int)
@@ -103,16 +103,16 @@ func (u *unhandledItems[T]) take(l *jobLoop, first bool) (item T, ok bool) {
 }
 
 // release lets any replica take the items of one that has ended. It tells whether there are any.
-func (u *unhandledItems[T]) release(of *replica) (any bool) {
+func (u *unhandledItems[T]) release(of *replica) (released bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	for i := range u.items {
 		if u.items[i].owner == of {
-			u.items[i].owner, any = nil, true
+			u.items[i].owner, released = nil, true
 		}
 	}
 	u.countFree()
-	return any
+	return released
 }
 
 // countFree counts the items that any replica may take. u.mu is held.
