@@ -196,16 +196,20 @@ func (c *Config) validate() error {
 		bad("defaults.disabled", true, "has no meaning; use only or except")
 	}
 	c.Metrics.validate(bad)
-	for field, patterns := range map[string][]string{"only": c.Only, "except": c.Except} {
-		for _, pattern := range patterns {
-			if _, err := path.Match(pattern, ""); err != nil {
-				bad(field, fmt.Sprintf("%q", pattern), err.Error())
-			}
+	for _, pattern := range slices.Concat(c.Only, c.Except) {
+		if _, err := path.Match(pattern, ""); err != nil {
+			bad("only/except", fmt.Sprintf("%q", pattern), err.Error())
 		}
 	}
+	return errors.Join(errs...)
+}
+
+// checkUnits returns an error about durations whose unit is most likely missing: a number is taken for nanoseconds.
+func (c *Config) checkUnits() error {
+	var errs []error
 	eachDuration(reflect.ValueOf(*c), "", func(field string, d time.Duration) {
 		if d > 0 && d < time.Microsecond {
-			bad(field, d, fmt.Sprintf("is below a microsecond: is the unit missing, as in \"%ds\"?", d))
+			errs = append(errs, fmt.Errorf("%s: %s %v: is below a microsecond: is the unit missing, as in \"%ds\"?", c.poolTitle(), field, d, d))
 		}
 	})
 	return errors.Join(errs...)

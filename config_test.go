@@ -238,7 +238,7 @@ func TestConfigErrorsNameFieldAndValue(t *testing.T) {
 		`config names worker "mialer": unknown worker; did you mean "mailer"?`:        {Workers: map[string]workerfx.WorkerConfig{"mialer": {}}},
 		`only names worker "gti": unknown worker`:                                     {Only: []string{"gti", "mailer"}},
 		`except names worker "x"`:                                                     {Except: []string{"x"}},
-		`only "[": syntax error in pattern`:                                           {Only: []string{"["}},
+		`only/except "[": syntax error in pattern`:                                    {Only: []string{"["}},
 		`only "reprot-*": fits no worker`:                                             {Only: []string{"reprot-*", "mailer"}},
 		`except "gti/*": fits no worker`:                                              {Except: []string{"gti/*"}},
 		`stopTimeout 10ns: is below a microsecond: is the unit missing, as in "10s"?`: {StopTimeout: 10},

@@ -77,7 +77,7 @@ func (d *workerDependencies) addTo(pool *Pool) error {
 			errs, refused = append(errs, err), append(refused, intendedName(unwrapGroup(g, nil)))
 		}
 	}
-	err := errors.Join(append(errs, pool.checkConfiguredNames(refused...))...)
+	err := errors.Join(append(errs, pool.checkConfig(refused...))...)
 	if err != nil && pool.slot != nil {
 		pool.slot.free()
 	}

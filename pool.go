@@ -154,7 +154,7 @@ func (p *Pool) Start(ctx context.Context) error {
 
 // start is Start, also if ctx has ended.
 func (p *Pool) start(ctx context.Context) error {
-	if err := p.checkConfiguredNames(); err != nil {
+	if err := p.checkConfig(); err != nil {
 		return err
 	}
 	starting, err := p.prepareStart(ctx)
@@ -199,16 +199,17 @@ func (p *Pool) prepareStart(ctx context.Context) (starting []*replica, err error
 // wasStarted tells whether Start has begun, also if the pool has stopped since. The pool's lock is held.
 func (p *Pool) wasStarted() bool { return p.baseCtx != nil }
 
-// checkConfiguredNames returns an error if the configuration names workers that are neither in the pool nor among others.
-func (p *Pool) checkConfiguredNames(others ...string) error {
+// checkConfig returns an error if the configuration names workers that are neither in the pool nor among others, or if a
+// duration seems to have no unit.
+func (p *Pool) checkConfig(others ...string) error {
 	if len(p.config.Workers) == 0 && len(p.config.Only) == 0 && len(p.config.Except) == 0 {
-		return nil
+		return p.config.checkUnits()
 	}
 	names := append(p.names(), others...)
 	p.mu.Lock()
 	names = slices.AppendSeq(names, maps.Keys(p.excluded))
 	p.mu.Unlock()
-	return p.config.checkNames(names)
+	return errors.Join(p.config.checkNames(names), p.config.checkUnits())
 }
 
 // Run starts the pool, waits until ctx ends, an essential worker ends or [Pool.Stop] was called elsewhere, and
