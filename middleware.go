@@ -20,7 +20,11 @@ func wrap(body Worker, ofPool, ofWorker []Middleware) (wrapped Worker, err error
 		return body, nil
 	}
 	defer func() {
-		if r := recover(); r != nil {
+		switch r := recover().(type) {
+		case nil:
+		case safecall.BadArgument:
+			err = r.Err
+		default:
 			err = fmt.Errorf("middleware panicked: %s", safecall.ValueText(r))
 		}
 	}()

@@ -44,8 +44,7 @@ func TestBadInputIsRefusedAtAdd(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			err := newPool(t).Add(workerfx.NewWorker("mailer", succeeds, workerfx.WithMiddleware(test.mw)))
-			assert.ErrorContains(t, err, test.err)
-			assert.ErrorContains(t, err, `"mailer"`)
+			assert.EqualError(t, err, `worker "mailer": `+test.err)
 			assert.PanicsWithError(t, test.err, func() { test.mw(succeeds) }, "by hand")
 		})
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/workerfx/workerfx"
 	"github.com/workerfx/workerfx/internal/nilcheck"
+	"github.com/workerfx/workerfx/internal/safecall"
 )
 
 // ifValid returns mw. If err is not nil, it returns middleware that panics with err when it is put around a worker, as
@@ -14,7 +15,7 @@ func ifValid(err error, mw workerfx.Middleware) workerfx.Middleware {
 	if err == nil {
 		return mw
 	}
-	return func(workerfx.RunFunc) workerfx.RunFunc { panic(err) }
+	return func(workerfx.RunFunc) workerfx.RunFunc { panic(safecall.BadArgument{Err: err}) }
 }
 
 // badValue returns an error about an argument. It names the middleware, the field, the value and the reason.
