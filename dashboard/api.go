@@ -27,7 +27,12 @@ type workersJSON struct {
 
 // workersAPI answers GET api/workers.
 func (h *handler) workersAPI(w http.ResponseWriter, r *http.Request) {
-	l := newList(h.pool.Executions(), h.pool.Excluded(), newQuery(r.URL.Query(), apiSize, apiLargest))
+	q, err := newQuery(r.URL.Query(), apiSize, apiLargest)
+	if err != nil {
+		h.fail(w, r, &requestError{http.StatusBadRequest, err.Error()})
+		return
+	}
+	l := newList(h.pool.Executions(), h.pool.Excluded(), q)
 	answer := workersJSON{
 		Pool: h.pool.Name(), Workers: []reportJSON{}, Disabled: []string{}, Counts: l.Counts,
 		Total: l.Found, Page: l.Page, Pages: l.Pages,

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -33,8 +34,11 @@ type schema struct {
 
 type openAPI struct {
 	Paths map[string]map[string]struct {
-		Parameters []struct{ Name string }
-		Responses  map[string]struct {
+		Parameters []struct {
+			Name   string
+			Schema schema
+		}
+		Responses map[string]struct {
 			Content map[string]struct{ Schema *schema }
 		}
 	}
@@ -107,6 +111,7 @@ func TestTheOpenAPIFileIsWhatTheHandlersDo(t *testing.T) {
 	tried := make(map[string]bool)
 	for _, r := range []request{
 		{"get", "/api/workers", "", "200"},
+		{"get", "/api/workers", "?status=busy", "400"},
 		{"get", "/api/worker", "?name=w", "200"},
 		{"get", "/api/worker", "?name=bad", "200"},
 		{"get", "/api/worker", "?name=nobody", "404"},
@@ -151,6 +156,32 @@ func TestTheAPIHasSearchFilterAndPages(t *testing.T) {
 	require.Equal(t, "a/y", answer.Workers[0].Worker)
 	require.Equal(t, [3]int{2, 2, 2}, [3]int{answer.Total, answer.Page, answer.Pages})
 	require.Equal(t, 2, answer.Counts["pending"])
+}
+
+func TestTheAPIRefusesParametersThatAreWrong(t *testing.T) {
+	h := dashboard.Handler(newPool(t, workerfx.NewWorker("w", untilStopped)))
+	statuses := readOpenAPI(t, h).Paths["/api/workers"]["get"].Parameters[1].Schema.Enum
+	for query, want := range map[string]string{
+		"status=busy":    `status "busy": must be one of ` + strings.Join(statuses, ", "),
+		"page=abc":       `page "abc": must be a number, 1 or more`,
+		"page=0":         `page "0": must be a number, 1 or more`,
+		"limit=abc":      `limit "abc": must be a number, from 1 to 10000`,
+		"limit=-5":       `limit "-5": must be a number, from 1 to 10000`,
+		"limit=20000":    `limit "20000": must be a number, from 1 to 10000`,
+		"limit=1&page=x": `page "x": must be a number, 1 or more`,
+	} {
+		w := get(h, "/api/workers?"+query)
+		require.Equal(t, http.StatusBadRequest, w.Code, query)
+		var answer struct{ Error string }
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &answer))
+		require.Equal(t, want, answer.Error)
+	}
+	for _, status := range statuses {
+		require.Equal(t, http.StatusOK, get(h, "/api/workers?status="+url.QueryEscape(status)).Code, status)
+	}
+	for _, query := range []string{"q=&status=&page=&limit=", "limit=10000&page=99"} {
+		require.Equal(t, http.StatusOK, get(h, "/api/workers?"+query).Code, query)
+	}
 }
 
 // stream opens api/events and returns the lines of its answer.

@@ -2,6 +2,9 @@ package dashboard
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
+	"math"
 	"net/url"
 	"slices"
 	"strconv"
@@ -28,18 +31,41 @@ type query struct {
 	limit  int    // Size, if the request names it
 }
 
-func newQuery(values url.Values, size, largest int) query {
-	number := func(name string, otherwise int) int {
-		if n, err := strconv.Atoi(values.Get(name)); err == nil && n > 0 {
-			return n
-		}
-		return otherwise
-	}
-	limit := min(number("limit", 0), largest)
+// newQuery reads the parameters of a request. If some are wrong, it returns an error that names them, and a query with
+// the defaults in their place.
+func newQuery(values url.Values, size, largest int) (query, error) {
+	status, statusErr := statusIn(values)
+	page, pageErr := numberIn(values, "page", math.MaxInt)
+	limit, limitErr := numberIn(values, "limit", largest)
 	return query{
-		Search: values.Get("q"), Status: values.Get("status"),
-		Page: number("page", 1), Size: cmp.Or(limit, size), limit: limit,
+		Search: values.Get("q"), Status: status,
+		Page: max(page, 1), Size: cmp.Or(limit, size), limit: limit,
+	}, errors.Join(statusErr, pageErr, limitErr)
+}
+
+// statusIn returns the status to filter by, or "" for all.
+func statusIn(values url.Values) (string, error) {
+	status := values.Get("status")
+	if status != "" && !slices.Contains(filters, status) {
+		return "", fmt.Errorf("status %q: must be one of %s", status, strings.Join(filters, ", "))
 	}
+	return status, nil
+}
+
+// numberIn returns a parameter that is a number from 1 to largest. It returns 0 if there is none.
+func numberIn(values url.Values, name string, largest int) (int, error) {
+	text := values.Get(name)
+	if text == "" {
+		return 0, nil
+	}
+	if n, err := strconv.Atoi(text); err == nil && n > 0 && n <= largest {
+		return n, nil
+	}
+	allowed := "1 or more"
+	if largest < math.MaxInt {
+		allowed = fmt.Sprintf("from 1 to %d", largest)
+	}
+	return 0, fmt.Errorf("%s %q: must be a number, %s", name, text, allowed)
 }
 
 // link is the query with another status and page, as part of a link.
@@ -113,7 +139,7 @@ func newList(executions []workerfx.Execution, excluded []string, q query) worker
 func filtersOf(e *workerfx.Execution) []string {
 	found := append(make([]string, 0, 3), e.Status.String())
 	if e.Status != workerfx.StatusError && e.Status != workerfx.StatusStopped {
-		if e.Err != nil {
+		if e.Status == workerfx.StatusWaiting && e.Err != nil { // as in Pool.Health
 			found = append(found, "failing")
 		}
 		if !e.Ready {

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/fx"
 
 	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/internal/constructor"
 	"github.com/workerfx/workerfx/internal/slogwriter"
 )
 
@@ -54,10 +55,9 @@ func New(p Params) (*Server, error) {
 	return server, nil
 }
 
-// ProvideOption adds the [Option] that a constructor returns, such as [WithActions] with the app's own login.
-func ProvideOption(constructor any) fx.Option {
-	return fx.Provide(fx.Annotate(constructor, fx.ResultTags(`group:"dashboard"`)))
-}
+// ProvideOption adds the [Option] that a constructor returns, such as [WithActions] with the app's own login. The
+// constructor is any function that fx.Provide takes. It may return an error, too.
+func ProvideOption(fn any) fx.Option { return provide[Option]("dashboard.ProvideOption", fn) }
 
 // SupplyOptions adds options that need nothing from the app.
 func SupplyOptions(opts ...Option) fx.Option {
@@ -68,5 +68,20 @@ func SupplyOptions(opts ...Option) fx.Option {
 	return fx.Options(all...)
 }
 
-// ProvideSection adds the [Section] that a constructor returns. It may take values of the app.
-func ProvideSection(constructor any) fx.Option { return ProvideOption(constructor) }
+// ProvideSection adds the [Section] that a constructor returns. It may take values of the app, and may return an error,
+// too.
+func ProvideSection(fn any) fx.Option { return provide[Section]("dashboard.ProvideSection", fn) }
+
+// provide adds the T that a constructor returns to the values of [Params]. caller is the function that it was given to.
+func provide[T any](caller string, fn any) fx.Option {
+	want := reflect.TypeFor[T]()
+	c, err := constructor.Inspect(caller, fn)
+	if err == nil && c.Result != want {
+		err = c.Errorf("%v is not a %v", c.Result, want)
+	}
+	if err != nil {
+		return fx.Error(err)
+	}
+	annotations := append(constructor.Annotations[fx.Annotation](fn), fx.ResultTags(`group:"dashboard"`))
+	return fx.Provide(constructor.Locate(fx.Annotate(c.Function, annotations...), c.Function))
+}

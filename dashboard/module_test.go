@@ -100,3 +100,46 @@ func TestAnAddressThatIsTakenFailsTheStart(t *testing.T) {
 	second := fx.New(fx.NopLogger, workerfx.Module, dashboard.Module, fx.Supply(dashboard.Config{Listen: address}))
 	require.ErrorContains(t, second.Start(t.Context()), address)
 }
+
+func newTitled(title string) (dashboard.Section, error) {
+	return dashboard.Section{Name: "titled", Title: title, Pages: http.NotFoundHandler()}, nil
+}
+
+func newLogin(user string) dashboard.Option {
+	return dashboard.WithActions(func(*http.Request) (string, error) { return user, nil })
+}
+
+func newSectionPointer() *dashboard.Section { return nil }
+func newSections() []dashboard.Section      { return nil }
+func newNumber() int                        { return 7 }
+
+func TestConstructorsOfThePageMayBeAnnotated(t *testing.T) {
+	var server *dashboard.Server
+	fxtest.New(t,
+		dashboard.Module,
+		fx.Supply(dashboard.Config{Listen: "127.0.0.1:0"}, fx.Annotate("Things", fx.ResultTags(`name:"title"`)), fx.Annotate("alice", fx.ResultTags(`name:"user"`))),
+		workerfx.ProvideWorker(newWorker),
+		dashboard.ProvideSection(fx.Annotate(newTitled, fx.ParamTags(`name:"title"`))),
+		dashboard.ProvideOption(fx.Annotate(newLogin, fx.ParamTags(`name:"user"`))),
+		fx.Populate(&server),
+	).RequireStart()
+	_, page := fetch(t, http.MethodGet, server.URL(), "")
+	require.Contains(t, page, ">Things</a>")
+	_, answer := fetch(t, http.MethodPost, server.URL()+"api/worker/pause?name=w", "")
+	require.Contains(t, answer, `"user":"alice"`)
+}
+
+func TestAConstructorOfAnotherTypeIsAnError(t *testing.T) {
+	for want, option := range map[string]fx.Option{
+		"dashboard.ProvideSection: got <nil>, want a constructor":           dashboard.ProvideSection(nil),
+		"dashboard.ProvideOption: got <nil>, want a constructor":            dashboard.ProvideOption(nil),
+		"dashboard.Option must return one thing":                            dashboard.ProvideOption(dashboard.WithLogs(nil)),
+		"newSectionPointer): *dashboard.Section is not a dashboard.Section": dashboard.ProvideSection(newSectionPointer),
+		"newSections): []dashboard.Section is not a dashboard.Section":      dashboard.ProvideSection(newSections),
+		"newNumber): int is not a dashboard.Option":                         dashboard.ProvideOption(newNumber),
+		"newTitled): dashboard.Section is not a dashboard.Option":           dashboard.ProvideOption(fx.Annotate(newTitled, fx.ParamTags(`name:"x"`))),
+	} {
+		app := fx.New(fx.NopLogger, workerfx.Module, dashboard.Module, fx.Supply(dashboard.Config{Listen: "127.0.0.1:0"}), option)
+		require.ErrorContains(t, app.Err(), want)
+	}
+}

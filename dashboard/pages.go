@@ -15,6 +15,7 @@ type workersView struct {
 	workerList
 
 	Query  query
+	Wrong  error // the parameters that are wrong, and not used
 	Rows   []row
 	Now    time.Time
 	CanAct bool
@@ -22,7 +23,8 @@ type workersView struct {
 
 // workersPage answers GET / with the list of workers.
 func (h *handler) workersPage(w http.ResponseWriter, r *http.Request) {
-	view := workersView{Query: newQuery(r.URL.Query(), pageSize, apiSize), Now: time.Now(), CanAct: h.authorize != nil}
+	view := workersView{Now: time.Now(), CanAct: h.authorize != nil}
+	view.Query, view.Wrong = newQuery(r.URL.Query(), pageSize, apiSize)
 	view.workerList = newList(h.pool.Executions(), h.pool.Excluded(), view.Query)
 	view.Rows = view.rows()
 	h.render(w, r, http.StatusOK, page{Title: "Workers"}, workersTemplate, view)

@@ -71,6 +71,41 @@ func TestSearchAndFilterAreInTheLinks(t *testing.T) {
 	require.Contains(t, get(h, "/?q=nobody").Body.String(), "No worker has “nobody” in its name")
 }
 
+func TestThePageSaysWhichParametersItDoesNotUse(t *testing.T) {
+	h := dashboard.Handler(newPool(t, workerfx.NewWorker("w", untilStopped)))
+	w := get(h, "/?status=busy&limit=5000")
+	require.Equal(t, http.StatusOK, w.Code)
+	require.Contains(t, w.Body.String(), `Not used: status &#34;busy&#34;: must be one of error, failing`)
+	require.Contains(t, w.Body.String(), `limit &#34;5000&#34;: must be a number, from 1 to 1000`)
+	require.Contains(t, w.Body.String(), `id="worker-w"`)
+	require.NotContains(t, get(h, "/?status=running&limit=5").Body.String(), "Not used")
+}
+
+func TestAWorkerThatRunsAgainIsNotFailing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		runs := 0
+		pool := startPool(t, workerfx.NewWorker("w", func(ctx context.Context) error {
+			if runs++; runs == 1 {
+				return errBoom
+			}
+			return untilStopped(ctx)
+		}, workerfx.WithMaxAttempts(0), workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Hour})))
+		h := dashboard.Handler(pool)
+		synctest.Wait()
+		require.Error(t, pool.Health())
+		require.Contains(t, get(h, "/").Body.String(), `<span class="dot failing"></span>failing <b>1</b>`)
+		require.Contains(t, get(h, "/").Body.String(), `<span class="why">boom</span>`)
+		require.Contains(t, get(h, "/api/workers?status=failing").Body.String(), `"total":1`)
+
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		require.NoError(t, pool.Health())
+		require.NotRegexp(t, "failing|boom", get(h, "/").Body.String())
+		require.Contains(t, get(h, "/api/workers?status=failing").Body.String(), `"total":0`)
+		require.Contains(t, get(h, "/worker?name=w").Body.String(), `<pre class="why">boom</pre>`, "the last error stays")
+	})
+}
+
 func TestManyWorkersComePageByPage(t *testing.T) {
 	pool := newPool(t)
 	for i := range 230 {

@@ -56,6 +56,9 @@ func (r reportJSON) Unready() bool {
 	return !r.Ready && r.Status != workerfx.StatusError.String() && r.Status != workerfx.StatusStopped.String()
 }
 
+// Recovered tells whether the replica runs again after its last failure, and is ready. A list then leaves the error out.
+func (r reportJSON) Recovered() bool { return r.Status == running && r.Ready }
+
 // eventJSON is an event of a replica.
 type eventJSON struct {
 	Time        time.Time `json:"time"`

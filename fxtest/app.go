@@ -22,8 +22,9 @@ type TB interface {
 	Fatalf(format string, args ...any)
 }
 
-// App is an Fx app under test. Methods that can fail the test must be called from the test's goroutine, as
-// [testing.T.FailNow]. Other methods may be called from any goroutine. All results are copies.
+// App is an Fx app under test. Methods that can end the test must be called from the test's goroutine, as
+// [testing.T.FailNow]: those whose names begin with Await, Metric or Require, and Trigger. Other methods may be called
+// from any goroutine. All results are copies.
 type App struct {
 	*fxapp.App
 

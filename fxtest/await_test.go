@@ -70,7 +70,8 @@ func TestAwaitUnknownWorkerNamesTheKnown(t *testing.T) {
 
 	tb = &fakeTB{}
 	failure = tb.run(func() { fxtest.New(tb).Within(-1).AwaitStatus("mailer", workerfx.StatusRunning) })
-	require.Equal(t, "awaited status running for 0s: worker \"mailer\": "+workerfx.ErrUnknownWorker.Error()+"\n", failure)
+	require.Equal(t, "awaited status running for 0s: worker \"mailer\": "+workerfx.ErrUnknownWorker.Error()+
+		"\n  the app has not started: was RequireStart called?\n", failure)
 }
 
 func TestAwaitWorkerThatIsAddedLater(t *testing.T) {
@@ -83,6 +84,73 @@ func TestAwaitWorkerThatIsAddedLater(t *testing.T) {
 		}()
 		app.AwaitStatus("late", workerfx.StatusRunning)
 		require.NoError(t, <-added)
+	})
+}
+
+func TestAwaitInVainTellsWhyTheWorkerDoesNotRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for want, await := range map[string]func(tb fxtest.TB){
+			"worker \"mailer\": awaited 1 runs for 1h0m0s\n  the app has not started: was RequireStart called?\n  last report: pending": func(tb fxtest.TB) {
+				fxtest.New(tb, failing(1)).Within(time.Hour).AwaitRuns("mailer", 1)
+			},
+			"pool is not started\n  the app has not started: was RequireStart called?\n": func(tb fxtest.TB) {
+				fxtest.New(tb, failing(1)).Within(time.Hour).AwaitReady()
+			},
+			"worker \"mailer\": awaited 2 runs for 1h0m0s\n  the worker has ended: it does not run again by itself\n  last report: error": func(tb fxtest.TB) {
+				fxtest.New(tb, failing(1)).RequireStart().Within(time.Hour).AwaitRuns("mailer", 2)
+			},
+			"worker \"mailer\": awaited 2 runs for 1h0m0s\n  last report: waiting": func(tb fxtest.TB) {
+				fxtest.New(tb, workerfx.ProvideWorker(newMailer, workerfx.WithName("mailer"), workerfx.WithMaxAttempts(0),
+					workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: 2 * time.Hour}))).RequireStart().Within(time.Hour).AwaitRuns("mailer", 2)
+			},
+		} {
+			tb := &fakeTB{}
+			require.Contains(t, tb.run(func() { await(tb) }), want)
+		}
+	})
+}
+
+func TestAwaitFailsAtOnceWhenThePoolIsStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const why = "\n  the pool is stopped: no run begins any more\n"
+		for want, await := range map[string]func(app *fxtest.App){
+			"worker \"mailer\": awaited 2 runs for ": func(app *fxtest.App) { app.AwaitRuns("mailer", 2) },
+			"worker \"mailer\": awaited 3 runs for ": func(app *fxtest.App) { app.RequireStop(); app.AwaitRuns("mailer", 3) },
+			"awaited status running for ":            func(app *fxtest.App) { app.RequireStop(); app.AwaitStatus("late", workerfx.StatusRunning) },
+		} {
+			tb := &fakeTB{}
+			begun := time.Now()
+			failure := tb.run(func() {
+				await(fxtest.New(tb, workerfx.ProvideWorker(newMailer, workerfx.WithName("mailer"), workerfx.WithEssential())).RequireStart())
+			})
+			require.Contains(t, failure, want)
+			require.Contains(t, failure, why)
+			require.Less(t, time.Since(begun), time.Second)
+		}
+	})
+}
+
+func TestAwaitSeesTheEndOfARunThatOutlastsTheStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := fxtest.New(t, workerfx.ProvideWorker(func() workerfx.Worker {
+			return workerfx.NewWorker("server", untilStopped, workerfx.WithStopTimeout(time.Second), workerfx.WithMiddleware(fxtest.Stubborn(time.Hour)))
+		})).RequireStart()
+		app.AwaitStatus("server", workerfx.StatusRunning)
+		require.Error(t, app.Stop(t.Context()))
+		app.AwaitStatus("server", workerfx.StatusStopped)
+	})
+}
+
+func TestAwaitSeesAnAppThatIsStartedLater(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := fxtest.New(t, failing(1))
+		started := make(chan error, 1)
+		go func() {
+			time.Sleep(time.Minute)
+			started <- app.Start(t.Context())
+		}()
+		app.AwaitRuns("mailer", 1)
+		require.NoError(t, <-started)
 	})
 }
 

@@ -29,13 +29,14 @@ func (a *App) reportFailure() {
 	a.tb.Logf("the app when the test failed%s", a.reports(""))
 }
 
-// awaitFailure is the text of a wait that took too long: what the wait was for, the worker's last report, and what happened beside it.
-func (a *App) awaitFailure(worker, wanted string, limit time.Duration, e workerfx.Execution, err error) string {
+// awaitFailure is the text of a wait that failed: what the wait was for, why it failed if that is known, the worker's
+// last report, and what happened beside it.
+func (a *App) awaitFailure(worker, wanted string, waited time.Duration, e workerfx.Execution, err error) string {
 	var b strings.Builder
 	if err != nil {
-		fmt.Fprintf(&b, "awaited %s for %v: %v", wanted, limit, err)
+		fmt.Fprintf(&b, "awaited %s for %v: %v%s", wanted, waited, err, a.obstacle(e))
 	} else {
-		fmt.Fprintf(&b, "worker %q: awaited %s for %v\n  last report: %s", worker, wanted, limit, summary(e))
+		fmt.Fprintf(&b, "worker %q: awaited %s for %v%s\n  last report: %s", worker, wanted, waited, a.obstacle(e), summary(e))
 		if e.Err != nil {
 			fmt.Fprintf(&b, "\n  last failure: %s", text.OneLine(e.ErrText))
 		}
@@ -43,6 +44,32 @@ func (a *App) awaitFailure(worker, wanted string, limit time.Duration, e workerf
 	}
 	b.WriteString(a.reports(worker))
 	return b.String()
+}
+
+// obstacle is a line that says why the replica does not run, or nothing.
+func (a *App) obstacle(e workerfx.Execution) string {
+	switch {
+	case a.isStopped():
+		return "\n  the pool is stopped: no run begins any more"
+	case hasEnded(e):
+		return "\n  the worker has ended: it does not run again by itself"
+	}
+	return a.notStarted()
+}
+
+// notStarted is a line that says that the app has not started, or nothing.
+func (a *App) notStarted() string {
+	if a.Pool.Health() == workerfx.ErrNotStarted { //nolint:errorlint // a wrapped one is a worker's
+		return "\n  the app has not started: was RequireStart called?"
+	}
+	return ""
+}
+
+// isStopped tells whether the pool has stopped, or stops.
+func (a *App) isStopped() bool {
+	err := a.Pool.Health()
+	_, ofWorkers := err.(*workerfx.HealthError)                      //nolint:errorlint // a wrapped one comes with ErrPoolStopped
+	return err != nil && !ofWorkers && err != workerfx.ErrNotStarted //nolint:errorlint // as in notStarted
 }
 
 // reports are the reports on all workers but one, in a line each, and the last log lines.

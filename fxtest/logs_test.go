@@ -85,7 +85,6 @@ func TestLogsOfAllLevels(t *testing.T) {
 	require.Equal(t, "no level", levels[zerolog.NoLevel].Message)
 	require.Equal(t, map[string]any{"nested": true}, levels[zerolog.NoLevel].Fields["dict"])
 	require.EqualValues(t, 5, levels[zerolog.ErrorLevel].Fields["time"], "it is none")
-	require.Empty(t, app.Logs("nobody"))
 	require.Greater(t, len(app.Logs()), len(app.Logs("talker")), "the pool's own")
 }
 
@@ -104,7 +103,8 @@ func TestRecordsAreCopies(t *testing.T) {
 
 func TestSpansCarryTheRunTheyAreOf(t *testing.T) {
 	inAndOutOfBubble(t, func(t *testing.T) {
-		app := fxtest.New(t, failing(1)).RequireStart()
+		app := fxtest.New(t, failing(1),
+			workerfx.ProvideWorker(func() workerfx.Worker { return workerfx.NewWorker("idle", untilStopped) })).RequireStart()
 		e := app.AwaitStatus("mailer", workerfx.StatusError)
 		spans := app.Spans("mailer")
 		require.Len(t, spans, 1)
@@ -112,7 +112,52 @@ func TestSpansCarryTheRunTheyAreOf(t *testing.T) {
 		require.Equal(t, "worker", spans[0].InstrumentationScope().Name)
 		require.ElementsMatch(t, spans[0].Attributes(),
 			[]attribute.KeyValue{attribute.String("Worker", "mailer"), attribute.String("WorkerExecutionID", e.ID)})
-		require.Empty(t, app.Spans("nobody"))
+		require.Empty(t, app.Spans("idle"))
+	})
+}
+
+func TestRecordsOfAnUnknownWorkerFailTheTest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		tb := &fakeTB{}
+		failure := tb.run(func() {
+			app := fxtest.New(tb, failing(1), workerfx.ProvideWorker(newFeed), fx.Supply(workerfx.Config{Except: []string{"feed"}})).RequireStart()
+			app.AwaitStatus("mailer", workerfx.StatusError)
+			read := make(chan struct{})
+			go func() {
+				defer close(read)
+				app.Logs("mailer", "poler")
+				app.Spans("mailer", "poler")
+			}()
+			<-read
+			require.Empty(t, app.Logs("feed"), "a worker that is excluded")
+			require.Empty(t, app.Spans("feed"))
+		})
+		const there = "the pool has no such worker; there are:\n  \"feed\"\n  \"mailer\"\n"
+		require.Equal(t, `Logs("poler"): `+there+`Spans("poler"): `+there, failure)
+
+		tb = &fakeTB{}
+		require.Equal(t, "Logs(\"poler\"): the pool has no such worker; there are: none\n", tb.run(func() { fxtest.New(tb).Logs("poler") }))
+	})
+}
+
+func TestRecordsOfAWorkerThatIsGoneAreKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		app := fxtest.New(t, workerfx.ProvideWorker(func() workerfx.Worker {
+			return workerfx.NewWorker("parent", func(ctx context.Context) error {
+				if err := workerfx.AddChild(ctx, workerfx.NewWorker("child", untilStopped)); err != nil {
+					return err
+				}
+				workerfx.Wait(ctx, time.Second)
+				return workerfx.RemoveChild(ctx, "child")
+			})
+		})).RequireStart()
+		app.AwaitStatus("parent", workerfx.StatusSuccess)
+		require.NoError(t, app.Pool.Remove(t.Context(), "parent"))
+		synctest.Wait()
+		require.Empty(t, app.Pool.Executions())
+		require.NotEmpty(t, app.Logs("parent"))
+		require.NotEmpty(t, app.Logs("parent/child"))
+		require.Empty(t, app.Spans("parent", "parent/child"))
 	})
 }
 

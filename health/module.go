@@ -2,10 +2,12 @@ package health
 
 import (
 	"net/http"
+	"reflect"
 
 	"go.uber.org/fx"
 
 	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/internal/constructor"
 )
 
 // checksGroup is the value group of checks.
@@ -36,7 +38,16 @@ func New(p Params) Result {
 	return Result{Handler: p.Config.Handler(p.Pool, p.Checks...)}
 }
 
-// ProvideCheck adds the [Check] that a constructor returns to /readyz.
-func ProvideCheck(constructor any) fx.Option {
-	return fx.Provide(fx.Annotate(constructor, fx.ResultTags(checksGroup)))
+// ProvideCheck adds the [Check] that a constructor returns to /readyz. The constructor is any function that fx.Provide
+// takes. Its first result is a Check. Its second result, if there is one, is an error.
+func ProvideCheck(fn any) fx.Option {
+	c, err := constructor.Inspect("health.ProvideCheck", fn)
+	if err == nil && c.Result != reflect.TypeFor[Check]() {
+		err = c.Errorf("%v is not a health.Check", c.Result)
+	}
+	if err != nil {
+		return fx.Error(err)
+	}
+	annotations := append(constructor.Annotations[fx.Annotation](fn), fx.ResultTags(checksGroup))
+	return fx.Provide(constructor.Locate(fx.Annotate(c.Function, annotations...), c.Function))
 }

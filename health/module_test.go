@@ -55,3 +55,45 @@ func TestModuleServesThePoolAndTheAppsChecks(t *testing.T) {
 		require.Equal(t, 200, status)
 	})
 }
+
+func newNamedCheck(name string) (health.Check, error) {
+	return health.Check{Name: name, Check: func(context.Context) error { return nil }}, nil
+}
+
+func newPointerCheck() *health.Check { return &health.Check{Name: "database"} }
+func newCheckFunc() func(context.Context) error {
+	return func(context.Context) error { return errBoom }
+}
+func newTwoChecks() (health.Check, health.Check)        { return health.Check{}, health.Check{} }
+func newBrokenCheck(*http.Client) (health.Check, error) { return health.Check{}, errBoom }
+
+func TestAConstructorOfACheckMayBeAnnotated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var e endpoint
+		fxtest.New(t,
+			health.Module,
+			fx.Supply(fx.Annotate("cache", fx.ResultTags(`name:"check"`))),
+			health.ProvideCheck(fx.Annotate(newNamedCheck, fx.ParamTags(`name:"check"`))),
+			fx.Populate(&e),
+		).RequireStart()
+		status, answer := probe(e.Handler, "/readyz?verbose")
+		require.Equal(t, 200, status)
+		require.Contains(t, answer, "[+] cache ok\n")
+	})
+}
+
+func TestAConstructorThatMakesNoCheckIsAnError(t *testing.T) {
+	for want, fn := range map[string]any{
+		"health.ProvideCheck: got <nil>, want a constructor":                                            nil,
+		"health.ProvideCheck: got health.Check, want a constructor":                                     health.Check{},
+		"health_test.newPointerCheck): *health.Check is not a health.Check":                             newPointerCheck,
+		"health_test.newPointerCheck): *health.Check is not":                                            fx.Annotate(newPointerCheck, fx.ResultTags(`name:"x"`)),
+		"health_test.newCheckFunc): func(context.Context) error is not a health.Check":                  newCheckFunc,
+		"health_test.newTwoChecks): func() (health.Check, health.Check) must return one thing":          newTwoChecks,
+		"missing dependencies for function \"github.com/workerfx/workerfx/health_test\".newBrokenCheck": newBrokenCheck,
+	} {
+		var e endpoint
+		app := fx.New(fx.NopLogger, workerfx.Module, health.Module, health.ProvideCheck(fn), fx.Populate(&e))
+		require.ErrorContains(t, app.Err(), want)
+	}
+}
