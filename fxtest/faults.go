@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/internal/safecall"
 )
 
 // Failing returns middleware with which the first n runs of a worker fail with err, without calling it. Later runs are
@@ -65,5 +66,5 @@ func firstRuns(name string, n int, fault func() error) workerfx.Middleware {
 // invalid returns middleware that panics with err when it is put around a worker. The pool turns the panic into an error
 // that names the worker.
 func invalid(err error) workerfx.Middleware {
-	return func(workerfx.RunFunc) workerfx.RunFunc { panic(err) }
+	return func(workerfx.RunFunc) workerfx.RunFunc { panic(safecall.BadArgument{Err: err}) }
 }

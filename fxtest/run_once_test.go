@@ -108,16 +108,16 @@ func TestRunOnceFailsTheTestForABadWorker(t *testing.T) {
 		`fxtest.RunOnce: worker "w": option 2 is nil`: func(tb fxtest.TB) {
 			fxtest.RunOnce(tb, workerfx.NewWorker("w", untilStopped), workerfx.WithReadiness(), nil)
 		},
-		`"w": middleware panicked: fxtest.Failing: n -1`: func(tb fxtest.TB) {
+		`"w": fxtest.Failing: n -1`: func(tb fxtest.TB) {
 			fxtest.RunOnce(tb, workerfx.NewWorker("w", untilStopped), workerfx.WithMiddleware(fxtest.Failing(-1, errBoom)))
 		},
-		`"w": middleware panicked: fxtest.Failing: err is nil`: func(tb fxtest.TB) {
+		`"w": fxtest.Failing: err is nil`: func(tb fxtest.TB) {
 			fxtest.RunOnce(tb, workerfx.NewWorker("w", untilStopped), workerfx.WithMiddleware(fxtest.Failing(1, nil)))
 		},
-		`"w": middleware panicked: fxtest.Panicking: n -1`: func(tb fxtest.TB) {
+		`"w": fxtest.Panicking: n -1`: func(tb fxtest.TB) {
 			fxtest.RunOnce(tb, workerfx.NewWorker("w", untilStopped), workerfx.WithMiddleware(fxtest.Panicking(-1, 0)))
 		},
-		`"w": middleware panicked: fxtest.Stubborn: d -1ns`: func(tb fxtest.TB) {
+		`"w": fxtest.Stubborn: d -1ns`: func(tb fxtest.TB) {
 			fxtest.RunOnce(tb, workerfx.NewWorker("w", untilStopped), workerfx.WithMiddleware(fxtest.Stubborn(-1)))
 		},
 	} {
