@@ -120,5 +120,5 @@ func Locate(annotated, fn any) any {
 
 // isAnnotated tells whether fx.Annotate returned v.
 func isAnnotated(v reflect.Value) bool {
-	return v.Kind() == reflect.Struct && v.Type().PkgPath() == "go.uber.org/fx" && v.FieldByName("Target").IsValid()
+	return v.Kind() == reflect.Struct && v.Type().PkgPath() == "go.uber.org/fx" && v.FieldByName("Annotations").IsValid() // fx.Annotated has none
 }

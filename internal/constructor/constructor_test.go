@@ -42,7 +42,7 @@ func TestInspectTellsNameResultAndFunction(t *testing.T) {
 
 func TestInspectRefusesWhatIsNoConstructor(t *testing.T) {
 	var none func() int
-	for _, fn := range []any{nil, 7, none, fx.Annotate(7), struct{ Target any }{newThing}} {
+	for _, fn := range []any{nil, 7, none, fx.Annotate(7), fx.Annotated{Group: "g", Target: newThing}, struct{ Target any }{newThing}} {
 		_, err := constructor.Inspect("p.Provide", fn)
 		assert.ErrorContains(t, err, "p.Provide: got ", "%v", fn)
 	}
