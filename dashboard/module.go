@@ -36,13 +36,7 @@ type Params struct {
 // New makes the server, and lets it start and stop with the app. The start fails if the configuration is not valid or
 // the address is taken.
 func New(p Params) (*Server, error) {
-	logger := p.Logger
-	switch {
-	case p.Pointer != nil:
-		logger = *p.Pointer
-	case reflect.ValueOf(p.Logger).IsZero() && p.Slog != nil:
-		logger = slogwriter.New(p.Slog)
-	}
+	logger, _ := slogwriter.Choose(p.Pointer, p.Logger, p.Slog)
 	options := p.Options
 	for _, section := range p.Sections {
 		options = append(options, WithSection(section))

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"reflect"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
@@ -110,15 +109,10 @@ type params struct {
 
 // logger is the app's logger. Without it, errors go to stderr, such as jobs that are given up.
 func (p *params) logger() zerolog.Logger {
-	switch {
-	case p.LoggerPointer != nil:
-		return *p.LoggerPointer
-	case reflect.ValueOf(p.Logger).IsZero() && p.Slog != nil:
-		return slogwriter.New(p.Slog)
-	case reflect.ValueOf(p.Logger).IsZero():
-		return zerolog.New(os.Stderr).Level(zerolog.ErrorLevel).With().Timestamp().Logger()
+	if logger, ok := slogwriter.Choose(p.LoggerPointer, p.Logger, p.Slog); ok {
+		return logger
 	}
-	return p.Logger
+	return zerolog.New(os.Stderr).Level(zerolog.ErrorLevel).With().Timestamp().Logger()
 }
 
 // openAppQueue makes the queue of the app, and appends its hooks.

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +19,20 @@ import (
 // the time. It may be used from many goroutines, as the slog logger may.
 func New(to *slog.Logger) zerolog.Logger {
 	return zerolog.New(writer{to.Handler()}).Level(zerolog.TraceLevel)
+}
+
+// Choose returns the logger of an app that may provide several: the pointer, else the value, else the slog logger. ok is false
+// if there is none.
+func Choose(pointer *zerolog.Logger, value zerolog.Logger, slogger *slog.Logger) (logger zerolog.Logger, ok bool) {
+	switch {
+	case pointer != nil:
+		return *pointer, true
+	case !reflect.ValueOf(value).IsZero():
+		return value, true
+	case slogger != nil:
+		return New(slogger), true
+	}
+	return value, false
 }
 
 // Enabled tells whether a slog logger writes lines of a level. If its handler panics, it is asked again for the line.
