@@ -105,7 +105,8 @@ func TestBadConfigurationIsRefusedBeforeAnythingStarts(t *testing.T) {
 		"hooks":                 {[]fx.Option{queue.Module(file), queue.ProvideHooks(func() int { return 7 })}, "int is not queue.Hooks"},
 		"cron":                  {[]fx.Option{queue.Module(file), queue.Periodic("61 * * * *", mail{})}, `periodic job of kind "mail": cron "61 * * * *"`},
 		"short interval":        {[]fx.Option{queue.Module(file), queue.Periodic("@every 1ms", mail{})}, "must be at least a second"},
-		"periodic options":      {[]fx.Option{queue.Module(file), queue.Periodic("@daily", mail{}, queue.Priority(7))}, "priority 7"},
+		"periodic options": {[]fx.Option{queue.Module(file), queue.Periodic("@daily", mail{}, queue.Priority(7), queue.MaxAttempts(0))}, `queue.Periodic: cron "@daily": enqueue "mail": priority 7: must be from 1, the first to be worked, to 4
+queue.Periodic: cron "@daily": enqueue "mail": max attempts 0`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := errorOf(c.opts...)

@@ -80,7 +80,7 @@ func ProvideHooks(fn any) fx.Option {
 func Periodic(cron string, args Args, opts ...EnqueueOption) fx.Option {
 	p, err := newPeriodic(cron, args, opts)
 	if err != nil {
-		return fx.Error(fmt.Errorf("queue.Periodic: %w", err))
+		return fx.Error(err)
 	}
 	return fx.Options(
 		fx.Provide(fx.Annotated{Group: "queue", Target: func() registration { return registration{periodic: p} }}),
