@@ -280,17 +280,31 @@ func TestTransactionThatCannotBeUsedIsAnError(t *testing.T) {
 		pgxTx, err := db.openPostgres(t).Begin(ctx)
 		require.NoError(t, err)
 		require.NoError(t, pgxTx.Commit(ctx))
+		foreign, err := newSQLite(t).openSQLite(t).BeginTx(ctx, nil)
+		require.NoError(t, err)
+		defer foreign.Rollback()
 		a := startApp(t, db)
 		for want, tx := range map[string]any{
-			"transaction is a <nil>, want a pgx.Tx or a *sql.Tx as the app's queue is PostgreSQL at": nil,
-			"transaction is a *sql.DB, want a pgx.Tx or a *sql.Tx":                                   raw,
-			"transaction is a nil *sql.Tx":                                                           (*sql.Tx)(nil),
-			"transaction is a nil *pgxpool.Tx":                                                       (*pgxpool.Tx)(nil),
-			"transaction has ended before: sql":                                                      ended(raw),
-			"transaction has ended before: tx is closed":                                             pgxTx,
+			`transaction is not one of pgx's driver "pgx" for database/sql, as the app's queue is PostgreSQL at`: foreign,
+			"transaction is a <nil>, want a pgx.Tx or a *sql.Tx as the app's queue is PostgreSQL at":             nil,
+			"transaction is a *sql.DB, want a pgx.Tx or a *sql.Tx":                                               raw,
+			"transaction is a nil *sql.Tx":               (*sql.Tx)(nil),
+			"transaction is a nil *pgxpool.Tx":           (*pgxpool.Tx)(nil),
+			"transaction has ended before: sql":          ended(raw),
+			"transaction has ended before: tx is closed": pgxTx,
 		} {
 			_, err := a.client.EnqueueTx(ctx, tx, mail{})
 			require.ErrorContains(t, err, `queue: enqueue "mail": `+want)
+		}
+		for _, spoil := range []string{`SELECT nonsense`, `SELECT pg_terminate_backend(pg_backend_pid())`} {
+			tx, err := raw.BeginTx(ctx, nil)
+			require.NoError(t, err)
+			_, err = tx.ExecContext(ctx, spoil)
+			require.Error(t, err)
+			_, err = a.client.EnqueueTx(ctx, tx, mail{})
+			require.Error(t, err)
+			require.NotContains(t, err.Error(), "driver \"pgx\"", "it is one of pgx, and of no use any more")
+			_ = tx.Rollback()
 		}
 		require.Zero(t, db.count(t, `SELECT count(*) FROM river_job`))
 	})
