@@ -81,12 +81,10 @@ func queryOf(values url.Values) (query, error) {
 	q := query{State: values.Get("state"), Kind: values.Get("kind"), Queue: values.Get("queue"), Limit: pageSize}
 	var err, limitErr error
 	if after := values.Get("after"); after != "" {
-		q.After, err = parseNumber("after", after, 64)
+		q.After, err = parseNumber[int64]("after", after)
 	}
 	if limit := values.Get("limit"); limit != "" {
-		var n int64
-		n, limitErr = parseNumber("limit", limit, strconv.IntSize)
-		q.Limit = int(n)
+		q.Limit, limitErr = parseNumber[int]("limit", limit)
 	}
 	if err := errors.Join(err, limitErr); err != nil {
 		return q, err
@@ -99,12 +97,12 @@ func queryOf(values url.Values) (query, error) {
 }
 
 // parseNumber reads a number of a request. The error names the field and the value.
-func parseNumber(field, text string, bits int) (int64, error) {
-	n, err := strconv.ParseInt(text, 10, bits)
-	if err != nil {
-		return 0, fmt.Errorf("%s %.40q: must be a whole number of at most %d bits", field, text, bits)
+func parseNumber[N int | int64](field, text string) (N, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || int64(N(n)) != n {
+		return 0, fmt.Errorf("%s %.40q: must be a whole number of at most 64 bits", field, text)
 	}
-	return n, nil
+	return N(n), nil
 }
 
 // String says which jobs the query chooses, such as `state "discarded", kind "mail"`.
@@ -155,7 +153,7 @@ func (s *section) isHidden(kind string) bool { return slices.Contains(s.client.a
 
 // job returns a job, and the trace of the span that enqueued it, if there is one.
 func (s *section) job(r *http.Request) (job JobInfo, trace string, err error) {
-	id, err := parseNumber("id", r.URL.Query().Get("id"), 64)
+	id, err := parseNumber[int64]("id", r.URL.Query().Get("id"))
 	if err != nil {
 		return JobInfo{}, "", badRequest{err}
 	}

@@ -50,7 +50,7 @@ func targetOf(form url.Values) (t target, err error) {
 		return t, err
 	}
 	for _, text := range form["id"] {
-		id, err := parseNumber("id", text, 64)
+		id, err := parseNumber[int64]("id", text)
 		if err != nil {
 			return t, err
 		}
