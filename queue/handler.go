@@ -29,9 +29,13 @@ import (
 //	the worker stops
 //
 // The context carries the logger, with the fields "worker", "workerExecutionID" (the job's ID), "kind" and
-// "attempt", the tracer with the job's span, and the job itself ([CtxJob]). It ends when the handler's timeout
-// passes, when the job is cancelled ([Client.Cancel]), when the time for the worker's stop is nearly over, when the
-// liveness lock of the worker is lost ([ErrLockLost]), and when the database refuses to work ([ErrDatabaseRefuses]).
+// "attempt", the tracer with the job's span, and the job itself ([CtxJob]). [context.Cause] says why it has ended:
+//
+//	context.DeadlineExceeded  the handler's timeout has passed ([WithTimeout])
+//	ErrCancelled              the job was cancelled ([Client.Cancel])
+//	workerfx.ErrStopping      the worker stops, and the time for its jobs is over
+//	ErrLockLost               the worker has lost its lock, and others may take over the job
+//	ErrDatabaseRefuses        the database refuses to work
 type Handler[A Args] interface {
 	Handle(ctx context.Context, job *Job[A]) error
 }
