@@ -22,8 +22,12 @@ func (a *appQueue) checkWorker(queue string) error {
 	worker := groupName + "/" + queue
 	settings, err := a.pool.Settings(worker)
 	if err != nil {
+		renamed := a.renamedWorkers()
+		if len(renamed) == 0 {
+			return nil // the app has removed it from the pool
+		}
 		return fmt.Errorf("queue %q: option WithName: its worker must be %q, and the pool has %q: leave the option out",
-			queue, worker, a.renamedWorkers())
+			queue, worker, renamed)
 	}
 	i := slices.IndexFunc(settings, func(s workerfx.Setting) bool { return s.Name == "schedule" })
 	if schedule := settings[i]; schedule.Source != workerfx.SourceDefault {

@@ -46,6 +46,13 @@ func TestAQueuesWorkerHasNoScheduleAndNoOtherName(t *testing.T) {
 	}
 }
 
+func TestAQueuesWorkerMayBeRemovedBeforeTheStart(t *testing.T) {
+	a := newAppWith(t, newSQLite(t).module(), handle(nothing))
+	require.NoError(t, a.Pool.Remove(t.Context(), "queue/default"))
+	a.RequireStart()
+	a.RequireStop()
+}
+
 // never is a schedule without ticks.
 type never struct{}
 
