@@ -73,8 +73,8 @@ func (c *Client) enqueue(ctx context.Context, jobs []Entry, insert inserter) ([]
 	}
 	params := make([]river.InsertManyParams, len(jobs))
 	for i, job := range jobs {
-		if params[i], err = job.params(metadata); err != nil {
-			return nil, fmt.Errorf("queue: %w", err)
+		if params[i], err = job.params("queue: enqueue", metadata); err != nil {
+			return nil, err
 		}
 	}
 	if !c.app.opened.Load() {

@@ -223,3 +223,28 @@ func TestStopDoesNotWaitForACountOfJobs(t *testing.T) {
 	require.NoError(t, a.Stop(t.Context()))
 	require.Less(t, time.Since(begun), 4*time.Second, "a count may take five seconds")
 }
+
+func TestAQueueIsNotStuckWhileItIsIdleOrWorks(t *testing.T) {
+	const heartbeat = 300 * time.Millisecond // shorter than the time between two sweeps
+	onBoth(t, func(t *testing.T, db testDB) {
+		begun, goOn := make(chan int64, 1), make(chan struct{})
+		a := newAppWith(t, db.module(queue.WithQueue("default", 1, workerfx.WithHeartbeat(heartbeat, workerfx.RestartStuck))), slow(begun, goOn))
+		a.RequireStart()
+		stayWell := func() {
+			time.Sleep(4 * heartbeat)
+			require.NoError(t, a.Pool.Health())
+		}
+		stayWell() // idle
+		id := a.enqueue(t, mail{})
+		receive(t, begun)
+		stayWell() // busy
+		close(goOn)
+		a.awaitState(t, id, queue.StateCompleted)
+		e, err := a.Pool.Execution("queue/default")
+		require.NoError(t, err)
+		require.EqualValues(t, 1, e.Runs)
+		for _, event := range e.Events {
+			require.NotContains(t, event.Message, "stuck")
+		}
+	})
+}

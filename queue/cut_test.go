@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/url"
 	"sync"
@@ -237,14 +238,39 @@ func TestAppThatIsCutOffStopsSoon(t *testing.T) {
 	}
 }
 
+// endLocks ends the connections that hold the locks of queues.
+func (db testDB) endLocks(t testing.TB) {
+	t.Helper()
+	db.exec(t, `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
+		AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+}
+
+func TestAQueueIsStuckIfAHandlerDoesNotReturnAfterTheLockIsLost(t *testing.T) {
+	onPostgres(t, func(t *testing.T, db testDB) {
+		begun, goOn := make(chan struct{}, 10), make(chan struct{})
+		a := newAppWith(t, db.module(queue.WithQueue("default", 1, workerfx.WithHeartbeat(300*time.Millisecond))),
+			handle(func(context.Context, *queue.Job[mail]) error {
+				begun <- struct{}{}
+				<-goOn
+				return nil
+			}))
+		a.RequireStart()
+		a.enqueue(t, mail{})
+		receive(t, begun)
+		db.endLocks(t)
+		eventually(t, "it is stuck", func() bool { return errors.Is(a.Pool.Health(), workerfx.ErrStuck) })
+		close(goOn)
+		eventually(t, "it works again", func() bool { return a.Pool.Health() == nil })
+	})
+}
+
 func TestClientThatLosesItsLockStartsAgain(t *testing.T) {
 	onPostgres(t, func(t *testing.T, db testDB) {
 		begun, ended := make(chan queue.JobInfo, 10), make(chan error, 10)
 		a := startApp(t, db, handle(interruptible(begun, ended)))
 		id := a.enqueue(t, mail{})
 		receive(t, begun)
-		db.exec(t, `SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'
-			AND database = (SELECT oid FROM pg_database WHERE datname = current_database())`)
+		db.endLocks(t)
 		require.ErrorIs(t, receive(t, ended), queue.ErrLockLost)
 		job := receive(t, begun)
 		require.Equal(t, id, job.ID)

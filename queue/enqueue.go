@@ -9,15 +9,17 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// EnqueueOption says how a job is enqueued. It wins over InsertOpts of the arguments. A value that is out of range
-// is an error of the call. The error names the kind, the field and the value.
+// EnqueueOption says how a job is enqueued. It wins over InsertOpts of the arguments. If an option is given more than
+// once, the last one counts. A value that is out of range is an error of the call, and so are [At] and [In] together.
+// The error names the kind, the field and the value.
 type EnqueueOption func(*enqueueSettings)
 
 // enqueueSettings are all options of a job.
 type enqueueSettings struct {
 	river.InsertOpts
 
-	errs []error
+	at, in string // the values of At and In as text; empty if not given
+	errs   []error
 }
 
 func (s *enqueueSettings) bad(field string, value any, why string) {
@@ -28,6 +30,7 @@ func (s *enqueueSettings) bad(field string, value any, why string) {
 // a second after t. Else it begins within five seconds, as River's scheduler looks that often.
 func At(t time.Time) EnqueueOption {
 	return func(s *enqueueSettings) {
+		s.at = t.Format(time.RFC3339)
 		if s.ScheduledAt = t; t.IsZero() {
 			s.bad("at", t, "is the zero time")
 		}
@@ -37,6 +40,7 @@ func At(t time.Time) EnqueueOption {
 // In makes the job due after d: see [At].
 func In(d time.Duration) EnqueueOption {
 	return func(s *enqueueSettings) {
+		s.in = d.String()
 		if s.ScheduledAt = time.Now().Add(d); d < 0 {
 			s.bad("in", d, "must not be negative")
 		}
@@ -113,21 +117,24 @@ type Enqueued struct {
 	Duplicate bool
 }
 
-// params returns the entry in River's form.
-func (e Entry) params(metadata []byte) (river.InsertManyParams, error) {
-	kind, err := checkArgs(e.args)
+// params returns the entry in River's form. Each of its errors begins with caller, such as "queue: enqueue".
+func (e Entry) params(caller string, metadata []byte) (river.InsertManyParams, error) {
+	kind, err := checkArgs(caller, e.args)
 	if err != nil {
 		return river.InsertManyParams{}, err
 	}
 	s := enqueueSettings{InsertOpts: river.InsertOpts{Metadata: metadata}}
 	for i, opt := range e.opts {
 		if opt == nil {
-			return river.InsertManyParams{}, fmt.Errorf("enqueue %q: option %d is nil", kind, i+1)
+			return river.InsertManyParams{}, fmt.Errorf("%s %q: option %d is nil", caller, kind, i+1)
 		}
 		opt(&s)
 	}
-	if len(s.errs) > 0 {
-		return river.InsertManyParams{}, fmt.Errorf("enqueue %q: %w", kind, errors.Join(s.errs...))
+	if s.at != "" && s.in != "" {
+		s.bad("in", s.in, fmt.Sprintf("stands beside at %s: only one of them may be given", s.at))
 	}
-	return river.InsertManyParams{Args: e.args, InsertOpts: &s.InsertOpts}, nil
+	for i, err := range s.errs {
+		s.errs[i] = fmt.Errorf("%s %q: %w", caller, kind, err)
+	}
+	return river.InsertManyParams{Args: e.args, InsertOpts: &s.InsertOpts}, errors.Join(s.errs...)
 }

@@ -149,11 +149,26 @@ func TestBadJobsAreRefusedWithAReason(t *testing.T) {
 		_, err := a.client.Enqueue(t.Context(), c.args, c.opt)
 		require.EqualError(t, err, c.want)
 	}
+	_, err := a.client.Enqueue(t.Context(), mail{}, queue.Priority(0), queue.MaxAttempts(0))
+	require.EqualError(t, err, `queue: enqueue "mail": priority 0: must be from 1, the first to be worked, to 4`+"\n"+
+		`queue: enqueue "mail": max attempts 0: must be from 1 to 32767`, "each line says what it is about")
 	added, err := a.client.EnqueueBatch(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, added)
 	_, err = a.client.EnqueueTx(t.Context(), "no transaction", mail{})
 	require.EqualError(t, err, `queue: enqueue "mail": transaction is a string, want a *sql.Tx as the app's queue has it`)
+}
+
+func TestAtAndInTogetherAreAnError(t *testing.T) {
+	a := startApp(t, newSQLite(t))
+	at := time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)
+	const want = `queue: enqueue "mail": in 1h0m0s: stands beside at 2030-01-02T03:04:05Z: only one of them may be given`
+	for _, opts := range [][]queue.EnqueueOption{{queue.At(at), queue.In(time.Hour)}, {queue.In(time.Hour), queue.At(at)}} {
+		_, err := a.client.Enqueue(t.Context(), mail{}, opts...)
+		require.EqualError(t, err, want)
+	}
+	job := a.awaitState(t, a.enqueue(t, mail{}, queue.In(time.Hour), queue.In(2*time.Hour)), queue.StateScheduled)
+	require.Greater(t, time.Until(job.ScheduledAt), 90*time.Minute, "of an option that is given twice, the last one counts")
 }
 
 func TestBatchIsAllOrNothing(t *testing.T) {
@@ -265,17 +280,31 @@ func TestTransactionThatCannotBeUsedIsAnError(t *testing.T) {
 		pgxTx, err := db.openPostgres(t).Begin(ctx)
 		require.NoError(t, err)
 		require.NoError(t, pgxTx.Commit(ctx))
+		foreign, err := newSQLite(t).openSQLite(t).BeginTx(ctx, nil)
+		require.NoError(t, err)
+		defer foreign.Rollback()
 		a := startApp(t, db)
 		for want, tx := range map[string]any{
-			"transaction is a <nil>, want a pgx.Tx or a *sql.Tx as the app's queue is PostgreSQL at": nil,
-			"transaction is a *sql.DB, want a pgx.Tx or a *sql.Tx":                                   raw,
-			"transaction is a nil *sql.Tx":                                                           (*sql.Tx)(nil),
-			"transaction is a nil *pgxpool.Tx":                                                       (*pgxpool.Tx)(nil),
-			"transaction has ended before: sql":                                                      ended(raw),
-			"transaction has ended before: tx is closed":                                             pgxTx,
+			`transaction is not one of pgx's driver "pgx" for database/sql, as the app's queue is PostgreSQL at`: foreign,
+			"transaction is a <nil>, want a pgx.Tx or a *sql.Tx as the app's queue is PostgreSQL at":             nil,
+			"transaction is a *sql.DB, want a pgx.Tx or a *sql.Tx":                                               raw,
+			"transaction is a nil *sql.Tx":               (*sql.Tx)(nil),
+			"transaction is a nil *pgxpool.Tx":           (*pgxpool.Tx)(nil),
+			"transaction has ended before: sql":          ended(raw),
+			"transaction has ended before: tx is closed": pgxTx,
 		} {
 			_, err := a.client.EnqueueTx(ctx, tx, mail{})
 			require.ErrorContains(t, err, `queue: enqueue "mail": `+want)
+		}
+		for _, spoil := range []string{`SELECT nonsense`, `SELECT pg_terminate_backend(pg_backend_pid())`} {
+			tx, err := raw.BeginTx(ctx, nil)
+			require.NoError(t, err)
+			_, err = tx.ExecContext(ctx, spoil)
+			require.Error(t, err)
+			_, err = a.client.EnqueueTx(ctx, tx, mail{})
+			require.Error(t, err)
+			require.NotContains(t, err.Error(), "driver \"pgx\"", "it is one of pgx, and of no use any more")
+			_ = tx.Rollback()
 		}
 		require.Zero(t, db.count(t, `SELECT count(*) FROM river_job`))
 	})

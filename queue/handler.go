@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/workerfx/workerfx"
+	"github.com/workerfx/workerfx/internal/constructor"
 	"github.com/workerfx/workerfx/internal/nilcheck"
 	"github.com/workerfx/workerfx/internal/safecall"
 )
@@ -28,9 +29,13 @@ import (
 //	the worker stops
 //
 // The context carries the logger, with the fields "worker", "workerExecutionID" (the job's ID), "kind" and
-// "attempt", the tracer with the job's span, and the job itself ([CtxJob]). It ends when the handler's timeout
-// passes, when the job is cancelled ([Client.Cancel]), when the time for the worker's stop is nearly over, when the
-// liveness lock of the worker is lost ([ErrLockLost]), and when the database refuses to work ([ErrDatabaseRefuses]).
+// "attempt", the tracer with the job's span, and the job itself ([CtxJob]). [context.Cause] says why it has ended:
+//
+//	context.DeadlineExceeded  the handler's timeout has passed ([WithTimeout])
+//	ErrCancelled              the job was cancelled ([Client.Cancel])
+//	workerfx.ErrStopping      the worker stops, and the time for its jobs is over
+//	ErrLockLost               the worker has lost its lock, and others may take over the job
+//	ErrDatabaseRefuses        the database refuses to work
 type Handler[A Args] interface {
 	Handle(ctx context.Context, job *Job[A]) error
 }
@@ -95,18 +100,34 @@ var (
 	sqlTxType = reflect.TypeFor[*sql.Tx]()
 )
 
-// newHandler makes a handler of the result of a constructor, which must have one of the handler interfaces.
-func newHandler[A Args](name string, made any, opts []HandlerOption) (*handler, error) {
-	h := &handler{name: name}
+// newHandler makes a handler of what a constructor has made. The type of the constructor's result decides whether it gets
+// a transaction.
+func newHandler[A Args](c *constructor.Constructor, made any, opts []HandlerOption) (*handler, error) {
+	h := &handler{name: c.Name}
 	var err error
 	if h.kind, err = kindOf[A](); err != nil {
 		return nil, err
 	}
-	switch made := made.(type) {
-	case Handler[A]:
+	if plain, _ := handles[A](c.Result); plain {
+		made, _ := made.(Handler[A])
 		h.handle = func(ctx context.Context, _ any, info JobInfo) error {
 			return decoded(info, func(job *Job[A]) error { return made.Handle(ctx, job) })
 		}
+	} else {
+		setHandleTx[A](h, made)
+	}
+	for i, opt := range opts {
+		if opt == nil {
+			return nil, fmt.Errorf("handler of kind %q: option %d is nil", h.kind, i+1)
+		}
+		opt(h)
+	}
+	return h, h.validate()
+}
+
+// setHandleTx sets the function and the transaction of a handler with a transaction.
+func setHandleTx[A Args](h *handler, made any) {
+	switch made := made.(type) {
 	case HandlerTx[A, pgx.Tx]:
 		h.txType = pgxTxType
 		h.handle = func(ctx context.Context, tx any, info JobInfo) error {
@@ -118,13 +139,6 @@ func newHandler[A Args](name string, made any, opts []HandlerOption) (*handler, 
 			return decoded(info, func(job *Job[A]) error { return made.HandleTx(ctx, tx.(*sql.Tx), job) })
 		}
 	}
-	for i, opt := range opts {
-		if opt == nil {
-			return nil, fmt.Errorf("handler of kind %q: option %d is nil", h.kind, i+1)
-		}
-		opt(h)
-	}
-	return h, h.validate()
 }
 
 // decoded calls do with the job's arguments.
@@ -136,11 +150,10 @@ func decoded[A Args](info JobInfo, do func(*Job[A]) error) error {
 	return do(job)
 }
 
-// isHandler tells whether a constructor's result handles jobs of A.
-func isHandler[A Args](result reflect.Type) bool {
-	return result.Implements(reflect.TypeFor[Handler[A]]()) ||
-		result.Implements(reflect.TypeFor[HandlerTx[A, pgx.Tx]]()) ||
-		result.Implements(reflect.TypeFor[HandlerTx[A, *sql.Tx]]())
+// handles tells whether values of a type handle jobs of A, without a transaction or in one.
+func handles[A Args](t reflect.Type) (plain, inTx bool) {
+	return t.Implements(reflect.TypeFor[Handler[A]]()),
+		t.Implements(reflect.TypeFor[HandlerTx[A, pgx.Tx]]()) || t.Implements(reflect.TypeFor[HandlerTx[A, *sql.Tx]]())
 }
 
 // validKind is the pattern that River accepts.

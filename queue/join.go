@@ -33,6 +33,7 @@ func (q *queueWorker) join(ctx context.Context, finish <-chan struct{}) (*databa
 	}()
 	begun := time.Now()
 	for try := 1; ; try++ {
+		workerfx.Heartbeat(ctx)
 		session, err := q.tryToJoin(joining)
 		switch took := time.Since(begun); {
 		case err == nil:

@@ -24,6 +24,36 @@ type names struct{ kind string }
 
 func (n names) Kind() string { return n.kind }
 
+// both has a method of a Handler, and its pointer also that of a HandlerTx.
+type both struct{ calls chan string }
+
+func (b both) Handle(context.Context, *queue.Job[mail]) error {
+	b.calls <- "Handle"
+	return nil
+}
+
+func (b *both) HandleTx(context.Context, *sql.Tx, *queue.Job[mail]) error {
+	b.calls <- "HandleTx"
+	return nil
+}
+
+type bothMethods interface {
+	queue.Handler[mail]
+	queue.HandlerTx[mail, *sql.Tx]
+}
+
+func TestTheResultsTypeSaysWhetherAHandlerGetsATransaction(t *testing.T) {
+	calls := make(chan string, 1)
+	for want, handler := range map[string]fx.Option{
+		"Handle":   queue.ProvideHandler[mail](func() queue.Handler[mail] { return &both{calls} }),
+		"HandleTx": queue.ProvideHandler[mail](func() queue.HandlerTx[mail, *sql.Tx] { return &both{calls} }),
+	} {
+		a := startApp(t, newSQLite(t), handler)
+		a.enqueue(t, mail{})
+		require.Equal(t, want, receive(t, calls))
+	}
+}
+
 func TestBadConfigurationIsRefusedBeforeAnythingStarts(t *testing.T) {
 	file := queue.SQLite(filepath.Join(t.TempDir(), "jobs.db"))
 	pgxHandler := func() queue.HandlerTxFunc[mail, pgx.Tx] {
@@ -58,21 +88,25 @@ func TestBadConfigurationIsRefusedBeforeAnythingStarts(t *testing.T) {
 			[]fx.Option{queue.Module(file, queue.WithQueue("mail", 1, workerfx.WithReplicas(-1))), handle(nothing)},
 			`worker "queue/mail": replicas -1`,
 		},
-		"no constructor":   {[]fx.Option{queue.Module(file), queue.ProvideHandler[mail](7)}, "queue.ProvideHandler: got int, want a constructor"},
-		"no handler":       {[]fx.Option{queue.Module(file), queue.ProvideHandler[mail](func() int { return 7 })}, "int has neither Handle("},
-		"handler of other": {[]fx.Option{queue.Module(file), queue.ProvideHandler[letter](func() queue.HandlerFunc[mail] { return nothing })}, "has neither Handle("},
-		"nil handler":      {[]fx.Option{queue.Module(file), handle(nil)}, "the constructor returned a nil"},
-		"two handlers":     {[]fx.Option{queue.Module(file), handle(nothing), handle(nothing)}, `kind "mail" has two handlers`},
-		"no kind":          {[]fx.Option{queue.Module(file), queue.ProvideHandler[names](func() queue.HandlerFunc[names] { return func(context.Context, *queue.Job[names]) error { return nil } })}, `kind "" must have`},
-		"timeout":          {[]fx.Option{queue.Module(file), handle(nothing, queue.WithTimeout(-1))}, `handler of kind "mail": timeout -1ns: must not be negative`},
-		"nil backoff":      {[]fx.Option{queue.Module(file), handle(nothing, queue.WithBackoff(nil))}, `handler of kind "mail": backoff <nil>: is nil`},
-		"backoff":          {[]fx.Option{queue.Module(file), handle(nothing, queue.WithBackoff(workerfx.StaticBackoff{Sleep: -1}))}, "sleep -1ns must not be negative"},
-		"nil middleware":   {[]fx.Option{queue.Module(file), handle(nothing, queue.WithMiddleware(nil))}, "middleware 1: is nil"},
-		"wrong tx":         {[]fx.Option{queue.Module(file), queue.ProvideHandler[mail](pgxHandler)}, "wants its transaction as pgx.Tx, SQLite in"},
-		"hooks":            {[]fx.Option{queue.Module(file), queue.ProvideHooks(func() int { return 7 })}, "int is not queue.Hooks"},
-		"cron":             {[]fx.Option{queue.Module(file), queue.Periodic("61 * * * *", mail{})}, `periodic job of kind "mail": cron "61 * * * *"`},
-		"short interval":   {[]fx.Option{queue.Module(file), queue.Periodic("@every 1ms", mail{})}, "must be at least a second"},
-		"periodic options": {[]fx.Option{queue.Module(file), queue.Periodic("@daily", mail{}, queue.Priority(7))}, "priority 7"},
+		"no constructor":        {[]fx.Option{queue.Module(file), queue.ProvideHandler[mail](7)}, "queue.ProvideHandler: got int, want a constructor"},
+		"no handler":            {[]fx.Option{queue.Module(file), queue.ProvideHandler[mail](func() int { return 7 })}, "int has neither Handle("},
+		"handler of other":      {[]fx.Option{queue.Module(file), queue.ProvideHandler[letter](func() queue.HandlerFunc[mail] { return nothing })}, "has neither Handle("},
+		"both, a pointer":       {[]fx.Option{queue.Module(file), queue.ProvideHandler[mail](func() *both { return &both{} })}, "*queue_test.both has both Handle and HandleTx for queue_test.mail, want one of them"},
+		"both, with a pointer":  {[]fx.Option{queue.Module(file), queue.ProvideHandler[mail](func() both { return both{} })}, "queue_test.both has both Handle and HandleTx"},
+		"both, as an interface": {[]fx.Option{queue.Module(file), queue.ProvideHandler[mail](func() bothMethods { return &both{} })}, "queue_test.bothMethods has both Handle and HandleTx"},
+		"nil handler":           {[]fx.Option{queue.Module(file), handle(nil)}, "the constructor returned a nil"},
+		"two handlers":          {[]fx.Option{queue.Module(file), handle(nothing), handle(nothing)}, `kind "mail" has two handlers`},
+		"no kind":               {[]fx.Option{queue.Module(file), queue.ProvideHandler[names](func() queue.HandlerFunc[names] { return func(context.Context, *queue.Job[names]) error { return nil } })}, `kind "" must have`},
+		"timeout":               {[]fx.Option{queue.Module(file), handle(nothing, queue.WithTimeout(-1))}, `handler of kind "mail": timeout -1ns: must not be negative`},
+		"nil backoff":           {[]fx.Option{queue.Module(file), handle(nothing, queue.WithBackoff(nil))}, `handler of kind "mail": backoff <nil>: is nil`},
+		"backoff":               {[]fx.Option{queue.Module(file), handle(nothing, queue.WithBackoff(workerfx.StaticBackoff{Sleep: -1}))}, "sleep -1ns must not be negative"},
+		"nil middleware":        {[]fx.Option{queue.Module(file), handle(nothing, queue.WithMiddleware(nil))}, "middleware 1: is nil"},
+		"wrong tx":              {[]fx.Option{queue.Module(file), queue.ProvideHandler[mail](pgxHandler)}, "wants its transaction as pgx.Tx, SQLite in"},
+		"hooks":                 {[]fx.Option{queue.Module(file), queue.ProvideHooks(func() int { return 7 })}, "int is not queue.Hooks"},
+		"cron":                  {[]fx.Option{queue.Module(file), queue.Periodic("61 * * * *", mail{})}, `periodic job of kind "mail": cron "61 * * * *"`},
+		"short interval":        {[]fx.Option{queue.Module(file), queue.Periodic("@every 1ms", mail{})}, "must be at least a second"},
+		"periodic options": {[]fx.Option{queue.Module(file), queue.Periodic("@daily", mail{}, queue.Priority(7), queue.MaxAttempts(0))}, `queue.Periodic: cron "@daily": enqueue "mail": priority 7: must be from 1, the first to be worked, to 4
+queue.Periodic: cron "@daily": enqueue "mail": max attempts 0`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := errorOf(c.opts...)

@@ -27,9 +27,13 @@ const (
 )
 
 // WithQueue makes this process work a queue, up to slots jobs at a time. The name of its worker is "queue/" and the
-// name of the queue. opts are the options of this worker. Replicas multiply the slots. Without WithQueue, an app
-// with handlers works the queue "default" with 10 slots. With WithQueue it works only the queues that are named.
-// WithQueue without a handler is an error.
+// name of the queue. Without WithQueue, an app with handlers works the queue "default" with 10 slots. With WithQueue
+// it works only the queues that are named. WithQueue without a handler is an error.
+//
+// opts are the options of this worker, such as [workerfx.WithReplicas], which multiply the slots,
+// [workerfx.WithStopTimeout], [workerfx.WithAfter], [workerfx.WithEssential] and [workerfx.WithBackoff]. With
+// [workerfx.WithHeartbeat], the worker is stuck when handlers do not return after it has lost its lock or its database.
+// A schedule and [workerfx.WithName] are an error of the app's start, also a schedule of the configuration.
 func WithQueue(name string, slots int, opts ...workerfx.Option) Option {
 	return func(s *settings) { s.queues = append(s.queues, queueConfig{name: name, slots: slots, options: opts}) }
 }

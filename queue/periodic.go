@@ -24,23 +24,23 @@ type periodic struct {
 // newPeriodic makes a periodic job, or returns an error about its values.
 func newPeriodic(spec string, args Args, opts []EnqueueOption) (*periodic, error) {
 	entry := NewEntry(args, opts...)
-	params, err := entry.params(nil)
+	params, err := entry.params(fmt.Sprintf("queue.Periodic: cron %q: enqueue", spec), nil)
 	if err != nil {
-		return nil, fmt.Errorf("periodic job %q: %w", spec, err)
+		return nil, err
 	}
 	schedule, err := workerfx.ParseCron(spec)
 	if err == nil && schedule.Next(time.Unix(0, 0)).Sub(time.Unix(0, 0)) < time.Second {
 		err = errors.New("must be at least a second")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("periodic job of kind %q: cron %q: %w", params.Args.Kind(), spec, err)
+		return nil, fmt.Errorf("queue.Periodic: periodic job of kind %q: cron %q: %w", params.Args.Kind(), spec, err)
 	}
 	return &periodic{spec: spec, schedule: schedule, entry: entry}, nil
 }
 
 // uniqueKey is equal for periodic jobs that are unique and the same. It is empty for others.
 func (p *periodic) uniqueKey() string {
-	params, err := p.entry.params(nil)
+	params, err := p.entry.params("queue: enqueue", nil)
 	if err != nil {
 		return ""
 	}
@@ -134,11 +134,11 @@ func mayCoincide(a, b periodic) bool {
 func riverPeriodics(all []periodic) ([]*river.PeriodicJob, error) {
 	jobs := make([]*river.PeriodicJob, len(all))
 	for i, p := range all {
-		if _, err := p.entry.params(nil); err != nil {
+		if _, err := p.entry.params("queue: enqueue", nil); err != nil {
 			return nil, err
 		}
 		jobs[i] = river.NewPeriodicJob(p.schedule, func() (river.JobArgs, *river.InsertOpts) {
-			params, err := p.entry.params(nil) // made again, as In counts from now
+			params, err := p.entry.params("queue: enqueue", nil) // made again, as In counts from now
 			if err != nil {
 				return nil, nil // they were checked
 			}

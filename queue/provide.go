@@ -22,25 +22,39 @@ const registrations = `group:"queue"`
 
 // ProvideHandler adds the handler of jobs of kind A that a constructor returns. The constructor is any function
 // that fx.Provide takes. Its first result is a [Handler] of A, or a [HandlerTx] of A and the transactions of the
-// app's database, as an interface or as its own type. Its second result, if there is one, is an error. Two handlers
-// of one kind are an error.
+// app's database, as an interface or as its own type. Its second result, if there is one, is an error. A type that is
+// both is an error, and so are two handlers of one kind.
 func ProvideHandler[A Args](fn any, opts ...HandlerOption) fx.Option {
 	c, err := constructor.Inspect("queue.ProvideHandler", fn)
-	if err == nil && !isHandler[A](c.Result) {
-		args := reflect.TypeFor[A]()
-		err = fmt.Errorf("queue.ProvideHandler[%v](%s): %v has neither Handle(context.Context, *queue.Job[%v]) error "+
-			"nor HandleTx(context.Context, pgx.Tx or *sql.Tx, *queue.Job[%v]) error", args, c.Name, c.Result, args, args)
+	if err == nil {
+		err = checkHandler[A](c)
 	}
 	if err != nil {
 		return fx.Error(err)
 	}
 	return register("ProvideHandler", fn, c, func(v any) (registration, error) {
-		h, err := newHandler[A](c.Name, v, opts)
+		h, err := newHandler[A](&c, v, opts)
 		if err != nil {
 			return registration{}, fmt.Errorf("queue.ProvideHandler(%s): %w", c.Name, err)
 		}
 		return registration{handler: h}, nil
 	})
+}
+
+// checkHandler returns an error unless a constructor's result is a handler of A, with a transaction or without.
+func checkHandler[A Args](c constructor.Constructor) error {
+	args := reflect.TypeFor[A]()
+	caller := fmt.Sprintf("queue.ProvideHandler[%v](%s)", args, c.Name)
+	plain, inTx := handles[A](c.Result)
+	pointerPlain, pointerInTx := handles[A](reflect.PointerTo(c.Result)) // a pointer to a value may have more methods
+	switch {
+	case !plain && !inTx:
+		return fmt.Errorf("%s: %v has neither Handle(context.Context, *queue.Job[%v]) error "+
+			"nor HandleTx(context.Context, pgx.Tx or *sql.Tx, *queue.Job[%v]) error", caller, c.Result, args, args)
+	case (plain || pointerPlain) && (inTx || pointerInTx):
+		return fmt.Errorf("%s: %v has both Handle and HandleTx for %v, want one of them", caller, c.Result, args)
+	}
+	return nil
 }
 
 // ProvideHooks adds the [Hooks] that a constructor returns. The constructor takes what it needs from the app.
@@ -66,7 +80,7 @@ func ProvideHooks(fn any) fx.Option {
 func Periodic(cron string, args Args, opts ...EnqueueOption) fx.Option {
 	p, err := newPeriodic(cron, args, opts)
 	if err != nil {
-		return fx.Error(fmt.Errorf("queue.Periodic: %w", err))
+		return fx.Error(err)
 	}
 	return fx.Options(
 		fx.Provide(fx.Annotated{Group: "queue", Target: func() registration { return registration{periodic: p} }}),

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/workerfx/workerfx/dashboard"
@@ -80,10 +81,10 @@ func queryOf(values url.Values) (query, error) {
 	q := query{State: values.Get("state"), Kind: values.Get("kind"), Queue: values.Get("queue"), Limit: pageSize}
 	var err, limitErr error
 	if after := values.Get("after"); after != "" {
-		q.After, err = strconv.ParseInt(after, 10, 64)
+		q.After, err = parseNumber[int64]("after", after)
 	}
 	if limit := values.Get("limit"); limit != "" {
-		q.Limit, limitErr = strconv.Atoi(limit)
+		q.Limit, limitErr = parseNumber[int]("limit", limit)
 	}
 	if err := errors.Join(err, limitErr); err != nil {
 		return q, err
@@ -93,6 +94,26 @@ func queryOf(values url.Values) (query, error) {
 	}
 	filter := q.filter()
 	return q, filter.validatePage()
+}
+
+// parseNumber reads a number of a request. The error names the field and the value.
+func parseNumber[N int | int64](field, text string) (N, error) {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || int64(N(n)) != n {
+		return 0, fmt.Errorf("%s %.40q: must be a whole number of at most 64 bits", field, text)
+	}
+	return N(n), nil
+}
+
+// String says which jobs the query chooses, such as `state "discarded", kind "mail"`.
+func (q query) String() string {
+	var parts []string
+	for _, p := range []struct{ field, value string }{{"state", q.State}, {"kind", q.Kind}, {"queue", q.Queue}} {
+		if p.value != "" {
+			parts = append(parts, fmt.Sprintf("%s %q", p.field, p.value))
+		}
+	}
+	return strings.Join(parts, ", ")
 }
 
 // filter returns the query for the calls of the client.
@@ -132,7 +153,7 @@ func (s *section) isHidden(kind string) bool { return slices.Contains(s.client.a
 
 // job returns a job, and the trace of the span that enqueued it, if there is one.
 func (s *section) job(r *http.Request) (job JobInfo, trace string, err error) {
-	id, err := strconv.ParseInt(r.URL.Query().Get("id"), 10, 64)
+	id, err := parseNumber[int64]("id", r.URL.Query().Get("id"))
 	if err != nil {
 		return JobInfo{}, "", badRequest{err}
 	}

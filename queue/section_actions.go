@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/workerfx/workerfx/dashboard"
 	"github.com/workerfx/workerfx/queue/internal/database"
@@ -49,7 +50,7 @@ func targetOf(form url.Values) (t target, err error) {
 		return t, err
 	}
 	for _, text := range form["id"] {
-		id, err := strconv.ParseInt(text, 10, 64)
+		id, err := parseNumber[int64]("id", text)
 		if err != nil {
 			return t, err
 		}
@@ -59,6 +60,23 @@ func targetOf(form url.Values) (t target, err error) {
 		return t, errNoTarget
 	}
 	return t, nil
+}
+
+// String says which jobs were selected, for the log.
+func (t target) String() string {
+	if t.all {
+		return "all of " + t.query.String()
+	}
+	const most = 10
+	shown := make([]string, min(most, len(t.ids)))
+	for i := range shown {
+		shown[i] = strconv.FormatInt(t.ids[i], 10)
+	}
+	list := strings.Join(shown, ", ")
+	if more := len(t.ids) - most; more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return list
 }
 
 // act changes jobs, notes in the log what was done, and returns how many.
@@ -77,7 +95,7 @@ func (s *section) act(r *http.Request, act action, t target) (changed int64, err
 		})
 	}
 	s.client.app.stats.expire()
-	return changed, errors.Join(err, dashboard.Note(r, "", fmt.Sprintf("%s %d jobs", act.Past, changed)))
+	return changed, errors.Join(err, dashboard.Note(r, "", fmt.Sprintf("%s %s (selected: %v)", act.Past, plural(changed), t)))
 }
 
 // question asks whether to change jobs, with their number.
@@ -105,11 +123,11 @@ func (s *section) question(r *http.Request, act action, t target) (string, error
 	return fmt.Sprintf("%s all that the filter chooses: %s?", act.Title, plural(found)), err
 }
 
-func plural(jobs int) string {
+func plural[N int | int64](jobs N) string {
 	if jobs == 1 {
 		return "1 job"
 	}
-	return strconv.Itoa(jobs) + " jobs"
+	return fmt.Sprintf("%d jobs", jobs)
 }
 
 // actOnPage carries out the form of a page, after it has asked.

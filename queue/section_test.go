@@ -161,13 +161,56 @@ func TestThePageAsksBeforeItChangesJobs(t *testing.T) {
 		require.Equal(t, "./?state=cancelled&done=delete&jobs=2", w.Header().Get("Location"))
 		require.Zero(t, db.count(t, `SELECT count(*) FROM river_job`))
 
-		noted := false
-		for _, l := range a.Logs() {
-			note, _ := l.Fields["note"].(string)
-			noted = noted || strings.Contains(note, "deleted 2 jobs by alice")
-		}
-		require.True(t, noted, "the log says who did it")
+		require.Equal(t, []string{
+			fmt.Sprintf("deleted 1 job (selected: %d) by alice", ids[0]),
+			`deleted 2 jobs (selected: all of state "cancelled") by alice`,
+		}, a.deletions(), "the log says who deleted which jobs")
 	})
+}
+
+// deletions are the notes in the log about jobs that were deleted.
+func (a *app) deletions() (notes []string) {
+	for _, l := range a.Logs() {
+		if note, _ := l.Fields["note"].(string); strings.HasPrefix(note, "deleted") {
+			notes = append(notes, note)
+		}
+	}
+	return notes
+}
+
+func TestTheLogNamesTheFirstTenOfManyJobs(t *testing.T) {
+	a := startApp(t, newSQLite(t))
+	form := url.Values{}
+	for id := range 13 {
+		form.Add("id", fmt.Sprint(id+1))
+	}
+	p := newPage(a, asAlice)
+	require.Equal(t, http.StatusOK, p.post(t, "/api/queue/delete", form).Code)
+	form = url.Values{"all": {"yes"}, "state": {"completed"}, "kind": {"mail"}, "queue": {"reports"}}
+	require.Equal(t, http.StatusOK, p.post(t, "/api/queue/delete", form).Code)
+	require.Equal(t, []string{
+		"deleted 0 jobs (selected: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 3 more) by alice",
+		`deleted 0 jobs (selected: all of state "completed", kind "mail", queue "reports") by alice`,
+	}, a.deletions())
+}
+
+func TestABadNumberInARequestIsNamed(t *testing.T) {
+	p := newPage(startApp(t, newSQLite(t)), asAlice)
+	const why = `: must be a whole number of at most 64 bits`
+	for path, want := range map[string]string{
+		"/api/queue/job?id=abc":                    `id "abc"` + why,
+		"/api/queue/job":                           `id ""` + why,
+		"/api/queue/jobs?after=x&limit=9999999999": `after "x"` + why,
+		"/api/queue/jobs?limit=1.5":                `limit "1.5"` + why,
+		"/api/queue/jobs?limit=10001":              "limit 10001: must be from 1 to 10000",
+	} {
+		status, body := p.get(t, path)
+		require.Equal(t, http.StatusBadRequest, status, path)
+		var answer struct{ Error string }
+		require.NoError(t, json.Unmarshal([]byte(body), &answer))
+		require.Contains(t, answer.Error, want, path)
+	}
+	require.Contains(t, p.post(t, "/api/queue/delete", url.Values{"id": {"7", "x"}}).Body.String(), `id \"x\"`+why)
 }
 
 func TestThePageRequeuesAndCancelsTheJobsThatAreSelected(t *testing.T) {

@@ -15,6 +15,9 @@ var retryPause = workerfx.ExponentialBackoff{Initial: 50 * time.Millisecond, Max
 
 // start opens the database. If it cannot be used, start closes it again, as Fx calls no stop hook then.
 func (a *appQueue) start(ctx context.Context) error {
+	if err := a.checkWorkers(); err != nil { // the pool has all workers by now
+		return err
+	}
 	if err := a.takeCollector(); err != nil {
 		return fmt.Errorf("queue: register metrics: %w", err)
 	}

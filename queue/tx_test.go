@@ -101,10 +101,26 @@ func TestHandlerThatDoesNotStopLeavesTheOtherHooksTheirTurn(t *testing.T) {
 	onEachTx(t, func(t *testing.T, db testDB) {
 		db.exec(t, `CREATE TABLE written_mails (job bigint)`)
 		begun, goOn, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
-		hook := false
-		a := newAppWith(t, fx.Module("before", fx.Invoke(func(l fx.Lifecycle) {
-			l.Append(fx.StopHook(func() { hook = true }))
-		})), db.module(), written(db, func(context.Context, any, *queue.Job[mail]) error {
+		var order []string
+		var left time.Duration
+		appendHook := func(l fx.Lifecycle, name string) {
+			l.Append(fx.StopHook(func(ctx context.Context) {
+				deadline, _ := ctx.Deadline()
+				left = time.Until(deadline)
+				order = append(order, name)
+			}))
+		}
+		// The pool takes its configuration before there are workers, and the queue's hooks before its own hook is appended. So
+		// the hooks stop in this order: the pool, "between", the queue, "last".
+		last := fx.Provide(func(l fx.Lifecycle) workerfx.Config {
+			appendHook(l, "last")
+			return workerfx.Config{}
+		})
+		between := queue.ProvideHooks(func(l fx.Lifecycle) queue.Hooks {
+			appendHook(l, "between")
+			return queue.Hooks{}
+		})
+		a := newAppWith(t, last, between, db.module(), written(db, func(context.Context, any, *queue.Job[mail]) error {
 			defer close(ended)
 			close(begun)
 			<-goOn
@@ -116,7 +132,9 @@ func TestHandlerThatDoesNotStopLeavesTheOtherHooksTheirTurn(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 8*time.Second) // the last part of it is for the other hooks
 		defer cancel()
 		require.ErrorContains(t, a.Stop(ctx), "queue/default")
-		require.True(t, hook)
+		require.Equal(t, []string{"between", "last"}, order)
+		t.Logf("the last hook had %v", left)
+		require.Greater(t, left, 20*time.Millisecond)
 		close(goOn)
 		receive(t, ended)
 	})

@@ -55,7 +55,8 @@ type queueWorker struct {
 //	                                   |                          | no more time: cancel them
 //	                                   +--> the session is over --> cancel the jobs, fail: the next run takes a new lock
 //
-// The session is over when the lock is lost, or when the database refuses to work.
+// The session is over when the lock is lost, or when the database refuses to work. It watches over the client, so the
+// client needs no heartbeat. A heartbeat is expected again when the session is over: handlers may not return.
 func (q *queueWorker) run(ctx context.Context) error {
 	finish := workerfx.Draining(ctx)
 	session, err := q.join(ctx, finish)
@@ -80,6 +81,7 @@ func (q *queueWorker) run(ctx context.Context) error {
 	}
 	workerfx.Ready(ctx)
 	defer run.keepSweeping(ctx)()
+	endStandby := workerfx.Standby(ctx)
 	select {
 	case <-finish:
 		waitForJobs(ctx, session.Alive, client)
@@ -87,6 +89,7 @@ func (q *queueWorker) run(ctx context.Context) error {
 		waitForJobs(ctx, session.Alive, client)
 	case <-session.Alive.Done():
 	}
+	endStandby()
 	if err := context.Cause(session.Alive); err != nil {
 		q.failing.Store(true)
 		cancel(err)                                    // the cause that handlers see

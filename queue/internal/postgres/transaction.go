@@ -3,11 +3,14 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"fmt"
 	"log/slog"
 	"reflect"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverdatabasesql"
@@ -48,10 +51,23 @@ func (d *Database) InsertTx(ctx context.Context, tx any, jobs []river.InsertMany
 	case pgx.Tx:
 		return d.Store.InsertTx(ctx, tx, jobs)
 	case *sql.Tx:
-		return d.sqlStore.InsertTx(ctx, tx, jobs)
+		results, err := d.sqlStore.InsertTx(ctx, tx, jobs)
+		if err != nil && tx != nil && isForeign(ctx, tx) {
+			err = fmt.Errorf(`transaction is not one of pgx's driver "pgx" for database/sql, as the app's queue is %v: %w`, d, err)
+		}
+		return results, err
 	default:
 		return nil, fmt.Errorf("transaction is a %T, want a %v or a %v as the app's queue is %v", tx, pgxTxType, sqlTxType, d)
 	}
+}
+
+// isForeign tells whether a transaction, after a statement has failed in it, is one of another driver or another kind of
+// database. Their errors are not those of pgx.
+func isForeign(ctx context.Context, tx *sql.Tx) bool {
+	_, err := tx.ExecContext(ctx, `SELECT pg_backend_pid()`)
+	_, fromPostgres := errors.AsType[*pgconn.PgError](err) // such as "current transaction is aborted"
+	unusable := ctx.Err() != nil || errors.Is(err, sql.ErrTxDone) || errors.Is(err, driver.ErrBadConn)
+	return err != nil && !fromPostgres && !unusable
 }
 
 // Work calls do in a transaction, and completes the job in it. The transaction holds a lock with the name of the
