@@ -84,12 +84,17 @@ func withReserve(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithDeadline(ctx, deadline.Add(-min(time.Until(deadline)/10, time.Second)))
 }
 
-// stop closes the database. It waits for the transactions of handlers, but leaves time for the hooks that follow.
+// stop closes the database. It waits for the transactions of handlers, but leaves half of the time for the hooks that
+// follow.
 func (a *appQueue) stop(ctx context.Context) error {
 	a.opened.Store(false)
 	a.endOverdue()
-	budget, cancel := withReserve(ctx)
-	defer cancel()
+	budget := ctx
+	if deadline, bounded := ctx.Deadline(); bounded {
+		var cancel context.CancelFunc
+		budget, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+	}
 	closed := make(chan struct{})
 	go func() {
 		defer close(closed)

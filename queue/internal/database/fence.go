@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/rivertype"
@@ -57,14 +58,19 @@ func (e *fencedExecutor) LeaderAttemptReelect(ctx context.Context, params *river
 	return leader, err
 }
 
-// JobSetStateIfRunningMany writes the ends of attempts.
+// JobSetStateIfRunningMany writes the ends of attempts. River does not try again if the session is over or the database closed.
 func (e *fencedExecutor) JobSetStateIfRunningMany(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
 	rows, err := e.writeEnds(ctx, params)
 	e.noteResult(ctx, "write how jobs ended", err)
-	if err != nil && e.session.IsOver() { // River does not try again
+	switch {
+	case err == nil:
+		return rows, nil
+	case e.session.IsOver():
 		return nil, fmt.Errorf("%w: %w: %w", riverdriver.ErrClosedPool, context.Cause(e.session.Alive), err)
+	case strings.Contains(err.Error(), "sql: database is closed"): // database/sql has no variable for it
+		return nil, fmt.Errorf("%w: %w", riverdriver.ErrClosedPool, err)
 	}
-	return rows, err
+	return nil, err
 }
 
 func (e *fencedExecutor) writeEnds(ctx context.Context, params *riverdriver.JobSetStateIfRunningManyParams) ([]*rivertype.JobRow, error) {
