@@ -79,7 +79,7 @@ func (h *handler) workerAPI(w http.ResponseWriter, r *http.Request) {
 	WriteJSON(w, http.StatusOK, answer)
 }
 
-// worker returns the reports on all replicas of a worker, and its settings.
+// findWorker returns the reports on all replicas of a worker, and its settings.
 func (h *handler) findWorker(name string) (executions []workerfx.Execution, settings []workerfx.Setting, err error) {
 	if settings, err = h.pool.Settings(name); err != nil {
 		return nil, nil, err

@@ -92,7 +92,7 @@ func (a *attempt) riverError(ctx context.Context, err error, how outcome) error 
 		if errors.Is(context.Cause(ctx), ErrCancelled) {
 			err = ErrCancelled
 		}
-		return river.JobCancel(stored(err))
+		return river.JobCancel(textOf(err))
 	case interrupted:
 		return context.Canceled // River lets it run again, and does not count the attempt
 	default:
@@ -100,5 +100,9 @@ func (a *attempt) riverError(ctx context.Context, err error, how outcome) error 
 	if panicked, ok := errors.AsType[*workerfx.PanicError](err); ok {
 		a.stacks.Keep(a.info.ID, storable(string(panicked.Stack)))
 	}
-	return stored(err)
+	return textOf(err)
 }
+
+// textOf returns an error with the text of err and nothing else. River would look into it: while it stops, it lets a job
+// run again whose error has context.Canceled in it, also if the job was given up.
+func textOf(err error) error { return errors.New(storable(err.Error())) }

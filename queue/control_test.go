@@ -2,6 +2,7 @@ package queue_test
 
 import (
 	"context"
+	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -181,6 +182,21 @@ func TestStopInterruptsJobsThatTakeTooLong(t *testing.T) {
 		require.Greater(t, time.Since(asked), time.Second, "it was given time")
 		require.ErrorIs(t, receive(t, cause), workerfx.ErrStopping)
 		require.Equal(t, 1, db.count(t, `SELECT count(*) FROM river_job WHERE state = 'available' AND attempt = 0`), "the attempt does not count")
+	})
+}
+
+func TestAJobThatIsGivenUpDuringAStopDoesNotRunAgain(t *testing.T) {
+	onBoth(t, func(t *testing.T, db testDB) {
+		begun := make(chan int64, 10)
+		a := startApp(t, db, fx.StopTimeout(6*time.Second), handle(func(ctx context.Context, job *queue.Job[mail]) error {
+			begun <- job.ID
+			<-ctx.Done()
+			return queue.Discard(fmt.Errorf("half done: %w", ctx.Err()))
+		}))
+		a.enqueue(t, mail{})
+		receive(t, begun)
+		a.RequireStop()
+		require.Equal(t, 1, db.count(t, `SELECT count(*) FROM river_job WHERE state = 'cancelled' AND attempt = 1`))
 	})
 }
 

@@ -36,6 +36,7 @@ import (
 //	workerfx.ErrStopping      the worker stops, and the time for its jobs is over
 //	ErrLockLost               the worker has lost its lock, and others may take over the job
 //	ErrDatabaseRefuses        the database refuses to work
+//	another error             the worker's run ends for another reason, such as its run timeout (workerfx.WithRunTimeout)
 type Handler[A Args] interface {
 	Handle(ctx context.Context, job *Job[A]) error
 }

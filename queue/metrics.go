@@ -16,7 +16,7 @@ import (
 // defaultBuckets are the upper bounds of the histogram of the times of jobs, in seconds: from a short job to an hour.
 var defaultBuckets = []float64{0.005, 0.025, 0.1, 0.5, 1, 5, 30, 60, 600, 3600}
 
-// register makes the metrics of the app's queues, with the prefix of the pool's metrics.
+// registerMetrics makes the metrics of the app's queues, with the prefix of the pool's metrics.
 func (a *appQueue) registerMetrics(registerer prometheus.Registerer, config workerfx.Config) error {
 	var labels prometheus.Labels
 	if config.Name != "" {

@@ -32,7 +32,8 @@ const (
 //
 // opts are the options of this worker, such as [workerfx.WithReplicas], which multiply the slots,
 // [workerfx.WithStopTimeout], [workerfx.WithAfter], [workerfx.WithEssential] and [workerfx.WithBackoff]. With
-// [workerfx.WithHeartbeat], the worker is stuck when handlers do not return after it has lost its lock or its database.
+// [workerfx.WithHeartbeat], the worker is stuck when handlers do not return after it has lost its lock or its database, and
+// when one try to get its lock takes longer than the heartbeat.
 // A schedule and [workerfx.WithName] are an error of the app's start, also a schedule of the configuration.
 func WithQueue(name string, slots int, opts ...workerfx.Option) Option {
 	return func(s *settings) { s.queues = append(s.queues, queueConfig{name: name, slots: slots, options: opts}) }

@@ -99,8 +99,8 @@ func (r *queueRun) handlerContext(ctx context.Context) (context.Context, context
 	})
 	return handler, func(cause error) {
 		unlink()
+		cancel(cause) // before stopTimer, which would end the context without the cause
 		stopTimer()
-		cancel(cause)
 	}
 }
 

@@ -231,7 +231,7 @@ func (g *randomGroup) run(ctx context.Context) error {
 	defer g.end(name)
 	workerfx.Wait(ctx, time.Duration(1+g.chaos(int(time.Second)))) // to the nanosecond: no two fail at the same moment
 	workerfx.Ready(ctx)
-	workerfx.Wait(ctx, time.Duration(1+g.chaos(int(5*time.Second))))
+	workerfx.Wait(ctx, 5*time.Duration(1+g.chaos(int(time.Second))))
 	if ctx.Err() != nil {
 		time.Sleep(time.Duration(g.chaos(2000)) * time.Millisecond)
 		return ctx.Err()
