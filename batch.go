@@ -66,6 +66,9 @@ func (b *batcher[T]) run(ctx context.Context) error {
 		}
 		switch how {
 		case channelClosed:
+			if b.unhandled.hasFree(l) {
+				continue
+			}
 			return nil
 		case mustEnd:
 			b.unhandled.wakeIfAny()

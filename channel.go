@@ -46,6 +46,9 @@ func (b *stream[T]) run(ctx context.Context) error {
 			var how receipt
 			switch item, how = receive(l, b.ch, b.unhandled.wake); how {
 			case channelClosed:
+				if b.unhandled.hasFree(l) {
+					continue
+				}
 				return nil
 			case mustEnd:
 				b.unhandled.wakeIfAny()

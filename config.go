@@ -212,7 +212,13 @@ func (c *Config) checkUnits() error {
 			errs = append(errs, fmt.Errorf("%s: %s %v: is below a microsecond: is the unit missing, as in \"%ds\"?", c.poolTitle(), field, d, d))
 		}
 	})
+	sortErrors(errs)
 	return errors.Join(errs...)
+}
+
+// sortErrors sorts errors by their texts, as they come from maps.
+func sortErrors(errs []error) {
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 }
 
 // validate calls bad for each field that is not valid.
@@ -319,7 +325,7 @@ func (c *Config) checkNames(workers []string) error {
 			}
 		}
 	}
-	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	sortErrors(errs)
 	return errors.Join(errs...)
 }
 

@@ -335,3 +335,16 @@ func TestDefaultsOfSchedulesAreForWorkersThatHaveOne(t *testing.T) {
 	require.NoError(t, pool.Add(workerfx.NewWorker("scheduled", untilStopped, workerfx.WithInterval(time.Hour))))
 	require.ErrorContains(t, pool.Add(workerfx.NewWorker("wrong", untilStopped, workerfx.WithJitter(0.2))), "jitter 0.2: needs a schedule")
 }
+
+func TestMissingUnitsAreToldInOneOrder(t *testing.T) {
+	texts := make(map[string]bool)
+	for range 30 {
+		five := workerfx.WorkerConfig{Heartbeat: new(time.Duration(5))}
+		pool := must(workerfx.NewPool(silent, workerfx.WithConfig(workerfx.Config{Workers: map[string]workerfx.WorkerConfig{"a": five, "b": five, "c": five}})))
+		for _, name := range []string{"a", "b", "c"} {
+			require.NoError(t, pool.Add(workerfx.NewWorker(name, succeeds)))
+		}
+		texts[pool.Start(t.Context()).Error()] = true
+	}
+	require.Len(t, texts, 1)
+}

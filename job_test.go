@@ -3,6 +3,7 @@ package workerfx_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -534,4 +535,142 @@ func TestItemsOfAWorkerThatIsRemovedAreLogged(t *testing.T) {
 		require.NoError(t, pool.Stop(context.Background()))
 		require.Equal(t, 1, log.count(t, "worker ended with items that were not handled"))
 	})
+}
+
+func TestAnIdleReplicaTakesTheItemOfOneThatFailedForGood(t *testing.T) {
+	for _, closes := range []bool{false, true} {
+		bubble(fmt.Sprint("closes=", closes), t, func(t *testing.T) {
+			var calls, handled atomic.Int64
+			ch := make(chan int)
+			startPool(t, workerfx.NewWorker("w", workerfx.FromChannel(ch, func(context.Context, int) error {
+				if calls.Add(1) == 1 {
+					return errBoom
+				}
+				handled.Add(1)
+				return nil
+			}), workerfx.WithReplicas(2)))
+			synctest.Wait()
+			ch <- 1
+			synctest.Wait()
+			if closes {
+				close(ch)
+			}
+			time.Sleep(24 * time.Hour)
+			synctest.Wait()
+			require.EqualValues(t, 1, handled.Load())
+		})
+	}
+}
+
+func TestAllBodiesOfARunHandOverTheirItems(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		var mu sync.Mutex
+		handled := map[int]int{}
+		failedIn := -1
+		a, b := make(chan int), make(chan int)
+		first := workerfx.FromChannel(a, func(ctx context.Context, item int) error {
+			mu.Lock()
+			defer mu.Unlock()
+			if replicaIn(ctx) == 1 {
+				failedIn = item
+				return errBoom
+			}
+			handled[item]++
+			return nil
+		})
+		second := workerfx.FromChannel(b, func(context.Context, int) error { return nil })
+		pool := startPool(t, workerfx.NewWorker("w", func(ctx context.Context) error {
+			if err := workerfx.Go(ctx, first); err != nil {
+				return err
+			}
+			time.Sleep(time.Second)
+			return second(ctx)
+		}, workerfx.WithReplicas(2), workerfx.WithMaxAttempts(0), workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Hour})))
+		time.Sleep(2 * time.Second)
+		for i := 0; failedIn < 0; i++ {
+			a <- i
+			synctest.Wait()
+		}
+		require.NoError(t, pool.Scale("w", 1)) // replica 1 waits for its backoff with the item
+		synctest.Wait()
+		require.NoError(t, pool.Scale("w", 2))
+		time.Sleep(24 * time.Hour)
+		a <- 1000 // replica 0 looks for items; a new replica 1 fails
+		synctest.Wait()
+		require.NoError(t, pool.Restart("w"))
+		time.Sleep(24 * time.Hour)
+		mu.Lock()
+		defer mu.Unlock()
+		require.Equal(t, 1, handled[failedIn], "item %d", failedIn)
+	})
+}
+
+func TestTheLogCountsNoItemThatAnotherWorkerHandles(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		log := new(logBuffer)
+		ch := make(chan int)
+		var handled atomic.Int64
+		body := workerfx.FromChannel(ch, func(ctx context.Context, item int) error {
+			if workerfx.CtxWorkerName(ctx) == "b" && workerfx.CtxAttempt(ctx) == 1 {
+				return errBoom
+			}
+			handled.Add(1)
+			return nil
+		})
+		pool, err := workerfx.NewPool(workerfx.WithLogger(*log.logger()))
+		require.NoError(t, err)
+		require.NoError(t, pool.Add(workerfx.NewWorker("b", body, workerfx.WithMaxAttempts(0), workerfx.WithBackoff(workerfx.StaticBackoff{Sleep: time.Hour}))))
+		require.NoError(t, pool.Start(t.Context()))
+		synctest.Wait()
+		ch <- 1
+		synctest.Wait() // b waits for its next attempt with the item
+		require.NoError(t, pool.Add(workerfx.NewWorker("a", body)))
+		synctest.Wait()
+		require.NoError(t, pool.Remove(t.Context(), "a"))
+		time.Sleep(2 * time.Hour)
+		synctest.Wait()
+		require.EqualValues(t, 1, handled.Load())
+		require.NoError(t, pool.Stop(context.Background()))
+		require.Zero(t, log.count(t, "worker ended with items that were not handled"))
+	})
+}
+
+func TestARunThatWasToldToFinishBeforeItsBodyTakesNoItemOfOthers(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		ch := make(chan int)
+		var paused atomic.Bool
+		var late atomic.Int64
+		slow := func(next workerfx.RunFunc) workerfx.RunFunc {
+			return func(ctx context.Context) error {
+				if replicaIn(ctx) == 1 {
+					time.Sleep(time.Second)
+				}
+				return next(ctx)
+			}
+		}
+		pool := startPool(t, workerfx.NewWorker("w", workerfx.FromChannel(ch, func(context.Context, int) error {
+			if paused.Load() {
+				late.Add(1)
+			}
+			return errBoom
+		}), workerfx.WithReplicas(2), workerfx.WithMiddleware(slow)))
+		synctest.Wait()
+		ch <- 1 // replica 0 fails for good
+		synctest.Wait()
+		require.NoError(t, pool.Pause("w"))
+		paused.Store(true)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Zero(t, late.Load())
+	})
+}
+
+// replicaIn returns the number of the replica whose run has this context.
+func replicaIn(ctx context.Context) int {
+	for _, e := range workerfx.CtxPool(ctx).Executions() {
+		if e.ID == workerfx.CtxExecutionID(ctx) {
+			return e.Replica
+		}
+	}
+	return -1
 }

@@ -3,6 +3,7 @@ package workerfx
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync/atomic"
 	"time"
 )
@@ -133,6 +134,9 @@ func (l *jobLoop) keep(d redelivery) {
 		mu.Lock()
 		defer mu.Unlock()
 		l.run.replica.entry.first.needHistory().items = d
+		if !slices.Contains(l.parts.bodies, d) {
+			l.parts.bodies = append(l.parts.bodies, d)
+		}
 	}
 }
 

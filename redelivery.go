@@ -10,8 +10,7 @@ import (
 
 // redelivery is the part of an [unhandledItems] that does not depend on the type of its items.
 type redelivery interface {
-	release(of *replica) (released bool)
-	handToOthers()
+	release(of *replica, scaledDown bool)
 	hasForOthers() bool
 	report() (n int)
 }
@@ -25,13 +24,13 @@ type unhandledItems[T any] struct {
 	forOthers atomic.Bool  // the replica that left items was scaled down: another replica has to take them
 	mu        sync.Mutex   // guards the fields below
 	items     []unhandledItem[T]
-	reported  bool // the log says how many items there are
 }
 
 // unhandledItem is an item with the replica that has to handle it, or nil if any replica may.
 type unhandledItem[T any] struct {
-	item  T
-	owner *replica
+	item     T
+	owner    *replica
+	reported bool // the log counts it
 }
 
 // newUnhandled makes the store. size is how many items a T stands for.
@@ -39,17 +38,16 @@ func newUnhandled[T any](size func(T) int) unhandledItems[T] {
 	return unhandledItems[T]{wake: make(chan struct{}, 1), size: size}
 }
 
-// report returns how many items there are, or 0 if it has returned that before.
+// report returns how many items no replica has to handle, without those that it has counted before.
 func (u *unhandledItems[T]) report() (n int) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if u.reported {
-		return 0
+	for i := range u.items {
+		if left := &u.items[i]; left.owner == nil && !left.reported {
+			n += u.size(left.item)
+			left.reported = true
+		}
 	}
-	for _, left := range u.items {
-		n += u.size(left.item)
-	}
-	u.reported = n > 0
 	return n
 }
 
@@ -72,12 +70,12 @@ func (u *unhandledItems[T]) wakeIfAny() {
 func (u *unhandledItems[T]) put(l *jobLoop, item T) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	u.items, u.reported = append(u.items, unhandledItem[T]{item, l.replica()}), false
+	u.items = append(u.items, unhandledItem[T]{item: item, owner: l.replica()})
 	u.countFree()
 }
 
-// take returns the oldest item that a run may take. A run takes the items of its replica first of all. Later it takes only those
-// that any replica may take, and none once it is over.
+// take returns the oldest item that a run may take. A run takes the items of its replica first of all. Else it takes those that any
+// replica may take, and none once it is over.
 func (u *unhandledItems[T]) take(l *jobLoop, first bool) (item T, ok bool) {
 	if !first && (u.free.Load() == 0 || l.over()) {
 		return item, false
@@ -87,6 +85,9 @@ func (u *unhandledItems[T]) take(l *jobLoop, first bool) (item T, ok bool) {
 	owner := l.replica()
 	i := slices.IndexFunc(u.items, func(left unhandledItem[T]) bool { return left.owner == owner })
 	if i < 0 || !first {
+		if l.over() {
+			return item, false
+		}
 		i = slices.IndexFunc(u.items, func(left unhandledItem[T]) bool { return left.owner == nil })
 	}
 	if i < 0 {
@@ -102,18 +103,29 @@ func (u *unhandledItems[T]) take(l *jobLoop, first bool) (item T, ok bool) {
 	return item, true
 }
 
-// release lets any replica take the items of one that has ended. It tells whether there are any.
-func (u *unhandledItems[T]) release(of *replica) (released bool) {
+// release lets any replica take the items of one that has ended, and wakes one for them. If the replica was scaled down, another
+// one has to take them.
+func (u *unhandledItems[T]) release(of *replica, scaledDown bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	released := false
 	for i := range u.items {
 		if u.items[i].owner == of {
 			u.items[i].owner, released = nil, true
 		}
 	}
+	if !released {
+		return
+	}
 	u.countFree()
-	return released
+	if scaledDown {
+		u.forOthers.Store(true)
+	}
+	u.wakeOther()
 }
+
+// hasFree tells whether there are items that the run of l may take: it looks again before it ends as its channel is closed.
+func (u *unhandledItems[T]) hasFree(l *jobLoop) bool { return u.free.Load() > 0 && !l.over() }
 
 // countFree counts the items that any replica may take. u.mu is held.
 func (u *unhandledItems[T]) countFree() (n int64) {
@@ -126,12 +138,6 @@ func (u *unhandledItems[T]) countFree() (n int64) {
 	return n
 }
 
-// handToOthers makes another replica take the items.
-func (u *unhandledItems[T]) handToOthers() {
-	u.forOthers.Store(true)
-	u.wakeOther()
-}
-
 // hasForOthers tells whether there are items that another replica has to take.
 func (u *unhandledItems[T]) hasForOthers() bool { return u.forOthers.Load() && u.free.Load() > 0 }
 
@@ -140,13 +146,16 @@ func (u *unhandledItems[T]) hasForOthers() bool { return u.forOthers.Load() && u
 func handOver(r *replica, last *run, scaledDown bool) {
 	e, mu := r.entry, &r.pool.mu
 	mu.Lock()
-	items := e.items()
-	mu.Unlock()
-	if items.release(r) && scaledDown {
-		items.handToOthers()
+	bodies := []redelivery{e.items()}
+	if last != nil && last.parts != nil { // a run may have more than one
+		bodies = append(bodies, last.parts.bodies...)
 	}
-	if items.hasForOthers() {
-		reviveForItems(e)
+	mu.Unlock()
+	for _, items := range bodies {
+		items.release(r, scaledDown)
+		if items.hasForOthers() {
+			reviveForItems(e)
+		}
 	}
 	mu.Lock()
 	r.goroutines--
@@ -155,7 +164,11 @@ func handOver(r *replica, last *run, scaledDown bool) {
 	if !isLast {
 		return
 	}
-	if n := items.report(); n > 0 {
+	n := 0
+	for _, items := range bodies {
+		n += items.report()
+	}
+	if n > 0 {
 		r.pool.log.unhandled(r, last, n)
 	}
 }

@@ -222,6 +222,7 @@ type exit struct {
 	scaledDown bool
 	hasItems   bool     // the worker's body handles items: see handOver
 	essential  *Problem // the last failure of an essential worker that was not asked to end; nil for others
+	lines      []func() // for the log: the sink may end the goroutine, which must not ask the machine again
 }
 
 // end ends the replica's goroutine. From here on the replica may get a new goroutine.
@@ -239,6 +240,7 @@ func (r *replica) end(effects *sideEffects) (next todo) {
 	r.group.goOnWithout(r, effects)
 	stopping, scaledDown := r.machine.IsStopping(), r.machine.IsScaledDown()
 	next.exit = exit{abandoned: r.abandoned, scaledDown: scaledDown && !stopping, hasItems: r.items() != nil}
+	next.exit.lines, effects.lines = effects.lines, nil
 	next.run = r.run
 	switch {
 	case !r.isEssential() || stopping:
@@ -259,7 +261,10 @@ func (r *replica) reportExit(last *run, how exit) {
 		defer essentialEnded(r.entry, *how.essential)
 	}
 	if how.hasItems {
-		handOver(r, last, how.scaledDown)
+		defer handOver(r, last, how.scaledDown)
+	}
+	for _, write := range how.lines {
+		write()
 	}
 }
 

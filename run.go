@@ -47,7 +47,8 @@ type parts struct {
 	ready   bool // the run called Ready
 	standby int  // how many calls of Standby have not ended
 
-	unhandled int // items that the run left for the next attempt
+	unhandled int          // items that the run left for the next attempt
+	bodies    []redelivery // of the bodies in the run that keep items
 }
 
 // part returns the run's parts, and makes them if need be. The pool's lock is held.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/fx"
 
@@ -570,5 +572,44 @@ func TestALeaderSaysThatItWaitsForItsGroup(t *testing.T) {
 		e = execution(t, pool, "g/leader")
 		require.Equal(t, workerfx.StatusRunning, e.Status)
 		require.Empty(t, e.WaitsFor)
+	})
+}
+
+func TestALogSinkThatEndsTheGoroutineAtTheExitDoesNoHarm(t *testing.T) {
+	bubble("", t, func(t *testing.T) {
+		var runs, side, most atomic.Int64
+		sink := &actingSink{text: "group", act: func() { // the line that a group was stopped
+			time.Sleep(time.Second)
+			runtime.Goexit()
+		}}
+		release := make(chan struct{})
+		pool, err := workerfx.NewPool(workerfx.WithLogger(zerolog.New(sink)))
+		require.NoError(t, err)
+		require.NoError(t, pool.AddGroup(pair{
+			workerfx.NewWorker("fails", func(ctx context.Context) error {
+				if runs.Add(1) == 1 {
+					time.Sleep(time.Millisecond)
+					return errBoom
+				}
+				n := side.Add(1)
+				for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+				}
+				defer side.Add(-1)
+				<-ctx.Done()
+				time.Sleep(time.Minute)
+				return ctx.Err()
+			}, workerfx.WithMaxAttempts(0), workerfx.WithStrategy(workerfx.OneForAll)),
+			workerfx.NewWorker("hangs", stubborn(release), workerfx.WithStopTimeout(10*time.Second)),
+		}))
+		require.NoError(t, pool.Start(t.Context()))
+		time.Sleep(10*time.Second + 500*time.Millisecond)
+		require.NoError(t, pool.Restart("g/fails"))
+		time.Sleep(time.Hour)
+		e := execution(t, pool, "g/fails")
+		close(release)
+		require.EqualValues(t, e.Runs, runs.Load())
+		require.EqualValues(t, 1, most.Load(), "runs side by side")
+		require.Equal(t, workerfx.StatusRunning, e.Status)
+		require.NoError(t, pool.Stop(context.Background()))
 	})
 }
