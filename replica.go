@@ -220,9 +220,21 @@ func (r *replica) askToStop(now time.Time) {
 type exit struct {
 	abandoned  bool // Stop does not wait for it any more
 	scaledDown bool
-	hasItems   bool     // the worker's body handles items: see handOver
-	essential  *Problem // the last failure of an essential worker that was not asked to end; nil for others
-	lines      []func() // for the log: the sink may end the goroutine, which must not ask the machine again
+	hasItems   bool // the worker's body handles items: see handOver
+	more       *exitMore
+}
+
+// exitMore is what few exits have. So it is no part of exit, which is on the stack of each replica.
+type exitMore struct {
+	essential *Problem // the last failure of an essential worker that was not asked to end; nil for others
+	lines     []func() // for the log: the sink may end the goroutine, which must not ask the machine again
+}
+
+func (x *exit) needMore() *exitMore {
+	if x.more == nil {
+		x.more = new(exitMore)
+	}
+	return x.more
 }
 
 // end ends the replica's goroutine. From here on the replica may get a new goroutine.
@@ -240,15 +252,17 @@ func (r *replica) end(effects *sideEffects) (next todo) {
 	r.group.goOnWithout(r, effects)
 	stopping, scaledDown := r.machine.IsStopping(), r.machine.IsScaledDown()
 	next.exit = exit{abandoned: r.abandoned, scaledDown: scaledDown && !stopping, hasItems: r.items() != nil}
-	next.exit.lines, effects.lines = effects.lines, nil
+	if len(effects.lines) > 0 {
+		next.exit.needMore().lines, effects.lines = effects.lines, nil
+	}
 	next.run = r.run
 	switch {
 	case !r.isEssential() || stopping:
 	case !scaledDown:
 		failure := r.record.failure(TroubleFailed)
-		next.exit.essential = &failure
+		next.exit.needMore().essential = &failure
 	case hasEndedReplica(r.entry): // the others have ended by themselves
-		next.exit.essential = &Problem{Trouble: TroubleFailed}
+		next.exit.needMore().essential = &Problem{Trouble: TroubleFailed}
 	}
 	return next
 }
@@ -257,14 +271,16 @@ func (r *replica) end(effects *sideEffects) (next todo) {
 // or nil.
 func (r *replica) reportExit(last *run, how exit) {
 	defer replicaEnded(r, how)
-	if how.essential != nil {
-		defer essentialEnded(r.entry, *how.essential)
+	if how.more != nil && how.more.essential != nil {
+		defer essentialEnded(r.entry, *how.more.essential)
 	}
 	if how.hasItems {
 		defer handOver(r, last, how.scaledDown)
 	}
-	for _, write := range how.lines {
-		write()
+	if how.more != nil {
+		for _, write := range how.more.lines {
+			write()
+		}
 	}
 }
 

@@ -607,7 +607,7 @@ func TestALogSinkThatEndsTheGoroutineAtTheExitDoesNoHarm(t *testing.T) {
 		time.Sleep(time.Hour)
 		e := execution(t, pool, "g/fails")
 		close(release)
-		require.EqualValues(t, e.Runs, runs.Load())
+		require.Equal(t, e.Runs, runs.Load())
 		require.EqualValues(t, 1, most.Load(), "runs side by side")
 		require.Equal(t, workerfx.StatusRunning, e.Status)
 		require.NoError(t, pool.Stop(context.Background()))
