@@ -126,13 +126,20 @@ func (r *replica) askMachine(now time.Time, prepared *run, effects *sideEffects)
 		r.askToStop(now)
 	}
 	status := r.machine.Status()
-	step, predecessor := r.step(now, effects)
-	if step.Do == lifecycle.Undecided {
-		step, predecessor = r.step(now, effects)
-	}
-	begins := step.Do == lifecycle.Run && (prepared != nil || r.pool.ids.isBuiltIn()) // else it asks for an ID, and then again
-	if begins && r.group.releaseOthers(r, effects) && r.machine.AwaitPredecessorsAgain() {
-		step, predecessor = r.step(now, effects)
+	var step lifecycle.Step
+	var predecessor *entry
+	for again := true; again; {
+		var facts lifecycle.Facts
+		facts, predecessor = r.facts(now, effects)
+		step = r.machine.Next(now, facts)
+		switch {
+		case step.StopGroup:
+			failAsGroupRuns(r, now, effects)
+		case step.Status == lifecycle.Paused && !facts.GroupRuns: // the others have stopped, and go on without it
+			r.group.goOnWithout(r, effects)
+		}
+		begins := step.Do == lifecycle.Run && (prepared != nil || r.pool.ids.isBuiltIn()) // else it asks for an ID, and then again
+		again = step.Do == lifecycle.Undecided || begins && r.group.releaseOthers(r, effects) && r.machine.AwaitPredecessorsAgain()
 	}
 	recordStep(r, step, status, predecessor, now)
 	if step.Status != status {
@@ -156,19 +163,6 @@ func (r *replica) askMachine(now time.Time, prepared *run, effects *sideEffects)
 		next = r.end(effects)
 	}
 	return next
-}
-
-// step asks the machine once, and tells the group of the answer. predecessor is a worker that the replica waits for, or nil.
-func (r *replica) step(now time.Time, effects *sideEffects) (step lifecycle.Step, predecessor *entry) {
-	facts, predecessor := r.facts(now, effects)
-	step = r.machine.Next(now, facts)
-	switch {
-	case step.StopGroup:
-		failAsGroupRuns(r, now, effects)
-	case step.Status == lifecycle.Paused && !facts.GroupRuns: // the others have stopped, and go on without it
-		r.group.goOnWithout(r, effects)
-	}
-	return step, predecessor
 }
 
 // facts returns what the machine has to know of other workers. predecessor is a worker that the replica waits for,
