@@ -44,7 +44,8 @@ func (a *Autoscaler) Run(ctx context.Context) error {
 		return fmt.Errorf("%w: %w", ErrDoNotRestart, err)
 	}
 	var changed time.Time
-	wasUnknown := false                                                  // the worker to scale: one line in the log is enough
+	var wasUnknown bool // the pool had no such worker: one line in the log is enough
+
 	isOver := func() bool { return ctx.Err() != nil || run.isDrained() } // not Draining: a stop ends the call of Demand, too
 	for !isOver() {
 		demand, err := a.Demand(ctx)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"reflect"
 	"regexp"
@@ -21,8 +20,8 @@ import (
 // Config is a pool's configuration, such as from a file or the environment. Give it to an app with fx.Supply, or to
 // [NewPool] with [WithConfig]. The zero value has all defaults.
 //
-// The first of these that has a setting wins: Workers by the worker's name, Workers by its group's name, the worker's own options, the options of its
-// group, Defaults, the option's documented default.
+// The first of these that has a setting wins: Workers by the worker's name, Workers by its group's name, the worker's own
+// options, the options of its group, Defaults, the option's documented default.
 //
 // Durations have a unit, as in "1m30s": a number is taken for nanoseconds. One below a microsecond is an error.
 //
@@ -288,10 +287,10 @@ func isUnder(name string, workers []string) bool {
 	return false
 }
 
-// fitsAny tells whether a pattern fits one of the names, or could fit a child of one.
-func fitsAny(pattern string, known []string) bool {
+// fitsAny tells whether a pattern fits one of the workers or their groups, or could fit a child of one.
+func fitsAny(pattern string, workers []string) bool {
 	for ; pattern != ""; pattern = names.Parent(pattern) {
-		if slices.ContainsFunc(known, func(name string) bool { return names.Matches([]string{pattern}, name) }) {
+		if slices.ContainsFunc(workers, func(name string) bool { return names.Matches([]string{pattern}, name) }) {
 			return true
 		}
 	}
@@ -320,7 +319,7 @@ func (c *Config) checkNames(workers []string) error {
 		for _, pattern := range patterns {
 			if !strings.ContainsAny(pattern, `*?[\`) {
 				check(field, pattern)
-			} else if !fitsAny(pattern, slices.Collect(maps.Keys(known))) {
+			} else if !fitsAny(pattern, workers) {
 				errs = append(errs, fmt.Errorf("%s: %s %q: fits no worker: %w", c.poolTitle(), field, text.Cut(pattern, text.MaxName), ErrUnknownWorker))
 			}
 		}

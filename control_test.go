@@ -111,9 +111,7 @@ func TestScaledDownReplicaIsNeverDoubled(t *testing.T) {
 		release := make(chan struct{})
 		var now, most atomic.Int64
 		pool := startPool(t, workerfx.NewWorker("w", func(context.Context) error {
-			n := now.Add(1)
-			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
-			}
+			raise(&most, now.Add(1))
 			defer now.Add(-1)
 			<-release
 			return nil

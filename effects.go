@@ -1,7 +1,7 @@
 package workerfx
 
 // sideEffects are what must wait until the pool's lock is free: ends of contexts, which may call the user's code, and
-// lines in the log. A function that gets them holds the lock. Whoever made them calls perform without the lock.
+// lines in the log. They are added while the lock is held. perform is called when it is free.
 type sideEffects struct {
 	runs  []*run
 	lines []func()

@@ -81,8 +81,8 @@ func (r *replica) resumeRun(run *run) todo {
 }
 
 // completeRun ends the current run, and decides what follows. It takes the lock once for all of that, as ten thousand
-// schedules may tick at the same moment. The last end of a replica is an exception if it is logged. Then the result is to
-// ask the machine, which says exit: nobody hears of the exit before the line is in the log.
+// schedules may tick at the same moment. The last run of a replica is an exception if its end is logged: then the caller asks
+// the machine once more, so that the line is in the log before others hear of the exit.
 func (r *replica) completeRun(o *outcome) (next todo) {
 	run := r.run
 	run.join(o)

@@ -95,7 +95,8 @@ func (r *run) goroutineFailed(o outcome) {
 	}
 }
 
-// endFor ends the run's context with the error of an outcome. A bare ErrStopping that nobody asked for must not look like a stop.
+// endFor ends the run's context with the error of an outcome. The worker may return ErrStopping though nobody has stopped it:
+// then the cause is another error, so that the run does not look as if it was stopped.
 func (r *run) endFor(o *outcome) {
 	cause := o.err
 	if o.kind == lifecycle.Failed && cause == ErrStopping { //nolint:errorlint // see wasAsked

@@ -3,6 +3,7 @@ package workerfx_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,12 @@ import (
 func TestMain(m *testing.M) {
 	time.Local = time.UTC // texts and schedules are in local time
 	goleak.VerifyTestMain(m)
+}
+
+// raise sets most to n if n is more.
+func raise(most *atomic.Int64, n int64) {
+	for before := most.Load(); n > before && !most.CompareAndSwap(before, n); before = most.Load() {
+	}
 }
 
 var errBoom = errors.New("boom")

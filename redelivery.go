@@ -103,8 +103,8 @@ func (u *unhandledItems[T]) take(l *jobLoop, first bool) (item T, ok bool) {
 	return item, true
 }
 
-// release lets any replica take the items of one that has ended, and wakes one for them. If the replica was scaled down, another
-// one has to take them.
+// release lets any replica take the items of a replica that has ended. It wakes a replica that waits for items. If the ended
+// replica was scaled down, hasForOthers tells that another one has to take them.
 func (u *unhandledItems[T]) release(of *replica, scaledDown bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()

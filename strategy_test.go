@@ -591,9 +591,7 @@ func TestALogSinkThatEndsTheGoroutineAtTheExitDoesNoHarm(t *testing.T) {
 					time.Sleep(time.Millisecond)
 					return errBoom
 				}
-				n := side.Add(1)
-				for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
-				}
+				raise(&most, side.Add(1))
 				defer side.Add(-1)
 				<-ctx.Done()
 				time.Sleep(time.Minute)

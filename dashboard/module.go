@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"log/slog"
-	"reflect"
 
 	"github.com/rs/zerolog"
 	"go.uber.org/fx"
@@ -68,11 +67,7 @@ func ProvideSection(fn any) fx.Option { return provide[Section]("dashboard.Provi
 
 // provide adds the T that a constructor returns to the values of [Params]. caller is the function that it was given to.
 func provide[T any](caller string, fn any) fx.Option {
-	want := reflect.TypeFor[T]()
-	c, err := constructor.Inspect(caller, fn)
-	if err == nil && c.Result != want {
-		err = c.Errorf("%v is not a %v", c.Result, want)
-	}
+	c, err := constructor.InspectFor[T](caller, fn)
 	if err != nil {
 		return fx.Error(err)
 	}

@@ -13,7 +13,7 @@ import (
 	"github.com/workerfx/workerfx/internal/text"
 )
 
-// failf fails the test now. The message has all that is known, so it is not logged again at the end of the test.
+// failf fails the test at once. The message has the report and the last log lines. They are not logged again at the end.
 func (a *App) failf(format string, args ...any) {
 	a.tb.Helper()
 	*a.reported = true

@@ -2,7 +2,6 @@ package health
 
 import (
 	"net/http"
-	"reflect"
 
 	"go.uber.org/fx"
 
@@ -41,10 +40,7 @@ func New(p Params) Result {
 // ProvideCheck adds the [Check] that a constructor returns to /readyz. The constructor is any function that fx.Provide
 // takes. Its first result is a Check. Its second result, if there is one, is an error.
 func ProvideCheck(fn any) fx.Option {
-	c, err := constructor.Inspect("health.ProvideCheck", fn)
-	if err == nil && c.Result != reflect.TypeFor[Check]() {
-		err = c.Errorf("%v is not a health.Check", c.Result)
-	}
+	c, err := constructor.InspectFor[Check]("health.ProvideCheck", fn)
 	if err != nil {
 		return fx.Error(err)
 	}

@@ -78,7 +78,7 @@ func TestFrozenProcessesCompleteNothingThatWasTakenOver(t *testing.T) {
 		w, p := newWitness(t, db), newProcesses(t, db)
 		running := p.startAll(processCount)
 		for _, process := range running {
-			receive(t, process.started) // else the first to start may leave nothing to the one that is frozen first
+			receive(t, process.started) // otherwise the others may work all jobs before the first frozen process starts
 		}
 		w.enqueue(jobs)
 		begun, freezes, taken := time.Now(), 0, 0

@@ -101,7 +101,7 @@ func (c *jobsCollector) Collect(out chan<- prometheus.Metric) {
 
 var errTwoQueues = errors.New("the registry has the metrics of another queue already: give each app its own Config.Name")
 
-// registerJobs registers the collector. It returns the one that is registered, which may be that of an app before.
+// registerJobs registers the collector. If an earlier app has registered one, it returns that collector.
 func registerJobs(registerer prometheus.Registerer, c *jobsCollector) (*jobsCollector, error) {
 	err := registerer.Register(c)
 	taken, ok := errors.AsType[prometheus.AlreadyRegisteredError](err)

@@ -24,8 +24,8 @@ type overdue struct {
 	warned map[string]time.Time // when the log told of a queue
 }
 
-// check returns the queues to warn about: those that had no running job in this check and in the one before, and still have
-// the same oldest job. A queue that is only busy has running jobs.
+// check returns the queues to warn about. Such a queue had no running job in this check and in the last one, and its oldest
+// job is the same. A queue that is only busy has running jobs.
 func (o *overdue) check(now stats) (found []string) {
 	passed := now.at.Sub(o.before.at)
 	for name, queue := range now.queues {

@@ -43,6 +43,15 @@ func Inspect(caller string, fn any) (Constructor, error) {
 	return c, nil
 }
 
+// InspectFor is Inspect for a function that must make a T. Fx would leave out what it makes of another type.
+func InspectFor[T any](caller string, fn any) (Constructor, error) {
+	c, err := Inspect(caller, fn)
+	if want := reflect.TypeFor[T](); err == nil && c.Result != want {
+		err = c.Errorf("%v is not a %v", c.Result, want)
+	}
+	return c, err
+}
+
 // Tag returns a tag that names a value of Fx after the constructor: its package, its function and a number.
 func (c *Constructor) Tag(number int64) string {
 	return fmt.Sprintf("name:%q", fmt.Sprintf("%s #%d", path.Base(c.Name), number))

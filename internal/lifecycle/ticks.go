@@ -87,8 +87,8 @@ func setBack(since, now time.Time) time.Duration {
 	return since.Round(0).Sub(now.Round(0))
 }
 
-// takesTick tells whether a run that begins takes the tick that the replica waits for. One that was asked for takes a tick that
-// only jitter delays.
+// takesTick tells whether a run that begins is the run of the tick that the replica waits for. A command may begin a run before
+// its time. That run is the run of the tick if the tick has come, and only jitter delays it.
 func (m *Machine) takesTick() bool {
 	t := m.ticks
 	return !t.makesUp && (!m.restart && !m.trigger || !t.looked.Before(t.upcoming))

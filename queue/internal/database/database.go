@@ -53,8 +53,8 @@ type Database interface {
 
 	// Join takes the lock of a client, until the session ends.
 	Join(ctx context.Context, clientID string) (*Session, error)
-	// CheckOwnJobs returns the jobs of a client that were cancelled while they run, and those that it lost and that are available
-	// again.
+	// CheckOwnJobs looks at the running jobs of a client. It returns those that were cancelled, and those that were lost. Lost
+	// jobs are available again.
 	CheckOwnJobs(ctx context.Context, s *Session) (cancelled []JobAttempt, lost []*rivertype.JobRow, err error)
 	// TryWrite writes what a client of a queue writes when it starts.
 	TryWrite(ctx context.Context, s *Session, queue string) error

@@ -32,8 +32,8 @@ type fencedExecutor struct {
 	stacks  *Stacks
 }
 
-// noteResult tells the session whether the database did something that the client needs. A lock that somebody else holds is no
-// refusal: the client tries again until it is free.
+// noteResult tells the session whether a statement of the client succeeded. An error because somebody else holds a lock is left
+// out: it is no refusal, and the client tries again until the lock is free.
 func (e *fencedExecutor) noteResult(ctx context.Context, what string, err error) {
 	if !e.dialect.IsLocked(err) {
 		e.session.noteResult(ctx, what, err)

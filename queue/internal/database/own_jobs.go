@@ -91,8 +91,8 @@ type ownJob struct {
 	Old       bool // it has been running for twenty seconds
 }
 
-// CheckOwnJobs returns the jobs of a client that were cancelled while they run, and those that were lost. It makes lost jobs
-// available again. Their attempt does not count, as nobody worked them.
+// CheckOwnJobs looks at the running jobs of a client. It returns those that were cancelled, and makes lost ones available again.
+// The attempt of a lost job does not count, as nobody worked it.
 func (s *Store[TTx]) CheckOwnJobs(ctx context.Context, joined *Session) (cancelled []JobAttempt, lost []*rivertype.JobRow, err error) {
 	exec := s.driverOf(joined).GetExecutor()
 	var found []byte
